@@ -1,0 +1,71 @@
+import type { Revision } from "../store/store.ts";
+
+/** A unit's full name with its suffix, such as `web@1.service`. */
+export type UnitName = string;
+
+/** The 32 hexadecimal digits of /etc/machine-id. */
+export type MachineId = string;
+
+/** What a user asked for (target) or what is so (current). */
+export type TargetState = "inactive" | "loaded" | "launched";
+
+export const targetStates: readonly TargetState[] = ["inactive", "loaded", "launched"];
+
+/** A unit as the registry holds it. Written by the API only. */
+export interface Unit {
+  readonly name: UnitName;
+  /** The serialized unit file (spec fleet 1.2). */
+  readonly text: string;
+  /** SHA-1 of the text, 40 lower-case hexadecimal digits. */
+  readonly hash: string;
+  readonly target: TargetState;
+  /** Revision of the last change of this record. */
+  readonly revision: Revision;
+}
+
+/** A machine that is present: its lease is alive. Written by that machine's agent only. */
+export interface Machine {
+  readonly id: MachineId;
+  /** The address other machines reach it at; empty when unknown. */
+  readonly address: string;
+  /** Static metadata overlaid by what the API has set. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly version: string;
+}
+
+/** systemd's view of one unit on one machine, plus what the agent has carried out. Written by that machine's agent only. */
+export interface UnitState {
+  readonly unit: UnitName;
+  readonly machine: MachineId;
+  /** Hash of the unit file that is loaded there. */
+  readonly hash: string;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  /** What the agent has carried out: `launched` from the moment a start was accepted by systemd. */
+  readonly reached: "loaded" | "launched";
+  /** systemd's Result property (`success`, `exit-code`, ...), when it has one. */
+  readonly result?: string;
+  /** Why the agent could not carry out what is wanted, in one sentence. */
+  readonly problem?: string;
+}
+
+/** Where a non-global unit is to run, or why it cannot. Written by the engine only. */
+export type Placement =
+  | { readonly unit: UnitName; readonly machine: MachineId; readonly revision: Revision }
+  | { readonly unit: UnitName; readonly waiting: readonly Reason[]; readonly revision: Revision };
+
+/** Why a unit cannot be on a machine; without a machine it holds for the whole cluster. */
+export interface Reason {
+  readonly machine?: MachineId;
+  /** A sentence part such as `local Machine metadata insufficient` (spec fleet 4.4). */
+  readonly why: string;
+}
+
+/** One line of a machine's schedule: what its agent has to hold. Written by the engine only. */
+export interface Scheduled {
+  readonly unit: UnitName;
+  readonly text: string;
+  readonly hash: string;
+  readonly target: "loaded" | "launched";
+}

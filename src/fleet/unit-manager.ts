@@ -1,0 +1,64 @@
+import type { UnitName } from "./model.ts";
+
+/**
+ * One machine's service manager, as fleet's agent needs it. Implemented by systemd over D-Bus (`src/systemd/`) and by
+ * a fake; `unit-manager-contract.ts` beside this file is the suite both pass.
+ *
+ * "Ours" are the units whose files lie in the units directory of fleet. No call touches any other unit.
+ * Every call works on a batch and reports unit by unit: a broken unit never spoils the others.
+ */
+export interface UnitManager {
+  /** All units that are ours with their present state, read afresh from the manager. Throws Fault `manager-unavailable`. */
+  list(): Promise<readonly ManagedUnit[]>;
+
+  /**
+   * Writes the unit files, links them for this boot (and enables those with an [Install] section), and makes the manager
+   * read them, with one reload at most for the whole batch and none when it has not seen any of them before.
+   * Replaces files that differ. Running processes are not touched.
+   */
+  load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]>;
+
+  /** Starts units that were loaded; resolves when each start job has ended. */
+  start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+
+  /** Stops units; resolves when each stop job has ended, that is when the processes are gone. */
+  stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+
+  /** Forgets units that were stopped: disables, clears the failed state, deletes the files; one reload at most. */
+  unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+
+  /**
+   * Calls `listener` with the new state whenever a unit of ours changes, and with `undefined` when everything must be
+   * read afresh (the manager or the bus was restarted). Returns the function that ends it.
+   */
+  subscribe(listener: (changed: readonly ManagedUnit[] | undefined) => void): () => void;
+
+  /** True while the machine is going down or rebooting. */
+  stopping(): Promise<boolean>;
+
+  close(): Promise<void>;
+}
+
+export interface UnitSource {
+  readonly name: UnitName;
+  /** The serialized unit file. */
+  readonly text: string;
+}
+
+export interface ManagedUnit {
+  readonly name: UnitName;
+  /** SHA-1 of the file in the units directory. */
+  readonly hash: string;
+  /** systemd's LoadState, ActiveState and SubState. */
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  /** systemd's Result for types that have one, else undefined. */
+  readonly result?: string;
+}
+
+/** What became of one unit of a batch; `problem` is one sentence and absent on success. */
+export interface UnitOutcome {
+  readonly name: UnitName;
+  readonly problem?: string;
+}

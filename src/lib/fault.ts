@@ -1,0 +1,25 @@
+/** A failure of the world (not a bug): it has a code to decide by and one sentence to show. */
+export class Fault extends Error {
+  /** A short constant such as `store-unavailable`; code decides by this, never by the text. */
+  readonly code: string;
+
+  /**
+   * @param code a short constant in lower case with dashes
+   * @param sentence cannot do what, to what, why; shown to people as it is
+   */
+  constructor(code: string, sentence: string, options?: { cause?: unknown }) {
+    super(sentence, options);
+    this.name = "Fault";
+    this.code = code;
+  }
+}
+
+/** True when `error` is a Fault with one of these codes. */
+export function isFault(error: unknown, ...codes: readonly string[]): error is Fault {
+  return error instanceof Fault && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** The sentence of any thrown value, for logs and messages. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
