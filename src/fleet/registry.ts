@@ -1,0 +1,78 @@
+import type { LeaseId, Revision } from "../store/store.ts";
+import type { Machine, MachineId, Placement, TargetState, Unit, UnitName, UnitState } from "./model.ts";
+
+/**
+ * What the cluster holds about fleet at one revision. A value that never changes: a new one is made for each change,
+ * sharing what stayed the same. Maps iterate in name order.
+ */
+export interface FleetView {
+  readonly revision: Revision;
+  readonly units: ReadonlyMap<UnitName, Unit>;
+  /** Non-global units only; a unit without a placement has not been looked at by the engine yet. */
+  readonly placements: ReadonlyMap<UnitName, Placement>;
+  /** Machines whose presence is alive, with their metadata merged. */
+  readonly machines: ReadonlyMap<MachineId, Machine>;
+  readonly states: ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>>;
+}
+
+/** How clients of the fleet API change what is wanted, and see what is so. */
+export interface Registry {
+  /** The latest view of the local mirror. Throws Fault `registry-unavailable` before the first read of the store. */
+  view(): FleetView;
+
+  /** Calls `listener` after each change of the view; returns the function that ends it. */
+  subscribe(listener: () => void): () => void;
+
+  /** Resolves once the view shows at least this revision; rejects with the signal's reason. */
+  reached(revision: Revision, signal: AbortSignal): Promise<void>;
+
+  /** Writes a new unit. Throws Fault `unit-exists`; or `store-*`. */
+  create(unit: { name: UnitName; text: string; hash: string; target: TargetState }): Promise<Revision>;
+
+  /** Replaces text and target of a unit if it is still at revision `seen`. Throws Fault `unit-changed`. */
+  replace(unit: { name: UnitName; text: string; hash: string; target: TargetState }, seen: Revision): Promise<Revision>;
+
+  /** Sets what is wanted of a unit. Throws Fault `unit-missing`. */
+  setTarget(name: UnitName, target: TargetState): Promise<Revision>;
+
+  /** Removes a unit from the registry. Throws Fault `unit-missing`. */
+  destroy(name: UnitName): Promise<Revision>;
+
+  /** Sets (or, with undefined, clears) dynamic metadata of machines, all in one transaction (spec fleet 7.6). */
+  setMetadata(changes: readonly MetadataChange[]): Promise<Revision>;
+}
+
+export interface MetadataChange {
+  readonly machine: MachineId;
+  readonly key: string;
+  /** Undefined removes the key, also one the machine brings itself. */
+  readonly value: string | undefined;
+}
+
+/** Keys of fleet in the store; one writer for each family. */
+export const fleetPrefix = "/argosy/fleet/";
+
+/** The store keys of fleet. Values are JSON unless said otherwise. */
+export const fleetKeys = {
+  /** A unit's text, hash and target. Writer: the API. */
+  unit: (name: UnitName) => `${fleetPrefix}units/${name}`,
+  /** Where a unit is to run, or why it waits. Writer: the engine. */
+  placement: (name: UnitName) => `${fleetPrefix}placements/${name}`,
+  /** What one machine has to hold. Writer: the engine. */
+  scheduled: (machine: MachineId, name: UnitName) => `${fleetPrefix}schedule/${machine}/${name}`,
+  schedule: (machine: MachineId) => `${fleetPrefix}schedule/${machine}/`,
+  /** Presence, on the machine's lease. Writer: that machine's agent. */
+  machine: (machine: MachineId) => `${fleetPrefix}machines/${machine}`,
+  /** systemd's view of a unit, on the machine's lease. Writer: that machine's agent. */
+  state: (machine: MachineId, name: UnitName) => `${fleetPrefix}states/${machine}/${name}`,
+  states: (machine: MachineId) => `${fleetPrefix}states/${machine}/`,
+  /** Dynamic metadata, plain text, empty for a removed key. Writer: the API. */
+  metadata: (machine: MachineId, key: string) => `${fleetPrefix}metadata/${machine}/${key}`,
+  /** The engine's lease, on the machine's lease: the machine's ID as plain text. Writer: engines. */
+  leader: `${fleetPrefix}engine/leader`,
+} as const;
+
+/** A lease that is kept alive for as long as its machine is present. */
+export interface Presence {
+  readonly lease: LeaseId;
+}
