@@ -1,0 +1,198 @@
+import type { Change, Entry, Revision } from "../store/store.ts";
+import type { Machine, MachineId, Placement, Scheduled, Unit, UnitName, UnitState } from "./model.ts";
+import { decodeFleetEntry, type FleetRecord, type PresenceRecord, parseFleetKey } from "./records.ts";
+import type { FleetView } from "./registry.ts";
+
+/** A line of a machine's schedule with the revision it was written at. */
+export interface ScheduledAt {
+  readonly scheduled: Scheduled;
+  readonly revision: Revision;
+}
+
+/**
+ * Fleet's part of the store, decoded. `apply` takes what a mirror of the store reports; each entry is decoded once, when
+ * it changes. `view` is rebuilt only for the families that changed since it was asked last.
+ */
+export class FleetPicture {
+  readonly #units = new Map<UnitName, Unit>();
+  readonly #placements = new Map<UnitName, Placement>();
+  readonly #presences = new Map<MachineId, { record: PresenceRecord; revision: Revision }>();
+  readonly #metadata = new Map<MachineId, Map<string, string>>();
+  readonly #states = new Map<UnitName, Map<MachineId, UnitState>>();
+  readonly #schedules = new Map<MachineId, Map<UnitName, ScheduledAt>>();
+  /** Keys whose values could not be read, to be reported by the owner. */
+  readonly unreadable = new Set<string>();
+  /** The parts of the view that have not changed since they were built. */
+  readonly #sorted: { -readonly [K in Exclude<keyof FleetView, "revision">]?: FleetView[K] } = {};
+  #revision: Revision = 0;
+
+  /** The units by name, in no particular order; live, not a copy. */
+  get units(): ReadonlyMap<UnitName, Unit> {
+    return this.#units;
+  }
+
+  get placements(): ReadonlyMap<UnitName, Placement> {
+    return this.#placements;
+  }
+
+  /** Every machine's schedule, also of machines that are away. */
+  get schedules(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, ScheduledAt>> {
+    return this.#schedules;
+  }
+
+  get states(): ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>> {
+    return this.#states;
+  }
+
+  /** Revision at which a present machine last published itself; undefined when it is not present. */
+  presenceRevision(machine: MachineId): Revision | undefined {
+    return this.#presences.get(machine)?.revision;
+  }
+
+  apply(changes: readonly Change[], revision: Revision): void {
+    this.#revision = revision;
+    for (const change of changes) {
+      const key = change.kind === "put" ? change.entry.key : change.key;
+      if (change.kind === "put") this.#put(change.entry);
+      else this.#delete(key);
+      this.#touch(key);
+    }
+  }
+
+  /** An immutable picture for the API: sorted by name, metadata merged. */
+  view(): FleetView {
+    this.#sorted.units ??= sorted(this.#units);
+    this.#sorted.placements ??= sorted(this.#placements);
+    this.#sorted.machines ??= sorted(this.#machines());
+    this.#sorted.states ??= new Map(
+      Array.from(sorted(this.#states), ([unit, states]) => [unit, sorted(states)]),
+    );
+    const { units, placements, machines, states } = this.#sorted;
+    return { revision: this.#revision, units, placements, machines, states };
+  }
+
+  /** Machines that are present, with their metadata merged, by ID. */
+  machines(): FleetView["machines"] {
+    this.#sorted.machines ??= sorted(this.#machines());
+    return this.#sorted.machines;
+  }
+
+  #touch(key: string): void {
+    const family = parseFleetKey(key)?.family;
+    if (family === "unit") delete this.#sorted.units;
+    else if (family === "placement") delete this.#sorted.placements;
+    else if (family === "machine" || family === "metadata") delete this.#sorted.machines;
+    else if (family === "state") delete this.#sorted.states;
+  }
+
+  #machines(): Map<MachineId, Machine> {
+    const machines = new Map<MachineId, Machine>();
+    for (const [id, { record }] of this.#presences) {
+      machines.set(id, {
+        id,
+        address: record.address,
+        version: record.version,
+        metadata: mergeMetadata(record.metadata, this.#metadata.get(id)),
+      });
+    }
+    return machines;
+  }
+
+  #put(entry: Entry): void {
+    const record = decodeFleetEntry(entry);
+    if (record === undefined) {
+      this.unreadable.add(entry.key);
+      this.#delete(entry.key);
+      return;
+    }
+    this.unreadable.delete(entry.key);
+    this.#set(record, entry.modRevision);
+  }
+
+  #set(record: FleetRecord, revision: Revision): void {
+    switch (record.family) {
+      case "unit":
+        this.#units.set(record.unit.name, record.unit);
+        return;
+      case "placement":
+        this.#placements.set(record.placement.unit, record.placement);
+        return;
+      case "machine":
+        this.#presences.set(record.machine.id, { record: record.machine, revision });
+        return;
+      case "metadata":
+        inner(this.#metadata, record.machine).set(record.key, record.value);
+        return;
+      case "state":
+        inner(this.#states, record.state.unit).set(record.state.machine, record.state);
+        return;
+      case "scheduled":
+        inner(this.#schedules, record.machine).set(record.scheduled.unit, {
+          scheduled: record.scheduled,
+          revision,
+        });
+        return;
+      case "leader":
+        return;
+    }
+  }
+
+  #delete(key: string): void {
+    const parsed = parseFleetKey(key);
+    if (parsed === undefined) return;
+    switch (parsed.family) {
+      case "unit":
+        this.#units.delete(parsed.unit);
+        return;
+      case "placement":
+        this.#placements.delete(parsed.unit);
+        return;
+      case "machine":
+        this.#presences.delete(parsed.machine);
+        return;
+      case "metadata":
+        drop(this.#metadata, parsed.machine, parsed.key);
+        return;
+      case "state":
+        drop(this.#states, parsed.unit, parsed.machine);
+        return;
+      case "scheduled":
+        drop(this.#schedules, parsed.machine, parsed.unit);
+        return;
+      case "leader":
+        return;
+    }
+  }
+}
+
+/** Dynamic values win over static ones; an empty dynamic value removes the key (fleet v1.0.0 registry, machine metadata). */
+export function mergeMetadata(
+  own: Readonly<Record<string, string>>,
+  set: ReadonlyMap<string, string> | undefined,
+): Record<string, string> {
+  const merged = new Map(Object.entries(own));
+  for (const [key, value] of set ?? []) {
+    if (value === "") merged.delete(key);
+    else merged.set(key, value);
+  }
+  return Object.fromEntries(sorted(merged));
+}
+
+function inner<K, L, V>(maps: Map<K, Map<L, V>>, key: K): Map<L, V> {
+  let map = maps.get(key);
+  if (map === undefined) {
+    map = new Map();
+    maps.set(key, map);
+  }
+  return map;
+}
+
+function drop<K, L, V>(maps: Map<K, Map<L, V>>, key: K, inside: L): void {
+  const map = maps.get(key);
+  map?.delete(inside);
+  if (map?.size === 0) maps.delete(key);
+}
+
+function sorted<V>(map: ReadonlyMap<string, V>): Map<string, V> {
+  return new Map([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}

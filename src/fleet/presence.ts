@@ -1,0 +1,118 @@
+import { pauseMs } from "../lib/backoff.ts";
+import type { Env } from "../lib/env.ts";
+import { isFault, sentenceOf } from "../lib/fault.ts";
+import { exactly } from "../store/range.ts";
+import type { LeaseId, Store } from "../store/store.ts";
+import type { Machine } from "./model.ts";
+import { decodeFleetEntry, encodePresence, type PresenceRecord } from "./records.ts";
+import { fleetKeys } from "./registry.ts";
+
+/** What a machine says of itself when it joins. */
+export interface MachineFacts extends Machine {
+  /** /proc/sys/kernel/random/boot_id: tells a restarted daemon from a rebooted machine. */
+  readonly bootId: string;
+}
+
+export interface PresenceOptions {
+  readonly store: Store;
+  readonly facts: MachineFacts;
+  /** How long the machine counts as present after its last renewal (setting `agent_ttl`). */
+  readonly ttlMs: number;
+  /** Called with the lease when the machine becomes present, and with undefined when its lease is gone. */
+  readonly changed: (lease: LeaseId | undefined) => void;
+}
+
+const shortestPauseMs = 100;
+
+/**
+ * Keeps one machine present: one lease, and on it the machine's record, its unit states and, if it leads, the engine's
+ * lock. Loses nothing by being restarted: a daemon of the same boot goes on with the lease it finds.
+ * Never gives up while the signal is not aborted; leaving is `leaveCluster`.
+ */
+export async function keepPresence(env: Env, options: PresenceOptions, signal: AbortSignal): Promise<void> {
+  const { store, ttlMs, changed } = options;
+  const backoff = { firstMs: shortestPauseMs, mostMs: ttlMs / 4 };
+  let lease: LeaseId | undefined;
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      if (lease === undefined) {
+        lease = await join(env, options, signal);
+        changed(lease);
+      } else {
+        await store.renewLease(lease);
+      }
+      failures = 0;
+      await env.clock.sleep(ttlMs / 3, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isFault(error, "store-lease-gone")) {
+        env.log.warning("this machine's presence has lapsed; joining again");
+        lease = undefined;
+        changed(undefined);
+        continue;
+      }
+      failures += 1;
+      env.log.warning(`cannot renew this machine's presence: ${sentenceOf(error)}; trying again`);
+      await env.clock.sleep(pauseMs(backoff, failures, env.random()), signal).catch(() => undefined);
+    }
+  }
+}
+
+/** Leaves at once: everything on the lease vanishes in one revision, and the engine places the units elsewhere. */
+export async function leaveCluster(store: Store, lease: LeaseId): Promise<void> {
+  await store.revokeLease(lease);
+}
+
+async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Promise<LeaseId> {
+  const { store, facts, ttlMs } = options;
+  const key = fleetKeys.machine(facts.id);
+  for (;;) {
+    const snapshot = await store.read(exactly(key));
+    const entry = snapshot.entries[0];
+    if (entry === undefined) {
+      const { id } = await store.grantLease(ttlMs);
+      if (await publish(store, facts, id, 0)) {
+        env.log.info("joined the cluster", { machine: facts.id, lease: id });
+        return id;
+      }
+      await store.revokeLease(id);
+      continue;
+    }
+    const record = decodeFleetEntry(entry);
+    const earlier = record?.family === "machine" ? record.machine : undefined;
+    if (earlier?.bootId === facts.bootId) {
+      const lease = await adopt(env, store, earlier);
+      if (await publish(store, facts, lease, entry.modRevision)) return lease;
+      continue;
+    }
+    env.log.warning(
+      `another boot of machine ${facts.id} is still present; waiting until its presence lapses. ` +
+        "If it never does, two machines have the same /etc/machine-id.",
+      { address: earlier?.address },
+    );
+    await untilGone(store, key, snapshot.revision, signal);
+  }
+}
+
+/** Goes on with the lease of a daemon of the same boot, so that the states it published stay. */
+async function adopt(env: Env, store: Store, earlier: PresenceRecord): Promise<LeaseId> {
+  const lease = await store.renewLease(earlier.lease);
+  env.log.info("went on with the presence of an earlier daemon of this boot", { lease: lease.id });
+  return lease.id;
+}
+
+async function publish(store: Store, facts: MachineFacts, lease: LeaseId, seen: number): Promise<boolean> {
+  const key = fleetKeys.machine(facts.id);
+  const outcome = await store.commit({
+    when: [{ key, modRevision: seen }],
+    then: [{ do: "put", key, value: encodePresence({ ...facts, lease }), lease }],
+  });
+  return outcome.committed;
+}
+
+async function untilGone(store: Store, key: string, after: number, signal: AbortSignal): Promise<void> {
+  for await (const batch of store.watch(exactly(key), after, signal)) {
+    if (batch.changes.some((change) => change.kind === "delete")) return;
+  }
+}

@@ -1,0 +1,130 @@
+import type { Entry, LeaseId } from "../store/store.ts";
+import type { Machine, MachineId, Placement, Scheduled, Unit, UnitState } from "./model.ts";
+import { fleetPrefix } from "./registry.ts";
+
+/** A machine as its agent publishes it: the machine plus what proves whose presence it is. */
+export interface PresenceRecord extends Machine {
+  /** The kernel's boot ID: the same machine after a restart of the daemon, but not after a reboot. */
+  readonly bootId: string;
+  /** The lease this record hangs on, so that a restarted daemon can go on with it. */
+  readonly lease: LeaseId;
+}
+
+/** One entry of fleet's part of the store, decoded. */
+export type FleetRecord =
+  | { readonly family: "unit"; readonly unit: Unit }
+  | { readonly family: "placement"; readonly placement: Placement }
+  | { readonly family: "scheduled"; readonly machine: MachineId; readonly scheduled: Scheduled }
+  | { readonly family: "machine"; readonly machine: PresenceRecord }
+  | { readonly family: "state"; readonly state: UnitState }
+  | {
+      readonly family: "metadata";
+      readonly machine: MachineId;
+      readonly key: string;
+      readonly value: string;
+    }
+  | { readonly family: "leader"; readonly machine: MachineId };
+
+/** What a key of fleet names; undefined for keys that fleet does not know. */
+export type FleetKey =
+  | { readonly family: "unit" | "placement"; readonly unit: string }
+  | { readonly family: "scheduled" | "state"; readonly machine: MachineId; readonly unit: string }
+  | { readonly family: "machine"; readonly machine: MachineId }
+  | { readonly family: "metadata"; readonly machine: MachineId; readonly key: string }
+  | { readonly family: "leader" };
+
+/** Takes a store key apart. */
+export function parseFleetKey(key: string): FleetKey | undefined {
+  if (!key.startsWith(fleetPrefix)) return undefined;
+  const [folder, first, second] = key.slice(fleetPrefix.length).split("/");
+  if (folder === undefined || first === undefined) return undefined;
+  if (folder === "units") return { family: "unit", unit: first };
+  if (folder === "placements") return { family: "placement", unit: first };
+  if (folder === "machines") return { family: "machine", machine: first };
+  if (folder === "engine" && first === "leader") return { family: "leader" };
+  if (second === undefined) return undefined;
+  if (folder === "schedule") return { family: "scheduled", machine: first, unit: second };
+  if (folder === "states") return { family: "state", machine: first, unit: second };
+  if (folder === "metadata") return { family: "metadata", machine: first, key: second };
+  return undefined;
+}
+
+/**
+ * Decodes one entry. Returns undefined for a key that fleet does not know and for a value that cannot be read, so that
+ * one bad record never hides the others.
+ */
+export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
+  const key = parseFleetKey(entry.key);
+  if (key === undefined) return undefined;
+  if (key.family === "leader") return { family: "leader", machine: entry.value };
+  if (key.family === "metadata") return { ...key, value: entry.value };
+  const value = parseObject(entry.value);
+  if (value === undefined) return undefined;
+  const revision = entry.modRevision;
+  switch (key.family) {
+    case "unit":
+      return { family: "unit", unit: { ...(value as UnitValue), name: key.unit, revision } };
+    case "placement":
+      return {
+        family: "placement",
+        placement: { ...(value as PlacementValue), unit: key.unit, revision } as Placement,
+      };
+    case "scheduled":
+      return {
+        family: "scheduled",
+        machine: key.machine,
+        scheduled: { ...(value as ScheduledValue), unit: key.unit },
+      };
+    case "machine":
+      return { family: "machine", machine: { ...(value as PresenceValue), id: key.machine } };
+    case "state":
+      return { family: "state", state: { ...(value as StateValue), unit: key.unit, machine: key.machine } };
+  }
+}
+
+type UnitValue = Omit<Unit, "name" | "revision">;
+type PlacementValue = Omit<Placement, "unit" | "revision">;
+type ScheduledValue = Omit<Scheduled, "unit">;
+type PresenceValue = Omit<PresenceRecord, "id">;
+type StateValue = Omit<UnitState, "unit" | "machine">;
+
+function parseObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The stored value of a unit. */
+export function encodeUnit(unit: Pick<Unit, "text" | "hash" | "target">): string {
+  return JSON.stringify({ text: unit.text, hash: unit.hash, target: unit.target });
+}
+
+/** The stored value of a placement. */
+export function encodePlacement(placement: PlacementInput): string {
+  return JSON.stringify(placement);
+}
+
+/** What the engine decides about one unit. */
+export type PlacementInput =
+  | { readonly machine: MachineId }
+  | { readonly waiting: readonly { readonly machine?: MachineId; readonly why: string }[] };
+
+/** The stored value of a line of a machine's schedule. */
+export function encodeScheduled(scheduled: Scheduled): string {
+  return JSON.stringify({ text: scheduled.text, hash: scheduled.hash, target: scheduled.target });
+}
+
+/** The stored value of a machine's presence. */
+export function encodePresence(record: PresenceRecord): string {
+  const { id: _id, ...value } = record;
+  return JSON.stringify(value);
+}
+
+/** The stored value of a unit's state on a machine. */
+export function encodeState(state: UnitState): string {
+  const { unit: _unit, machine: _machine, ...value } = state;
+  return JSON.stringify(value);
+}
