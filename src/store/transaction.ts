@@ -1,0 +1,25 @@
+import { assert } from "../lib/assert.ts";
+import { contains } from "./range.ts";
+import { maxOperations, type KeyRange, type Transaction } from "./store.ts";
+
+/**
+ * Stops on a transaction that breaks the rules of `Store.commit`: these are bugs of the caller, and engines would
+ * otherwise differ in how they refuse them.
+ */
+export function assertTransaction(transaction: Transaction): void {
+  const { when, then, otherwise = [] } = transaction;
+  assert(when.length <= maxOperations, `a transaction has at most ${maxOperations} compares`);
+  assert(then.length <= maxOperations, `a transaction has at most ${maxOperations} operations`);
+  assert(otherwise.length <= maxOperations, `a transaction reads at most ${maxOperations} ranges`);
+  const deleted: KeyRange[] = [];
+  for (const operation of then) if (operation.do === "delete") deleted.push(operation.range);
+  const put = new Set<string>();
+  for (const operation of then) {
+    if (operation.do !== "put") continue;
+    const { key } = operation;
+    assert(key !== "", "a key is not empty");
+    assert(!put.has(key), `a transaction puts ${key} only once`);
+    assert(!deleted.some((range) => contains(range, key)), `a transaction does not put and delete ${key}`);
+    put.add(key);
+  }
+}
