@@ -1,0 +1,139 @@
+import { open } from "node:fs/promises";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isatty } from "node:tty";
+import type { Env, Log } from "../lib/env.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import type { CommandGroup, Files, Input, Output, Surroundings } from "./command.ts";
+import { runProgram } from "./program.ts";
+
+/** Bytes of a local file or of standard input that a command reads at most. */
+const inputLimitBytes = 16 * 1024 * 1024;
+
+/**
+ * Runs a program in this process: the edge between a command and the world. Sets the exit code and resolves when the
+ * command has ended; what it wrote may still be on its way out.
+ */
+export async function main(program: CommandGroup): Promise<void> {
+  const interrupt = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.once(name, () => {
+      interrupt.abort(new Fault("interrupted", `${program.name} was interrupted.`));
+    });
+  }
+  try {
+    process.exitCode = await runProgram(program, process.argv.slice(2), surroundings(interrupt.signal));
+  } catch (error) {
+    process.stderr.write(`Error: this is a bug in ${program.name}: ${sentenceOf(error)}\n`);
+    if (process.env.ARGOSY_DEBUG !== undefined && error instanceof Error)
+      process.stderr.write(`${error.stack}\n`);
+    process.exitCode = bugExitCode;
+  }
+}
+
+/** What sysexits.h calls EX_SOFTWARE. */
+const bugExitCode = 70;
+
+function surroundings(signal: AbortSignal): Surroundings {
+  return {
+    stdout: output(process.stdout, 1),
+    stderr: output(process.stderr, 2),
+    stdin,
+    variables: process.env,
+    files,
+    env: terminalEnv,
+    signal,
+  };
+}
+
+function output(stream: NodeJS.WriteStream, descriptor: number): Output {
+  let gone = false;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // A reader such as `head` that has seen enough is no failure, and any other loss of our own output cannot be told.
+    gone = true;
+    if (error.code !== "EPIPE") process.exitCode = 1;
+  });
+  return {
+    isTerminal: isatty(descriptor),
+    write: (text) => {
+      if (!gone) stream.write(text);
+    },
+    drained: async () => {
+      if (gone || !stream.writableNeedDrain) return;
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          stream.off("drain", done);
+          stream.off("error", done);
+          stream.off("close", done);
+          resolve();
+        };
+        stream.on("drain", done);
+        stream.on("error", done);
+        stream.on("close", done);
+      });
+    },
+  };
+}
+
+const stdin: Input = {
+  isTerminal: isatty(0),
+  text: async () => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > inputLimitBytes) {
+        throw new Fault(
+          "input-too-large",
+          `Cannot read standard input: it is longer than ${inputLimitBytes} bytes.`,
+        );
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString("utf8");
+  },
+};
+
+const files: Files = {
+  read: async (path) => {
+    try {
+      await using file = await open(path, "r");
+      const { size } = await file.stat();
+      if (size > inputLimitBytes) {
+        throw new Fault(
+          "file-unreadable",
+          `Cannot read ${path}: it is longer than ${inputLimitBytes} bytes.`,
+        );
+      }
+      return await file.readFile("utf8");
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      throw new Fault("file-unreadable", `Cannot read ${path}: ${sentenceOf(error)}.`, { cause: error });
+    }
+  },
+};
+
+const log: Log = {
+  debug: () => {},
+  info: () => {},
+  warning: (sentence) => void process.stderr.write(`WARNING: ${sentence}\n`),
+  error: (sentence) => void process.stderr.write(`ERROR: ${sentence}\n`),
+};
+
+const terminalEnv: Env = {
+  clock: {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    sleep: async (ms, signal) => {
+      try {
+        await sleep(ms, undefined, signal === undefined ? {} : { signal });
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw error;
+      }
+    },
+  },
+  random: () => Math.random(),
+  log,
+};

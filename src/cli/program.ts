@@ -1,0 +1,180 @@
+import { Fault } from "../lib/fault.ts";
+import {
+  type Command,
+  type CommandGroup,
+  exitCodes,
+  type Flag,
+  type FlagValues,
+  isGroup,
+  type Surroundings,
+} from "./command.ts";
+import { flagValues, type GivenFlags, parseWords } from "./flags.ts";
+import { commandHelp, groupHelp, helpFlag } from "./help.ts";
+import { namesLike } from "./suggest.ts";
+
+/**
+ * Finds the command that `words` names, runs it, and returns the exit code of the process.
+ * Whatever a user can cause ends as one sentence on standard error; only a bug throws.
+ * @param words the command line without the program's name
+ */
+export async function runProgram(
+  program: CommandGroup,
+  words: readonly string[],
+  surroundings: Surroundings,
+): Promise<number> {
+  const request = understand(program, words, surroundings.variables);
+  if (request.kind === "run") return await run(request, surroundings);
+  if (request.kind === "print") {
+    surroundings.stdout.write(request.text);
+    return exitCodes.done;
+  }
+  surroundings.stderr.write(`Error: ${request.problem}\n${request.hint}\n`);
+  return exitCodes.usage;
+}
+
+async function run(request: Run, surroundings: Surroundings): Promise<number> {
+  const { path, command, flags } = request;
+  try {
+    return await command.run({ ...surroundings, path, arguments: request.arguments, flags });
+  } catch (error) {
+    if (surroundings.signal.aborted && error === surroundings.signal.reason) return interrupted;
+    if (!(error instanceof Fault)) throw error;
+    surroundings.stderr.write(`Error: ${error.message}\n`);
+    return exitCodes.failed;
+  }
+}
+
+/** What a shell reports for a program that SIGINT ended. */
+const interrupted = 130;
+
+interface Run {
+  readonly kind: "run";
+  readonly path: string;
+  readonly command: Command;
+  readonly flags: FlagValues;
+  readonly arguments: readonly string[];
+}
+
+type Request =
+  | Run
+  | { readonly kind: "print"; readonly text: string }
+  | { readonly kind: "refuse"; readonly problem: string; readonly hint: string };
+
+function understand(
+  program: CommandGroup,
+  words: readonly string[],
+  variables: Readonly<Record<string, string | undefined>>,
+): Request {
+  let group = program;
+  let path = program.name;
+  let inherited: readonly Flag[] = [];
+  let rest = words;
+  const given = new Map<string, readonly string[]>();
+  for (;;) {
+    const scope = [...inherited, ...(group.flags ?? [])];
+    const builtIn = group === program && program.version !== undefined ? [helpFlag, versionFlag] : [helpFlag];
+    const parsed = parseWords(rest, [...scope, ...builtIn], true);
+    if ("problem" in parsed) return refuse(parsed.problem, path);
+    merge(given, parsed.given);
+    if (switchedOn(parsed.given, versionFlag)) return { kind: "print", text: versionLine(program) };
+    const [name, ...others] = parsed.words;
+    if (name === undefined || switchedOn(parsed.given, helpFlag)) {
+      return { kind: "print", text: groupHelp(path, group, inherited) };
+    }
+    if (name === "help") return helpFor(program, group, path, inherited, others);
+    const entry = findEntry(group, name);
+    if (entry === undefined) {
+      if (name === "version" && program.version !== undefined)
+        return { kind: "print", text: versionLine(program) };
+      return unknownCommand(group, path, name);
+    }
+    path = `${path} ${entry.name}`;
+    if (!isGroup(entry)) return understandCommand(entry, path, scope, given, others, variables);
+    group = entry;
+    inherited = scope;
+    rest = others;
+  }
+}
+
+function understandCommand(
+  command: Command,
+  path: string,
+  inherited: readonly Flag[],
+  before: GivenFlags,
+  words: readonly string[],
+  variables: Readonly<Record<string, string | undefined>>,
+): Request {
+  const flags = [...(command.flags ?? []), ...inherited];
+  const parsed = parseWords(words, [...flags, helpFlag], command.passesFlagsOn === true);
+  if ("problem" in parsed) return refuse(parsed.problem, path);
+  if (switchedOn(parsed.given, helpFlag))
+    return { kind: "print", text: commandHelp(path, command, inherited) };
+  const given = new Map(before);
+  merge(given, parsed.given);
+  const values = flagValues(flags, given, variables);
+  if ("problem" in values) return refuse(values.problem, path);
+  const problem = problemWithArity(command, parsed.words.length);
+  if (problem !== undefined) return refuse(problem, path);
+  return { kind: "run", path, command, flags: values, arguments: parsed.words };
+}
+
+function problemWithArity(command: Command, count: number): string | undefined {
+  const { least = 0, most = Number.POSITIVE_INFINITY } = command.arity ?? {};
+  if (count < least) return `${command.name} needs ${command.usage}`;
+  if (count > most)
+    return `too many arguments: ${command.name} takes ${command.usage === "" ? "none" : command.usage}`;
+  return undefined;
+}
+
+function helpFor(
+  program: CommandGroup,
+  group: CommandGroup,
+  path: string,
+  inherited: readonly Flag[],
+  names: readonly string[],
+): Request {
+  const scope = [...inherited, ...(group.flags ?? [])];
+  const [name, ...others] = names;
+  if (name === undefined) return { kind: "print", text: groupHelp(path, group, inherited) };
+  const entry = findEntry(group, name);
+  if (entry === undefined) return unknownCommand(group, path, name);
+  if (isGroup(entry)) return helpFor(program, entry, `${path} ${entry.name}`, scope, others);
+  return { kind: "print", text: commandHelp(`${path} ${entry.name}`, entry, scope) };
+}
+
+/** An entry by its name or, where the group allows it, by a prefix that no other listed entry has. */
+function findEntry(group: CommandGroup, name: string): Command | CommandGroup | undefined {
+  const exact = group.commands.find((entry) => entry.name === name);
+  if (exact !== undefined || group.prefixes !== true) return exact;
+  const listed = group.commands.filter((entry) => isGroup(entry) || entry.hidden !== true);
+  const matching = listed.filter((entry) => entry.name.startsWith(name));
+  return matching.length === 1 ? matching[0] : undefined;
+}
+
+function unknownCommand(group: CommandGroup, path: string, name: string): Request {
+  const like = namesLike(
+    name,
+    group.commands.map((entry) => entry.name),
+  );
+  const guess = like.length === 0 ? "" : `; did you mean ${like.map((other) => `"${other}"`).join(" or ")}?`;
+  return refuse(`unknown command "${name}" for "${path}"${guess}`, path);
+}
+
+function refuse(problem: string, path: string): Request {
+  return { kind: "refuse", problem, hint: `Run "${path} --help" for usage.` };
+}
+
+const versionFlag: Flag = { name: "version", short: "v", kind: "switch", summary: "print the version" };
+
+function versionLine(program: CommandGroup): string {
+  return `${program.name} version ${program.version ?? ""}\n`;
+}
+
+function switchedOn(given: GivenFlags, flag: Flag): boolean {
+  const value = given.get(flag.name)?.at(-1);
+  return value !== undefined && !/^(0|f)/i.test(value);
+}
+
+function merge(into: Map<string, readonly string[]>, more: GivenFlags): void {
+  for (const [name, values] of more) into.set(name, [...(into.get(name) ?? []), ...values]);
+}

@@ -1,0 +1,44 @@
+/** A tab stop of a terminal. */
+const tabWidth = 8;
+
+/**
+ * Lines of a table whose columns are filled up with tabs, as Go's text/tabwriter does it for fleetctl: a column is as
+ * wide as its longest cell plus one, rounded up to a tab stop. The last cell of a line is not filled up.
+ */
+export function tabbedTable(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = columnWidths(rows).map((width) => Math.ceil((width + 1) / tabWidth) * tabWidth);
+  return joinCells(rows, (cell, column) => {
+    const missing = (widths[column] ?? 0) - lengthOf(cell);
+    return cell + "\t".repeat(Math.ceil(missing / tabWidth));
+  });
+}
+
+/** Lines of a table whose columns are filled up with blanks, two between columns; for tables of our own. */
+export function spacedTable(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = columnWidths(rows);
+  return joinCells(rows, (cell, column) => cell + " ".repeat((widths[column] ?? 0) - lengthOf(cell) + 2));
+}
+
+function columnWidths(rows: readonly (readonly string[])[]): readonly number[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, lengthOf(cell));
+    }
+  }
+  return widths;
+}
+
+function joinCells(
+  rows: readonly (readonly string[])[],
+  fill: (cell: string, column: number) => string,
+): readonly string[] {
+  return rows.map((row) =>
+    row.map((cell, column) => (column === row.length - 1 ? cell : fill(cell, column))).join(""),
+  );
+}
+
+/** Characters as a terminal counts them, near enough: code points. */
+function lengthOf(cell: string): number {
+  return Array.from(cell).length;
+}
