@@ -1,0 +1,131 @@
+/**
+ * True when the whole text fits the pattern, by the rules of Go's path.Match: `*` any run without `/`, `?` one character
+ * but `/`, `[a-z]` and `[^a-z]` one character of a class, a backslash takes the next character as it is. A malformed
+ * pattern matches nothing. Time is at most pattern length times text length.
+ */
+export function matchesGlob(pattern: string, text: string): boolean {
+  const steps = compile(pattern);
+  return steps !== undefined && run(steps, Array.from(text));
+}
+
+/** False for a pattern that matches nothing because it cannot be read. */
+export function isGlob(pattern: string): boolean {
+  return compile(pattern) !== undefined;
+}
+
+type Step =
+  | { readonly kind: "star" }
+  | { readonly kind: "any" }
+  | { readonly kind: "one"; readonly character: string }
+  | { readonly kind: "class"; readonly inverted: boolean; readonly ranges: readonly Range[] };
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+const compiled = new Map<string, readonly Step[] | undefined>();
+/** Patterns kept compiled. A cluster has far fewer; beyond it the oldest is compiled again when needed. */
+const compiledLimit = 4096;
+
+function compile(pattern: string): readonly Step[] | undefined {
+  if (compiled.has(pattern)) return compiled.get(pattern);
+  const oldest = compiled.keys().next().value;
+  if (compiled.size >= compiledLimit && oldest !== undefined) compiled.delete(oldest);
+  const steps = parse(Array.from(pattern));
+  compiled.set(pattern, steps);
+  return steps;
+}
+
+/** Undefined for a malformed pattern. */
+function parse(pattern: readonly string[]): readonly Step[] | undefined {
+  const steps: Step[] = [];
+  let at = 0;
+  while (at < pattern.length) {
+    const character = pattern[at] ?? "";
+    at++;
+    if (character === "*") {
+      if (steps.at(-1)?.kind !== "star") steps.push({ kind: "star" });
+    } else if (character === "?") {
+      steps.push({ kind: "any" });
+    } else if (character === "[") {
+      const found = parseClass(pattern, at);
+      if (found === undefined) return undefined;
+      steps.push(found.step);
+      at = found.next;
+    } else if (character === "\\") {
+      const literal = pattern[at];
+      if (literal === undefined) return undefined;
+      steps.push({ kind: "one", character: literal });
+      at++;
+    } else {
+      steps.push({ kind: "one", character });
+    }
+  }
+  return steps;
+}
+
+/** Reads a class from behind its `[`; `next` is the place behind its `]`. */
+function parseClass(pattern: readonly string[], start: number): { step: Step; next: number } | undefined {
+  let at = start;
+  const inverted = pattern[at] === "^";
+  if (inverted) at++;
+  const ranges: Range[] = [];
+  // A `]` at the very beginning closes nothing: a class has at least one range, which cannot begin with `]`.
+  while (pattern[at] !== "]" || ranges.length === 0) {
+    const from = parseBound(pattern, at);
+    if (from === undefined) return undefined;
+    at = from.next;
+    let to = from;
+    if (pattern[at] === "-") {
+      const end = parseBound(pattern, at + 1);
+      if (end === undefined) return undefined;
+      to = end;
+      at = end.next;
+    }
+    ranges.push({ from: from.code, to: to.code });
+  }
+  return { step: { kind: "class", inverted, ranges }, next: at + 1 };
+}
+
+function parseBound(pattern: readonly string[], start: number): { code: number; next: number } | undefined {
+  const first = pattern[start];
+  if (first === undefined || first === "-" || first === "]") return undefined;
+  const at = first === "\\" ? start + 1 : start;
+  const code = pattern[at]?.codePointAt(0);
+  // Nothing may end here: at least the closing bracket has to follow.
+  if (code === undefined || at + 1 >= pattern.length) return undefined;
+  return { code, next: at + 1 };
+}
+
+/** Only the last star ever has to take more, so going back costs one loop and not a tree. */
+function run(steps: readonly Step[], text: readonly string[]): boolean {
+  let step = 0;
+  let at = 0;
+  let star: { step: number; at: number } | undefined;
+  while (at < text.length || step < steps.length) {
+    const wanted = steps[step];
+    const character = text[at];
+    if (wanted?.kind === "star") {
+      star = { step, at };
+      step++;
+    } else if (wanted !== undefined && character !== undefined && fits(wanted, character)) {
+      step++;
+      at++;
+    } else if (star !== undefined && star.at < text.length && text[star.at] !== "/") {
+      star.at++;
+      step = star.step + 1;
+      at = star.at;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+function fits(step: Exclude<Step, { kind: "star" }>, character: string): boolean {
+  if (step.kind === "one") return step.character === character;
+  if (step.kind === "any") return character !== "/";
+  const code = character.codePointAt(0) ?? 0;
+  return step.ranges.some(({ from, to }) => from <= code && code <= to) !== step.inverted;
+}
