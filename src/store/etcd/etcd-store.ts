@@ -1,0 +1,194 @@
+import { assert } from "../../lib/assert.ts";
+import { pauseMs, type Backoff } from "../../lib/backoff.ts";
+import type { Env } from "../../lib/env.ts";
+import { Fault, isFault } from "../../lib/fault.ts";
+import type {
+  ChangeBatch,
+  KeyRange,
+  Lease,
+  LeaseId,
+  Outcome,
+  ReadOptions,
+  Revision,
+  Snapshot,
+  Store,
+  Transaction,
+} from "../store.ts";
+import { assertTransaction } from "../transaction.ts";
+import { faultOf, storeClosed, unavailable } from "./faults.ts";
+import { Member, type CallResult, type EtcdTls } from "./member.ts";
+import { compact, grantLease, keepLeaseAlive, range as readRange, revokeLease, transact } from "./methods.ts";
+import type { Method } from "./methods.ts";
+import * as translate from "./translate.ts";
+import { openWatch, type OpenWatch } from "./watch.ts";
+
+export type { EtcdTls } from "./member.ts";
+
+export interface EtcdOptions {
+  /** Such as `http://127.0.0.1:2379`; the first is preferred, the others serve while it cannot. */
+  readonly endpoints: readonly string[];
+  /** How long one call to one member may take. Default 2 000 ms, twice etcd's usual election timeout. */
+  readonly callTimeoutMs?: number;
+  /** For `https://` endpoints. */
+  readonly tls?: EtcdTls;
+}
+
+/** How often one call is tried, over all members, when repeating it is harmless. */
+const mostAttempts = 8;
+/** No attempt begins later than this many call timeouts after the first. */
+const mostTimeouts = 2;
+const retryBackoff: Backoff = { firstMs: 50, mostMs: 800 };
+
+/**
+ * A store on an etcd cluster (v3 API, etcd 3.4 or later). Connects when it is first used.
+ * Throws Fault `store-endpoint` when an endpoint cannot be one.
+ */
+export function openEtcdStore(env: Env, options: EtcdOptions): Store {
+  assert(options.endpoints.length > 0, "an etcd store has an endpoint");
+  return new EtcdStore(env, options);
+}
+
+/** Whether a call may be made again after an attempt whose outcome is not known. */
+type Repeat = "harmless" | "only-unsent";
+
+class EtcdStore implements Store {
+  readonly #env: Env;
+  readonly #members: readonly Member[];
+  readonly #callTimeoutMs: number;
+  readonly #closing = new AbortController();
+
+  constructor(env: Env, options: EtcdOptions) {
+    this.#env = env;
+    this.#members = options.endpoints.map((endpoint) => new Member(env, endpoint, options.tls));
+    this.#callTimeoutMs = options.callTimeoutMs ?? 2_000;
+  }
+
+  async read(range: KeyRange, options: ReadOptions = {}): Promise<Snapshot> {
+    const request = translate.rangeRequest(range, options);
+    const needsLeader = options.consistency !== "local";
+    const response = await this.#call("read from", readRange, request, "harmless", needsLeader);
+    return {
+      revision: translate.revisionOf(response.header),
+      entries: response.kvs.map(translate.entryOf),
+      more: response.more,
+    };
+  }
+
+  async commit(transaction: Transaction): Promise<Outcome> {
+    assertTransaction(transaction);
+    const request = translate.transactionRequest(transaction);
+    return translate.outcomeOf(await this.#call("write to", transact, request, "only-unsent"));
+  }
+
+  async *watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch, void> {
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const watch = await this.#openWatch(range, after, ended);
+    try {
+      yield* watch.batches;
+    } finally {
+      watch.close();
+    }
+  }
+
+  async grantLease(ttlMs: number): Promise<Lease> {
+    const request = { TTL: BigInt(Math.max(1, Math.ceil(ttlMs / 1_000))) };
+    // A lease that was granted without our knowing it expires by itself.
+    const response = await this.#call("get a lease from", grantLease, request, "harmless");
+    return { id: translate.leaseIdOf(response.ID), ttlMs: translate.safeNumber(response.TTL) * 1_000 };
+  }
+
+  async renewLease(id: LeaseId): Promise<Lease> {
+    const request = { ID: translate.leaseNumberOf(id) };
+    const response = await this.#call("renew a lease at", keepLeaseAlive, request, "harmless");
+    // A keep-alive of a lease that is gone is answered with a time to live of 0.
+    if (response.TTL <= 0n) {
+      throw new Fault(
+        "store-lease-gone",
+        `Cannot renew lease ${id}, it expired or was revoked: ask for a new one.`,
+      );
+    }
+    return { id, ttlMs: translate.safeNumber(response.TTL) * 1_000 };
+  }
+
+  async revokeLease(id: LeaseId): Promise<void> {
+    try {
+      await this.#call("revoke a lease at", revokeLease, { ID: translate.leaseNumberOf(id) }, "harmless");
+    } catch (error) {
+      if (!isFault(error, "store-lease-gone")) throw error;
+    }
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    try {
+      await this.#call("compact", compact, { revision: BigInt(revision) }, "harmless");
+    } catch (error) {
+      // Somebody compacted as far already.
+      if (!isFault(error, "store-compacted")) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(storeClosed());
+    for (const member of this.#members) member.close();
+  }
+
+  /**
+   * Calls one member after the other until one answers. What was certainly not carried out is tried again; what may have
+   * been only if that is harmless.
+   */
+  async #call<Request, Response>(
+    doing: string,
+    method: Method<Request, Response>,
+    request: Request,
+    repeat: Repeat,
+    needsLeader = true,
+  ): Promise<Response> {
+    const startedMs = this.#env.clock.monotonic();
+    for (let attempt = 1; ; attempt++) {
+      this.#closing.signal.throwIfAborted();
+      const member = this.#memberFor(attempt);
+      const result = await member.call(method, request, this.#callTimeoutMs, needsLeader);
+      if (result.ok) return result.response;
+      this.#closing.signal.throwIfAborted();
+      const fault = faultFrom(doing, member, result);
+      if (fault.code !== "store-unavailable") throw fault;
+      if (result.sent && repeat === "only-unsent") throw fault;
+      const tooLate = this.#env.clock.monotonic() - startedMs > mostTimeouts * this.#callTimeoutMs;
+      if (attempt >= mostAttempts || tooLate) throw fault;
+      await this.#pauseBeforeNextRound(attempt);
+    }
+  }
+
+  async #openWatch(range: KeyRange, after: Revision, signal: AbortSignal): Promise<OpenWatch> {
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      const member = this.#memberFor(attempt);
+      try {
+        return await openWatch(this.#env, member, range, after, this.#callTimeoutMs, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isFault(error, "store-unavailable") || attempt >= this.#members.length) throw error;
+      }
+    }
+  }
+
+  /** Members that are not in doubt first, each group in the order of the endpoints; each attempt takes the next one. */
+  #memberFor(attempt: number): Member {
+    const well = this.#members.filter((member) => !member.inDoubt);
+    // A first failure puts its member in doubt: the head of those that are well is then already another one.
+    const member = well[0] ?? this.#members[(attempt - 1) % this.#members.length];
+    assert(member !== undefined, "an etcd store has a member");
+    return member;
+  }
+
+  /** Goes on at once while a member is well; else waits a little, for an election or a restart. */
+  async #pauseBeforeNextRound(attempt: number): Promise<void> {
+    if (this.#members.some((member) => !member.inDoubt)) return;
+    await this.#env.clock.sleep(pauseMs(retryBackoff, attempt, this.#env.random()), this.#closing.signal);
+  }
+}
+
+function faultFrom(doing: string, member: Member, result: CallResult<unknown> & { ok: false }): Fault {
+  if (result.error !== undefined) return faultOf(doing, member.endpoint, result.error);
+  return unavailable(doing, member.endpoint, result.sent ? "its answer was empty" : "there is no connection");
+}
