@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
+import { hashUnitText } from "../unit/hash.ts";
+import { splitName } from "../unit/name.ts";
 import type { UnitName } from "./model.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
 
@@ -141,7 +142,7 @@ export class FakeUnitManager implements UnitManager {
 
   #start(name: UnitName): string | undefined {
     const unit = this.#units.get(name);
-    if (isTemplate(name)) return `cannot start ${name}: it is a template; start an instance of it`;
+    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
     if (unit === undefined) return `cannot start ${name}: it is not loaded; load it first`;
     if (unit.load !== "loaded") return `cannot start ${name}: its load state is ${unit.load}`;
     if (unit.active === "active") return undefined;
@@ -207,10 +208,6 @@ function suffixOf(name: UnitName): string {
   return name.slice(name.lastIndexOf(".") + 1);
 }
 
-function isTemplate(name: UnitName): boolean {
-  return /@\.[a-z]+$/.test(name);
-}
-
 function loadStateOf(unit: UnitSource): string {
   const isService = suffixOf(unit.name) === "service";
   return isService && !/^Exec(Start|Stop)=./m.test(unit.text) ? "bad-setting" : "loaded";
@@ -221,8 +218,4 @@ function afterStart(name: UnitName, text: string): { active: string; sub: string
   if (/^ExecStart=\/bin\/false$/m.test(text)) return { active: "failed", sub: "failed", result: "exit-code" };
   if (/^RemainAfterExit=(yes|true|1|on)$/m.test(text)) return { active: "active", sub: "exited" };
   return { active: "inactive", sub: "dead", result: "success" };
-}
-
-function hashUnitText(text: string): string {
-  return createHash("sha1").update(text).digest("hex");
 }

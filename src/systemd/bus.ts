@@ -23,7 +23,7 @@ export interface Signal {
 
 export interface BusEvents {
   /** Runs on every new connection before any other call does; the connection counts as up when it has resolved. */
-  readonly greet: (bus: Bus) => Promise<void>;
+  readonly greet: () => Promise<void>;
   readonly signal: (signal: Signal) => void;
   /** The connection is up again after a loss: signals were missed. */
   readonly restored: () => void;
@@ -55,17 +55,35 @@ export class Bus {
   #client: dbus.MessageBus | undefined;
   #inFlight = 0;
 
-  private constructor(env: Env, address: string, events: BusEvents) {
+  /** Does not connect yet; see `connect`. */
+  constructor(env: Env, address: string, events: BusEvents) {
     this.#env = env;
     this.#address = address;
     this.#events = events;
   }
 
-  /** Connects; throws Fault `manager-unavailable` when the bus cannot be reached now. */
-  static async open(env: Env, address: string, events: BusEvents): Promise<Bus> {
-    const bus = new Bus(env, address, events);
-    await bus.#connect();
-    return bus;
+  /** Connects for the first time; throws Fault `manager-unavailable` when the bus cannot be reached now. */
+  async connect(): Promise<void> {
+    const client = dbus.createClient({
+      busAddress: this.#address,
+      authMethods: ["EXTERNAL"],
+      timeout: callLimitMs,
+    });
+    try {
+      await this.#dialled(client);
+      client.connection.on("message", (message) => this.#receive(client, message));
+      this.#client = client;
+      await this.#events.greet();
+    } catch (error) {
+      this.#client = undefined;
+      client.connection.stream.destroy();
+      throw new Fault(
+        "manager-unavailable",
+        `cannot reach systemd over ${this.#address}: ${sentenceOf(error)}; check that dbus runs there`,
+        { cause: error },
+      );
+    }
+    client.connection.once("close", () => this.#lost(client));
   }
 
   /**
@@ -82,6 +100,20 @@ export class Bus {
       if (next === undefined) this.#inFlight--;
       else next();
     }
+  }
+
+  /** Asks the bus for the signals that fit a match rule, as long as this connection lasts. */
+  async match(rule: string): Promise<void> {
+    const name = "org.freedesktop.DBus";
+    const path = "/org/freedesktop/DBus";
+    await this.call({
+      destination: name,
+      path,
+      interface: name,
+      member: "AddMatch",
+      signature: "s",
+      body: [rule],
+    });
   }
 
   /** Ends the connection for good. */
@@ -124,29 +156,6 @@ export class Bus {
     }
   }
 
-  async #connect(): Promise<void> {
-    const client = dbus.createClient({
-      busAddress: this.#address,
-      authMethods: ["EXTERNAL"],
-      timeout: callLimitMs,
-    });
-    try {
-      await this.#dialled(client);
-      client.connection.on("message", (message) => this.#receive(client, message));
-      this.#client = client;
-      await this.#events.greet(this);
-    } catch (error) {
-      this.#client = undefined;
-      client.connection.stream.destroy();
-      throw new Fault(
-        "manager-unavailable",
-        `cannot reach systemd over ${this.#address}: ${sentenceOf(error)}; check that dbus runs there`,
-        { cause: error },
-      );
-    }
-    client.connection.once("close", () => this.#lost(client));
-  }
-
   async #dialled(client: dbus.MessageBus): Promise<void> {
     const timely = new AbortController();
     const connected = new Promise<void>((resolve, reject) => {
@@ -186,7 +195,7 @@ export class Bus {
     for (let attempt = 1; ; attempt++) {
       await this.#env.clock.sleep(pauseMs(redial, attempt, this.#env.random()), this.#ended.signal);
       try {
-        await this.#connect();
+        await this.connect();
         break;
       } catch (error) {
         this.#env.log.debug(sentenceOf(error), { attempt });

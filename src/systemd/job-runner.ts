@@ -1,0 +1,111 @@
+import type { UnitName } from "../fleet/model.ts";
+import type { Env } from "../lib/env.ts";
+import { isFault, sentenceOf } from "../lib/fault.ts";
+import { splitName } from "../unit/name.ts";
+import { isRefusal } from "./bus.ts";
+import { type JobEnd, Jobs } from "./jobs.ts";
+import { isDown, type Manager } from "./manager.ts";
+import type { UnitDirectory } from "./unit-directory.ts";
+
+/** How long a start or stop may take before its batch is answered without it; the job itself goes on. */
+const jobLimitMs = 15 * 60 * 1000;
+
+/** Starts and stops units of ours and says in one sentence why one could not be. */
+export class JobRunner {
+  readonly #env: Env;
+  readonly #manager: Manager;
+  readonly #directory: UnitDirectory;
+  readonly #jobs = new Jobs();
+
+  constructor(env: Env, manager: Manager, directory: UnitDirectory) {
+    this.#env = env;
+    this.#manager = manager;
+    this.#directory = directory;
+  }
+
+  /** Resolves when the start job has ended: with nothing, or with the problem. */
+  async start(name: UnitName): Promise<string | undefined> {
+    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
+    if (!this.#directory.has(name)) return `cannot start ${name}: it is not loaded; load it first`;
+    let end: JobEnd;
+    try {
+      end = await this.#end(await this.#manager.start(name));
+    } catch (error) {
+      if (!isFault(error, "bus-refused")) throw error;
+      return `cannot start ${name}: systemd says: ${sentenceOf(error)}`;
+    }
+    if (end.kind === "late") {
+      return `cannot say that ${name} started: it is still starting after ${jobLimitMs / 60_000} minutes; see systemctl status ${name}`;
+    }
+    const failed = end.kind === "lost" ? await this.#isFailed(name) : !isGood(end.result);
+    if (!failed) return undefined;
+    const how = end.kind === "lost" || end.result === "failed" ? "failed" : `ended as "${end.result}"`;
+    const result = await this.#manager.result(name);
+    const because = result === undefined || result === "success" ? "" : ` (result ${result})`;
+    return `cannot start ${name}: its start job ${how}${because}; see journalctl -u ${name}`;
+  }
+
+  /** Resolves when the stop job has ended, that is when the processes are gone. A unit systemd does not have is stopped. */
+  async stop(name: UnitName): Promise<string | undefined> {
+    if (splitName(name)?.isTemplate || !this.#directory.has(name)) return undefined;
+    let end: JobEnd;
+    try {
+      end = await this.#end(await this.#manager.stop(name));
+    } catch (error) {
+      if (isRefusal(error, "org.freedesktop.systemd1.NoSuchUnit")) return undefined;
+      if (!isFault(error, "bus-refused")) throw error;
+      return `cannot stop ${name}: systemd says: ${sentenceOf(error)}`;
+    }
+    if (end.kind === "ended" && isGood(end.result)) return undefined;
+    const [held] = await this.#manager.unitsHeld([name]);
+    if (held === undefined || isDown(held)) return undefined;
+    const how = end.kind === "ended" ? `its stop job ended as "${end.result}" and it` : "it";
+    return `cannot stop ${name}: ${how} is still ${held.active}; see systemctl status ${name}`;
+  }
+
+  /** A JobRemoved signal came. */
+  removed(path: string, result: string): void {
+    this.#jobs.removed(path, result);
+  }
+
+  /** Signals were missed: asks for every awaited job whether it is still there. */
+  async reconsider(): Promise<void> {
+    await Promise.all(
+      this.#jobs.awaited().map(async (path) => {
+        try {
+          await this.#manager.requireJob(path);
+        } catch (error) {
+          if (!isFault(error, "bus-refused")) throw error;
+          this.#jobs.lose(path);
+        }
+      }),
+    );
+  }
+
+  /** Nothing more will be heard of any job. */
+  close(): void {
+    for (const path of this.#jobs.awaited()) this.#jobs.lose(path);
+  }
+
+  async #end(path: string): Promise<JobEnd> {
+    const timely = new AbortController();
+    const late = this.#env.clock.sleep(jobLimitMs, timely.signal).then(
+      () => this.#jobs.giveUp(path),
+      () => undefined,
+    );
+    const end = await this.#jobs.wait(path);
+    timely.abort();
+    await late;
+    return end;
+  }
+
+  async #isFailed(name: UnitName): Promise<boolean> {
+    const [held] = await this.#manager.unitsHeld([name]);
+    return held?.active === "failed";
+  }
+}
+
+/** `skipped` is a job with nothing to do. */
+function isGood(result: string): boolean {
+  return result === "done" || result === "skipped";
+}

@@ -1,0 +1,171 @@
+import type { UnitName } from "../fleet/model.ts";
+import type { UnitSource } from "../fleet/unit-manager.ts";
+import { sentenceOf } from "../lib/fault.ts";
+import { hashUnitText } from "../unit/hash.ts";
+import { problemWithName, splitName } from "../unit/name.ts";
+import { parseUnitFile } from "../unit/parse.ts";
+import { inBatch } from "./batch.ts";
+import type { Manager, UnitRow } from "./manager.ts";
+import type { UnitDirectory } from "./unit-directory.ts";
+
+/** A unit whose file is in place, with what systemd made of it; templates have no state. */
+export interface Loaded {
+  readonly name: UnitName;
+  readonly hash: string;
+  readonly row: UnitRow | undefined;
+}
+
+/** A file that was put in place, and what was there before. */
+interface Written {
+  readonly unit: UnitSource;
+  readonly before: string | undefined;
+}
+
+/**
+ * Puts a batch of units in place: files, links, [Install], then one look at all of them. systemd finds new names by
+ * itself, because it notices changed folders; it has to be told to reload only when it holds an older file of the same
+ * name, or when two changes fell into one tick of the folder's timestamp and it missed the second.
+ */
+export async function loadUnits(
+  manager: Manager,
+  directory: UnitDirectory,
+  units: readonly UnitSource[],
+  reload: () => Promise<void>,
+): Promise<{ loaded: readonly Loaded[]; problems: ReadonlyMap<UnitName, string> }> {
+  const problems = new Map<UnitName, string>();
+  const written = writeFiles(directory, units, problems);
+  await link(manager, directory, written, problems);
+  await enable(manager, directory, written, problems);
+  await takeBack(manager, directory, written, problems);
+
+  const placed = written.filter(({ unit }) => !problems.has(unit.name));
+  const replaced = placed.filter(({ before }) => before !== undefined).map(({ unit }) => unit.name);
+  const held = await manager.unitsHeld(replaced);
+  if (held.length > 0) await reload();
+
+  const names = placed.map(({ unit }) => unit.name).filter((name) => !splitName(name)?.isTemplate);
+  let rows = await look(manager, names);
+  if (held.length === 0 && rows.some((row) => row.load === "not-found")) {
+    await reload();
+    rows = await look(manager, names);
+  }
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  const loaded = placed.map(({ unit }) => {
+    return { name: unit.name, hash: hashUnitText(unit.text), row: byName.get(unit.name) };
+  });
+  for (const { name, row } of loaded) {
+    if (row === undefined || row.load === "loaded") continue;
+    problems.set(
+      name,
+      `cannot load ${name}: systemd calls its unit file ${row.load}; see systemctl status ${name}`,
+    );
+  }
+  return { loaded, problems };
+}
+
+function writeFiles(
+  directory: UnitDirectory,
+  units: readonly UnitSource[],
+  problems: Map<UnitName, string>,
+): readonly Written[] {
+  const written: Written[] = [];
+  for (const unit of new Map(units.map((each) => [each.name, each])).values()) {
+    const problem = problemWithName(unit.name) ?? foreignProblem(directory, unit.name);
+    if (problem !== undefined) {
+      problems.set(unit.name, `cannot load ${unit.name}: ${problem}`);
+      continue;
+    }
+    try {
+      const before = directory.read(unit.name);
+      if (before !== unit.text) directory.write(unit.name, unit.text);
+      written.push({ unit, before });
+    } catch (error) {
+      problems.set(
+        unit.name,
+        `cannot load ${unit.name}: its unit file cannot be written: ${sentenceOf(error)}`,
+      );
+    }
+  }
+  return written;
+}
+
+function foreignProblem(directory: UnitDirectory, name: UnitName): string | undefined {
+  const path = directory.foreignFile(name);
+  if (path === undefined) return undefined;
+  return `the machine has a unit of that name in ${path}; choose another name`;
+}
+
+async function link(
+  manager: Manager,
+  directory: UnitDirectory,
+  written: readonly Written[],
+  problems: Map<UnitName, string>,
+): Promise<void> {
+  const refused = await inBatch(
+    written.map(({ unit }) => unit.name),
+    (names) => manager.link(names.map((name) => directory.pathOf(name))),
+  );
+  for (const [name, why] of refused)
+    problems.set(name, `cannot load ${name}: systemd refuses its unit file: ${why}`);
+}
+
+async function enable(
+  manager: Manager,
+  directory: UnitDirectory,
+  written: readonly Written[],
+  problems: Map<UnitName, string>,
+): Promise<void> {
+  const whole: UnitName[] = [];
+  const alone: UnitName[] = [];
+  for (const { unit } of written) {
+    const install = installOf(unit.text);
+    if (install === "none" || problems.has(unit.name)) continue;
+    (install === "somewhere" ? whole : alone).push(unit.name);
+  }
+  const call = async (names: readonly UnitName[]): Promise<string | undefined> => {
+    const carriesInfo = await manager.enable(names.map((name) => directory.pathOf(name)));
+    return carriesInfo ? undefined : "its [Install] section names nothing to install it into";
+  };
+  const refused = new Map(await inBatch(whole, call));
+  for (const name of alone) for (const [of, why] of await inBatch([name], call)) refused.set(of, why);
+  for (const [name, why] of refused) problems.set(name, `Failed to enable systemd unit ${name}: ${why}`);
+}
+
+/** What could not be linked or enabled leaves no trace: the file of before comes back, or none. */
+async function takeBack(
+  manager: Manager,
+  directory: UnitDirectory,
+  written: readonly Written[],
+  problems: ReadonlyMap<UnitName, string>,
+): Promise<void> {
+  const broken = written.filter(({ unit }) => problems.has(unit.name));
+  const fresh = broken.filter(({ before }) => before === undefined).map(({ unit }) => unit.name);
+  await inBatch(fresh, (names) => manager.disable(names));
+  for (const { unit, before } of broken) {
+    if (before === undefined) directory.remove(unit.name);
+    else directory.write(unit.name, before);
+  }
+}
+
+/** systemd's view of each name; one it cannot even look up counts as `error`. */
+async function look(manager: Manager, names: readonly UnitName[]): Promise<readonly UnitRow[]> {
+  const rows: UnitRow[] = [];
+  const refused = await inBatch(names, async (some) => {
+    rows.push(...(await manager.unitsNamed(some)));
+  });
+  for (const name of refused.keys()) rows.push({ name, load: "error", active: "inactive", sub: "dead" });
+  return rows;
+}
+
+/**
+ * Whether the unit has an [Install] section and whether that says where to install it (systemd.unit(5)). systemd tells
+ * of a batch only whether any of it does, so the doubtful ones are asked about alone.
+ */
+function installOf(text: string): "none" | "nowhere" | "somewhere" {
+  const install = parseUnitFile(text).file.filter((option) => option.section === "Install");
+  if (install.length === 0) return "none";
+  const says = install.some((option) => installNames.has(option.name) && option.value !== "");
+  return says ? "somewhere" : "nowhere";
+}
+
+const installNames: ReadonlySet<string> = new Set(["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also"]);

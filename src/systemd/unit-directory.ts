@@ -1,0 +1,130 @@
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import type { UnitName } from "../fleet/model.ts";
+import { hashUnitText } from "../unit/hash.ts";
+import { problemWithName } from "../unit/name.ts";
+
+/** Files being written; the dot and the missing suffix keep them out of every list. */
+const unfinishedPrefix = ".unfinished-";
+
+/**
+ * Where systemd looks for units of others, strongest first (systemd.unit(5), system manager).
+ * Ours must not hide one of theirs, nor be hidden by it.
+ */
+const foreignDirectories = [
+  "/etc/systemd/system.control",
+  "/run/systemd/system.control",
+  "/run/systemd/transient",
+  "/run/systemd/generator.early",
+  "/etc/systemd/system",
+  "/run/systemd/generator",
+  "/usr/local/lib/systemd/system",
+  "/usr/lib/systemd/system",
+  "/run/systemd/generator.late",
+];
+const runtimeDirectory = "/run/systemd/system";
+
+/**
+ * The folder with the unit files that are ours. It lies in memory (/run), so reads and writes are synchronous and
+ * nothing is forced to a disk: a reboot clears it.
+ */
+export class UnitDirectory {
+  /** The folder as systemd sees it. */
+  readonly #inside: string;
+  /** In front of every path we open ourselves; empty on a real machine. */
+  readonly #root: string;
+  #written = 0;
+
+  /** Makes the folder and removes what an interrupted write left. Throws what node:fs throws. */
+  constructor(inside: string, root: string) {
+    this.#inside = inside;
+    this.#root = root;
+    mkdirSync(root + inside, { recursive: true, mode: 0o755 });
+    for (const file of readdirSync(root + inside)) {
+      if (file.startsWith(unfinishedPrefix)) rmSync(join(root + inside, file), { force: true });
+    }
+  }
+
+  /** The path systemd has to be told for `name`. */
+  pathOf(name: UnitName): string {
+    return join(this.#inside, name);
+  }
+
+  /** Every unit of ours with the SHA-1 of its file, in name order. */
+  hashes(): ReadonlyMap<UnitName, string> {
+    const found = new Map<UnitName, string>();
+    for (const name of readdirSync(this.#root + this.#inside).sort()) {
+      const text = problemWithName(name) === undefined ? this.read(name) : undefined;
+      if (text !== undefined) found.set(name, hashUnitText(text));
+    }
+    return found;
+  }
+
+  has(name: UnitName): boolean {
+    return kindOf(this.#file(name)) === "file";
+  }
+
+  /** The text of the unit's file, or undefined when there is none. */
+  read(name: UnitName): string | undefined {
+    try {
+      return readFileSync(this.#file(name), "utf8");
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Puts the text in place in one step: systemd sees the old file or the new one, never half of it. */
+  write(name: UnitName, text: string): void {
+    const unfinished = join(this.#root + this.#inside, `${unfinishedPrefix}${this.#written++}`);
+    try {
+      writeFileSync(unfinished, text, { mode: 0o644 });
+      renameSync(unfinished, this.#file(name));
+    } catch (error) {
+      rmSync(unfinished, { force: true });
+      throw error;
+    }
+  }
+
+  remove(name: UnitName): void {
+    rmSync(this.#file(name), { force: true });
+  }
+
+  /** The file of somebody else that has this name, or undefined. */
+  foreignFile(name: UnitName): string | undefined {
+    const runtime = join(runtimeDirectory, name);
+    if (kindOf(this.#root + runtime) === "file") return runtime;
+    if (this.#linksElsewhere(runtime)) return runtime;
+    return foreignDirectories
+      .map((directory) => join(directory, name))
+      .find((path) => kindOf(this.#root + path) !== "none");
+  }
+
+  #linksElsewhere(path: string): boolean {
+    if (kindOf(this.#root + path) !== "link") return false;
+    return dirname(readlinkSync(this.#root + path)) !== this.#inside;
+  }
+
+  #file(name: UnitName): string {
+    return join(this.#root + this.#inside, name);
+  }
+}
+
+function kindOf(path: string): "none" | "link" | "file" {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return "none";
+  return found.isSymbolicLink() ? "link" : "file";
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}

@@ -1,0 +1,42 @@
+import type { UnitName } from "../fleet/model.ts";
+import { sentenceOf } from "../lib/fault.ts";
+import { inBatch } from "./batch.ts";
+import { isDown, type Manager } from "./manager.ts";
+import type { UnitDirectory } from "./unit-directory.ts";
+
+/**
+ * Takes stopped units away: links and [Install], the failed state, the files. systemd lets go of a stopped unit by
+ * itself; it is told to reload only when it still holds one. A unit that runs is left as it is, with a problem.
+ */
+export async function unloadUnits(
+  manager: Manager,
+  directory: UnitDirectory,
+  names: readonly UnitName[],
+  reload: () => Promise<void>,
+): Promise<ReadonlyMap<UnitName, string>> {
+  const problems = new Map<UnitName, string>();
+  const ours = [...new Set(names)].filter((name) => directory.has(name));
+  const held = await manager.unitsHeld(ours);
+  for (const unit of held) {
+    if (isDown(unit)) continue;
+    problems.set(unit.name, `cannot unload ${unit.name}: it is ${unit.active}; stop it first`);
+  }
+  const stopped = ours.filter((name) => !problems.has(name));
+  const refused = await inBatch(stopped, (some) => manager.disable(some));
+  for (const [name, why] of refused) problems.set(name, `cannot unload ${name}: systemd says: ${why}`);
+
+  const gone = stopped.filter((name) => !problems.has(name));
+  const failed = held.filter((unit) => unit.active === "failed" && !problems.has(unit.name));
+  // Refused only when systemd let go of the unit in the meantime, which is what we want of it.
+  await Promise.all(failed.map((unit) => inBatch([unit.name], () => manager.resetFailed(unit.name))));
+  for (const name of gone) {
+    try {
+      directory.remove(name);
+    } catch (error) {
+      problems.set(name, `cannot unload ${name}: its unit file cannot be deleted: ${sentenceOf(error)}`);
+    }
+  }
+  const stillHeld = await manager.unitsHeld(gone);
+  if (stillHeld.some((unit) => unit.load !== "not-found")) await reload();
+  return problems;
+}
