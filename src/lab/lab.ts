@@ -1,0 +1,253 @@
+import { randomUUID } from "node:crypto";
+import { Fault } from "../lib/fault.ts";
+import { untilWorking } from "./cluster.ts";
+import { childGroups, killControlGroup, labControlGroup, removeControlGroup } from "./control-group.ts";
+import { namesIn, removeFolder } from "./disk.ts";
+import { bridgeName, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
+import { memberCounts, mostMachines, usualLab, type LabRecord, type MachineRecord } from "./layout.ts";
+import { withLock } from "./lock.ts";
+import { Machine, type MachineStatus } from "./machine.ts";
+import { freeNetwork, makeBridge, removeNetwork } from "./network.ts";
+import { productLayer, type Product } from "./product-layer.ts";
+import { otherRecords, readRecord, writeRecord } from "./record.ts";
+import { checkRequirements } from "./requirements.ts";
+import { rootFileSystem } from "./root-file-system.ts";
+import { usualMembers } from "./settings.ts";
+import { stopwatch } from "./waiting.ts";
+
+export interface LabOptions {
+  /** `lab` when not given. */
+  readonly name?: string;
+  /** How many machines it is to have at least; 3 when the lab is new. */
+  readonly machines?: number;
+  /** How many of the first machines are etcd members (1, 3 or 5); only for a new lab. */
+  readonly members?: number;
+  /** Added to every machine's metadata, each `name=value`; only for a new lab. */
+  readonly metadata?: readonly string[];
+  /** What is installed in the machines; without it they are plain Debian machines. */
+  readonly product?: Product;
+  readonly progress?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What `argosy lab status --json` prints. */
+export interface LabStatus {
+  readonly name: string;
+  readonly bridge: string;
+  /** Such as `10.61.7.0/24`. */
+  readonly subnet: string;
+  /** The address of the machine that runs the lab, as its machines see it. */
+  readonly host: string;
+  readonly machines: readonly MachineStatus[];
+}
+
+/** A lab that was made; its machines may run or be off. */
+export class Lab {
+  readonly name: string;
+  readonly bridge: string;
+  /** Such as `10.61.7.0/24`. */
+  readonly subnet: string;
+  readonly machines: readonly Machine[];
+  readonly #record: LabRecord;
+
+  constructor(record: LabRecord, machines: readonly Machine[]) {
+    this.name = record.name;
+    this.bridge = bridgeName(record.name);
+    this.subnet = `${record.network}.0/24`;
+    this.machines = machines;
+    this.#record = record;
+  }
+
+  /** The machine of this name. Throws Fault `no-such-machine`. */
+  machine(name: string): Machine {
+    const found = this.machines.find((machine) => machine.name === name);
+    if (found !== undefined) return found;
+    const names = this.machines.map((machine) => machine.name).join(", ");
+    throw new Fault("no-such-machine", `Lab "${this.name}" has no machine ${name}; it has ${names}.`);
+  }
+
+  async status(): Promise<LabStatus> {
+    return {
+      name: this.name,
+      bridge: this.bridge,
+      subnet: this.subnet,
+      host: hostAddress(this.#record.network),
+      machines: await Promise.all(this.machines.map(async (machine) => await machine.status())),
+    };
+  }
+
+  /** Cuts a machine's power. */
+  async kill(name: string): Promise<void> {
+    const machine = this.machine(name);
+    await withLabLock(this.name, quiet, async () => await machine.kill());
+  }
+
+  /** Powers a machine off in good order. */
+  async poweroff(name: string): Promise<void> {
+    const machine = this.machine(name);
+    await withLabLock(this.name, quiet, async () => await machine.poweroff());
+  }
+
+  /** Boots a machine that is off, with the disk it had; returns when its systemd answers. */
+  async revive(name: string, signal?: AbortSignal): Promise<void> {
+    const machine = this.machine(name);
+    await withLabLock(this.name, quiet, async () => {
+      await makeBridge(this.name, this.#record.network);
+      await machine.prepareDisk(layersOf(this.#record));
+      await machine.boot(signal);
+    });
+  }
+}
+
+/**
+ * Brings a lab up: makes it if it is new, adds machines if it has fewer, boots those that are off, and waits until
+ * it is a working cluster (with a product) or every machine has started (without). Machines that run are left alone.
+ * A call that was interrupted is completed by the next one.
+ */
+export async function labUp(options: LabOptions = {}): Promise<Lab> {
+  const name = checkLabName(options.name ?? usualLab);
+  const progress = options.progress ?? quiet;
+  await checkRequirements();
+  const waiting = (): void => progress(`Another command is at work on lab "${name}"; waiting for it`);
+  return await withLabLock(name, waiting, async () => {
+    const before = await readRecord(name);
+    const used = (await otherRecords(name)).flatMap(layersOf);
+    const root = before?.rootFileSystem ?? (await rootFileSystem({ progress, signal: options.signal, used }));
+    const product = options.product && (await productLayer(root, options.product, { progress, used }));
+    options.signal?.throwIfAborted();
+    const made = before === undefined ? await newRecord(name, root, options) : grownRecord(before, options);
+    const { productLayer: _, ...plain } = made;
+    const record: LabRecord = product === undefined ? plain : { ...plain, productLayer: product };
+    await writeRecord(record);
+    const lab = await labOf(record);
+    await start(lab, record, options);
+    return lab;
+  });
+}
+
+async function start(lab: Lab, record: LabRecord, options: LabOptions): Promise<void> {
+  const progress = options.progress ?? quiet;
+  await makeBridge(record.name, record.network);
+  const elapsedMs = stopwatch();
+  await Promise.all(
+    lab.machines.map(async (machine) => {
+      const running = await machine.isRunning();
+      if (!running) await machine.releaseDisk();
+      await machine.prepareDisk(layersOf(record));
+      if (running) return;
+      await machine.boot(options.signal);
+      progress(`Booted ${machine.name} (${machine.address}) after ${(elapsedMs() / 1000).toFixed(1)} s`);
+    }),
+  );
+  if (options.product === undefined) {
+    await Promise.all(lab.machines.map(async (machine) => await machine.untilStarted()));
+    return;
+  }
+  await untilWorking(lab.machines, options.signal);
+}
+
+/** The lab of this name. Throws Fault `no-such-lab`. */
+export async function openLab(name: string = usualLab): Promise<Lab> {
+  const record = await readRecord(checkLabName(name));
+  if (record !== undefined) return await labOf(record);
+  throw new Fault("no-such-lab", `There is no lab "${name}". Make it with: argosy lab up --name ${name}`);
+}
+
+/** Removes a lab and every trace of it, complete or not. Does nothing when there is none. */
+export async function labDown(
+  name: string = usualLab,
+  progress: (line: string) => void = quiet,
+): Promise<void> {
+  checkLabName(name);
+  await checkRequirements();
+  const waiting = (): void => progress(`Another command is at work on lab "${name}"; waiting for it`);
+  await withLabLock(name, waiting, async () => {
+    const group = await labControlGroup(name);
+    await Promise.all((await childGroups(group)).map(killControlGroup));
+    await removeControlGroup(group);
+    await removeNetwork(name);
+    await removeFolder(labFolder(name));
+    await removeEmptyParents(group);
+  });
+}
+
+/** What all labs share goes with the last of them; the cache stays. */
+async function removeEmptyParents(group: string): Promise<void> {
+  const parent = group.slice(0, group.lastIndexOf("/"));
+  if ((await childGroups(parent)).length === 0) await removeControlGroup(parent).catch(() => undefined);
+  if ((await namesIn(labsFolder)).length === 0) await removeFolder(labsFolder);
+}
+
+async function newRecord(name: string, root: string, options: LabOptions): Promise<LabRecord> {
+  const count = checkCount(options.machines ?? 3);
+  const members = options.members ?? usualMembers(count);
+  if (!memberCounts.includes(members) || members > count) {
+    throw new Fault(
+      "bad-member-count",
+      `A lab of ${count} machines cannot have ${members} etcd members: use 1, 3 or 5, and no more than machines.`,
+    );
+  }
+  // Two labs that are made at the same moment must not pick the same network, so the choice and its record are one step.
+  return await withLock("lab-network", quiet, async () => {
+    const record: LabRecord = {
+      format: 1,
+      name,
+      network: await freeNetwork(
+        name,
+        (await otherRecords(name)).map((other) => other.network),
+      ),
+      members,
+      metadata: options.metadata ?? [],
+      rootFileSystem: root,
+      machines: grown([], count),
+    };
+    await writeRecord(record);
+    return record;
+  });
+}
+
+function grownRecord(before: LabRecord, options: LabOptions): LabRecord {
+  if (options.members !== undefined && options.members !== before.members) {
+    throw new Fault(
+      "members-fixed",
+      `Lab "${before.name}" was made with ${before.members} etcd members and keeps them; for another number run ` +
+        `argosy lab down --name ${before.name} first.`,
+    );
+  }
+  const count = checkCount(options.machines ?? before.machines.length);
+  return { ...before, machines: grown(before.machines, count) };
+}
+
+function checkCount(count: number): number {
+  if (Number.isInteger(count) && count >= 1 && count <= mostMachines) return count;
+  throw new Fault("bad-machine-count", `A lab has 1 to ${mostMachines} machines, not ${count}.`);
+}
+
+function grown(machines: readonly MachineRecord[], count: number): readonly MachineRecord[] {
+  const more = Array.from({ length: Math.max(0, count - machines.length) }, (_, index) => {
+    const number = machines.length + index + 1;
+    return { name: `m${number}`, number, id: randomUUID().replaceAll("-", "") };
+  });
+  return [...machines, ...more];
+}
+
+/** What the disks of the lab's machines lie on, topmost first. */
+function layersOf(record: LabRecord): readonly string[] {
+  return [...(record.productLayer === undefined ? [] : [record.productLayer]), record.rootFileSystem];
+}
+
+async function labOf(record: LabRecord): Promise<Lab> {
+  const group = await labControlGroup(record.name);
+  return new Lab(
+    record,
+    record.machines.map((machine) => new Machine(record, machine, group)),
+  );
+}
+
+async function withLabLock<T>(name: string, waiting: () => void, work: () => Promise<T>): Promise<T> {
+  return await withLock(`lab-${name}`, waiting, work);
+}
+
+function quiet(): void {
+  // Nobody listens.
+}

@@ -1,0 +1,125 @@
+import { Fault } from "../lib/fault.ts";
+
+/** Where labs keep the disks of their machines. It has to be on a real disk: an overlay cannot lie on an overlay. */
+export const labsFolder = "/var/lib/argosy/lab";
+
+/** Where root file systems and installed products are kept between labs. */
+export const cacheFolder = "/var/cache/argosy";
+
+/** The name of a lab when none is given. */
+export const usualLab = "lab";
+
+/** The most machines one lab may have; their addresses end in .11 and up. */
+export const mostMachines = 99;
+
+/** How many etcd members a lab can be given. An even number would add a machine but no safety. */
+export const memberCounts: readonly number[] = [1, 3, 5];
+
+const labNameShape = /^[a-z][a-z0-9-]{0,30}$/;
+
+/** One machine as the lab remembers it, whether it runs or not. */
+export interface MachineRecord {
+  /** m1, m2, ... */
+  readonly name: string;
+  /** Its place in the lab, from 1. */
+  readonly number: number;
+  /** Its machine-id: 32 hexadecimal digits. */
+  readonly id: string;
+}
+
+/** What a lab remembers on disk. What runs is never remembered but looked up. */
+export interface LabRecord {
+  readonly format: 1;
+  readonly name: string;
+  /** The first three numbers of its /24 network, such as `10.61.7`. */
+  readonly network: string;
+  /** How many of the first machines are etcd members; fixed when the lab is made. */
+  readonly members: number;
+  /** Added to the metadata of every machine, each `name=value`. */
+  readonly metadata: readonly string[];
+  /** Its folder in the cache. A machine keeps the root file system it was made over. */
+  readonly rootFileSystem: string;
+  /** The folder in the cache with the product that the last `up` brought; its absence means machines without it. */
+  readonly productLayer?: string;
+  readonly machines: readonly MachineRecord[];
+}
+
+/** Refuses a name that could not be part of a path, a network namespace and a control group. */
+export function checkLabName(name: string): string {
+  if (labNameShape.test(name)) return name;
+  throw new Fault(
+    "bad-lab-name",
+    `"${name}" cannot be the name of a lab: use at most 31 lower case letters, digits and dashes, a letter first.`,
+  );
+}
+
+export function labFolder(lab: string): string {
+  return `${labsFolder}/${lab}`;
+}
+
+/** The folders and files of one machine on the machine that runs the lab. */
+export interface MachinePaths {
+  readonly folder: string;
+  /** What the machine changed; the upper layer of its overlay. */
+  readonly upper: string;
+  readonly work: string;
+  /** Its whole file system, mounted for as long as the lab is up. */
+  readonly root: string;
+  /** Bound to /var/lib/docker, because Docker's overlays cannot lie on an overlay. */
+  readonly docker: string;
+  /** What its console printed since its last boot. */
+  readonly console: string;
+}
+
+export function machinePaths(lab: string, machine: string): MachinePaths {
+  const folder = `${labFolder(lab)}/${machine}`;
+  return {
+    folder,
+    upper: `${folder}/upper`,
+    work: `${folder}/work`,
+    root: `${folder}/root`,
+    docker: `${folder}/docker`,
+    console: `${folder}/console.log`,
+  };
+}
+
+/** The machine that runs the lab, as its machines see it. */
+export function hostAddress(network: string): string {
+  return `${network}.1`;
+}
+
+export function machineAddress(network: string, number: number): string {
+  return `${network}.${10 + number}`;
+}
+
+/** The lab's bridge. The kernel allows 15 characters, so the name of the lab is in it as a hash. */
+export function bridgeName(lab: string): string {
+  return `arg-${shortHash(lab)}`;
+}
+
+/** The end of a machine's cable that is plugged into the bridge. */
+export function cableName(lab: string, number: number): string {
+  return `${bridgeName(lab)}-${number}`;
+}
+
+/** What every network namespace of the lab begins with. Names of labs hold no dot, so one lab's is never another's. */
+export function networkNamespacePrefix(lab: string): string {
+  return `argosy.${lab}.`;
+}
+
+export function networkNamespace(lab: string, machine: string): string {
+  return `${networkNamespacePrefix(lab)}${machine}`;
+}
+
+/** FNV-1a, 32 bits, as eight hexadecimal digits. */
+export function shortHash(text: string): string {
+  return hash32(text).toString(16).padStart(8, "0");
+}
+
+export function hash32(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return hash;
+}

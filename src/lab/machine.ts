@@ -1,0 +1,297 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
+import { Fault } from "../lib/fault.ts";
+import { firstProcess, killControlGroup, makeControlGroup, processesBelow } from "./control-group.ts";
+import { isMounted, mountOverlay, readIfThere, unmountBelow, writeSettings } from "./disk.ts";
+import {
+  machineAddress,
+  machinePaths,
+  networkNamespace,
+  type LabRecord,
+  type MachineRecord,
+} from "./layout.ts";
+import { connectMachine, setCable } from "./network.ts";
+import { attachProgram, runProgram, type Finished, type ProgramOptions } from "./programs.ts";
+import { fleetPort, keysPort, machineSettings } from "./settings.ts";
+import { waitUntil } from "./waiting.ts";
+
+/** What `argosy lab status` tells of a machine. */
+export interface MachineStatus {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string;
+  readonly state: "running" | "off";
+  /** Its first process, as this machine numbers it. */
+  readonly pid?: number;
+  readonly fleetApi: string;
+  readonly keysApi: string;
+  /** The path through which this machine sees the machine's file system (without its /run and /tmp). */
+  readonly rootDirectory: string;
+  readonly networkNamespace: string;
+}
+
+/** Where a machine's processes begin, and what the programs we start in it find in their environment. */
+const environment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/root",
+  USER: "root",
+  LANG: "C.UTF-8",
+};
+
+const bootLimitMs = 60_000;
+const poweroffLimitMs = 60_000;
+
+/** One machine of a lab. It looks up what runs each time it is asked. */
+export class Machine {
+  readonly name: string;
+  readonly number: number;
+  /** Its machine-id. */
+  readonly id: string;
+  readonly address: string;
+  /** `http://ADDRESS:49153`, without a path. */
+  readonly fleetApi: string;
+  /** `http://ADDRESS:4001`, without a path. */
+  readonly keysApi: string;
+  /** The path through which this machine sees the machine's file system (without its /run and /tmp). */
+  readonly rootDirectory: string;
+  readonly networkNamespace: string;
+  /** The folder of its journal, readable while the machine is off. */
+  readonly journalFolder: string;
+  readonly #lab: LabRecord;
+  readonly #group: string;
+
+  /** @param labGroup the lab's control group */
+  constructor(lab: LabRecord, machine: MachineRecord, labGroup: string) {
+    this.name = machine.name;
+    this.number = machine.number;
+    this.id = machine.id;
+    this.address = machineAddress(lab.network, machine.number);
+    this.fleetApi = `http://${this.address}:${fleetPort}`;
+    this.keysApi = `http://${this.address}:${keysPort}`;
+    this.rootDirectory = machinePaths(lab.name, machine.name).root;
+    this.journalFolder = `${this.rootDirectory}/var/log/journal/${machine.id}`;
+    this.networkNamespace = networkNamespace(lab.name, machine.name);
+    this.#lab = lab;
+    this.#group = `${labGroup}/${machine.name}`;
+  }
+
+  async status(): Promise<MachineStatus> {
+    const pid = await firstProcess(this.#group);
+    return {
+      name: this.name,
+      id: this.id,
+      address: this.address,
+      state: pid === undefined ? "off" : "running",
+      ...(pid === undefined ? {} : { pid }),
+      fleetApi: this.fleetApi,
+      keysApi: this.keysApi,
+      rootDirectory: this.rootDirectory,
+      networkNamespace: this.networkNamespace,
+    };
+  }
+
+  async isRunning(): Promise<boolean> {
+    return (await firstProcess(this.#group)) !== undefined;
+  }
+
+  /**
+   * Makes the machine's disk if it has none, writes its settings, and mounts it.
+   * @param layers what the machine lies on, topmost first; a mounted disk keeps what it has
+   */
+  async prepareDisk(layers: readonly string[]): Promise<void> {
+    const paths = machinePaths(this.#lab.name, this.name);
+    for (const folder of [paths.upper, paths.work, paths.root, paths.docker])
+      await mkdir(folder, { recursive: true });
+    if (!(await isMounted(paths.root))) {
+      await mountOverlay(paths.root, { lower: layers, upper: paths.upper, work: paths.work });
+    }
+    await writeSettings(paths.root, machineSettings(this.#lab, this));
+  }
+
+  /** Unmounts the disk of a machine that is off, so that the next `prepareDisk` may lay it over something newer. */
+  async releaseDisk(): Promise<void> {
+    await unmountBelow(this.rootDirectory);
+  }
+
+  /**
+   * Switches the machine on and returns as soon as its systemd answers; its services may still be starting.
+   * Does nothing when it runs. Needs a prepared disk and the lab's bridge.
+   */
+  async boot(signal?: AbortSignal): Promise<void> {
+    if (await this.isRunning()) return;
+    await killControlGroup(this.#group);
+    await connectMachine(this.#lab.name, this.name, this.number, this.address);
+    await makeControlGroup(this.#group);
+    this.#startContainer();
+    let looks = 0;
+    await waitUntil(
+      async () => {
+        const pid = await firstProcess(this.#group);
+        looks += 1;
+        // The shell needs a moment to join the group; after that an empty group means that the container ended.
+        if (pid === undefined && looks > looksBeforeEmptyMeansEnded) await this.#failIfEnded();
+        return pid !== undefined && (await exists(`/proc/${pid}/root/run/dbus/system_bus_socket`));
+      },
+      bootLimitMs,
+      `${this.name} boots (its console is in ${machinePaths(this.#lab.name, this.name).console})`,
+      signal,
+    );
+  }
+
+  /** Starts systemd-nspawn so that it outlives us: a session of its own, its output in a file. */
+  #startContainer(): void {
+    const paths = machinePaths(this.#lab.name, this.name);
+    const console = openSync(paths.console, "w");
+    try {
+      const joinGroup = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
+      const child = spawn(
+        "sh",
+        ["-c", joinGroup, "sh", this.#group, ...nspawn(this.name, paths, this.networkNamespace)],
+        {
+          detached: true,
+          stdio: ["ignore", console, console],
+          cwd: "/",
+          env: {
+            ...environment,
+            SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
+            SYSTEMD_NSPAWN_API_VFS_WRITABLE: "network",
+          },
+        },
+      );
+      // Whether it came up is seen in its control group, and why not on its console.
+      child.on("error", () => undefined);
+      child.unref();
+    } finally {
+      closeSync(console);
+    }
+  }
+
+  async #failIfEnded(): Promise<void> {
+    if ((await processesBelow(this.#group)).length > 0) return;
+    const { console } = machinePaths(this.#lab.name, this.name);
+    const said = ((await readIfThere(console)) ?? "").trim().split("\n").at(-1) ?? "";
+    throw new Fault(
+      "boot-failed",
+      `${this.name} did not boot: ${said || "it ended without a word"} (see ${console}).`,
+    );
+  }
+
+  /**
+   * Runs a program inside the machine, as root, in all its namespaces, and returns how it ended. Throws Fault
+   * `machine-off`, and what `runProgram` throws. `environment` is added to the machine's own.
+   */
+  async exec(words: readonly string[], options: ProgramOptions = {}): Promise<Finished> {
+    const { environment: added, ...others } = options;
+    return await runProgram("sh", await this.#inside(words, added), others);
+  }
+
+  /** Runs a program inside the machine on our own terminal and returns its exit code. */
+  async execAttached(
+    words: readonly string[],
+    added: Readonly<Record<string, string>> = {},
+  ): Promise<number> {
+    return await attachProgram("sh", await this.#inside(words, added));
+  }
+
+  /** The words for `sh` that enter the machine: its namespaces, its root folder, and a control group below its own. */
+  async #inside(
+    words: readonly string[],
+    added: Readonly<Record<string, string>> = {},
+  ): Promise<readonly string[]> {
+    const pid = await firstProcess(this.#group);
+    if (pid === undefined) {
+      throw new Fault(
+        "machine-off",
+        `${this.name} of lab "${this.#lab.name}" is off. Boot it with: argosy lab revive ${this.name} --name ${this.#lab.name}`,
+      );
+    }
+    const group = `${this.#group}/payload/argosy-exec`;
+    const join = 'mkdir -p "$1" && echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
+    const variables = Object.entries({ ...environment, ...added }).map(([name, value]) => `${name}=${value}`);
+    const enter = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"];
+    return [
+      "-c",
+      join,
+      "sh",
+      group,
+      "nsenter",
+      `--target=${pid}`,
+      ...enter,
+      "--",
+      "env",
+      "-i",
+      ...variables,
+      ...words,
+    ];
+  }
+
+  /** Waits until systemd has nothing left to start; says whether all came up (`running`) or something failed (`degraded`). */
+  async untilStarted(limitMs = bootLimitMs): Promise<string> {
+    const { stdout } = await this.exec(["systemctl", "is-system-running", "--wait"], { limitMs });
+    return stdout.trim();
+  }
+
+  /** Loss of power: the cable goes dead first, so nobody hears a goodbye, then every process at once. */
+  async kill(): Promise<void> {
+    await this.cutLink();
+    await killControlGroup(this.#group);
+  }
+
+  /** An orderly power-off, as from its power button; returns when the machine is off. Does nothing when it is. */
+  async poweroff(): Promise<void> {
+    const pid = await firstProcess(this.#group);
+    if (pid === undefined) return;
+    // systemd(1): SIGRTMIN+4 starts poweroff.target. Node does not name real-time signals.
+    await runProgram("kill", ["-s", "RTMIN+4", String(pid)]);
+    await waitUntil(
+      async () => (await processesBelow(this.#group)).length === 0,
+      poweroffLimitMs,
+      `${this.name} powers off (its console is in ${machinePaths(this.#lab.name, this.name).console})`,
+    );
+    await killControlGroup(this.#group);
+  }
+
+  /** Pulls the cable: the machine runs on alone. */
+  async cutLink(): Promise<void> {
+    await setCable(this.#lab.name, this.number, "down");
+  }
+
+  /** Plugs the cable in again. */
+  async restoreLink(): Promise<void> {
+    await setCable(this.#lab.name, this.number, "up");
+  }
+}
+
+/** How often we look (every 20 ms) before a group without processes counts as a container that ended. */
+const looksBeforeEmptyMeansEnded = 100;
+
+function nspawn(name: string, paths: { root: string; docker: string }, namespace: string): readonly string[] {
+  return [
+    "systemd-nspawn",
+    "--quiet",
+    "--boot",
+    `--directory=${paths.root}`,
+    `--machine=${name}`,
+    // Docker inside needs these; the lab's machines are not a border of safety but of view.
+    "--capability=all",
+    "--system-call-filter=add_key keyctl bpf",
+    // Works without systemd as the first process of this machine.
+    "--register=no",
+    "--keep-unit",
+    "--settings=no",
+    "--resolv-conf=off",
+    "--timezone=off",
+    "--link-journal=no",
+    "--console=read-only",
+    `--network-namespace-path=/run/netns/${namespace}`,
+    `--bind=${paths.docker}:/var/lib/docker`,
+  ];
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}

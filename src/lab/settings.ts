@@ -1,0 +1,97 @@
+import { hostAddress, machineAddress, type LabRecord, type MachineRecord } from "./layout.ts";
+
+/** What the lab writes into a machine before it boots: a file, or a link when `target` is given. */
+export type Setting =
+  | { readonly path: string; readonly text: string }
+  | { readonly path: string; readonly target: string };
+
+/** The port of fleet's API inside the lab, besides its socket. */
+export const fleetPort = 49153;
+
+/** The port of the v2 keys API (etcd's first port, which old clients still use). */
+export const keysPort = 4001;
+
+const storePort = 2379;
+const peerPort = 2380;
+
+/** How long a lab's machine may be silent before its units move. */
+const agentTtl = "10s";
+
+/** Every file that makes one machine of the shared root file system this machine of this lab. */
+export function machineSettings(lab: LabRecord, machine: MachineRecord): readonly Setting[] {
+  const address = machineAddress(lab.network, machine.number);
+  const metadata = [`machine=${machine.name}`, ...lab.metadata].join(",");
+  return [
+    { path: "/etc/machine-id", text: `${machine.id}\n` },
+    { path: "/etc/hostname", text: `${machine.name}\n` },
+    { path: "/etc/hosts", text: hosts(lab) },
+    {
+      path: "/etc/argosy/argosy.env",
+      text: `ARGOSY_STORE_ENDPOINTS=${storeEndpoints(lab, machine).join(",")}\n`,
+    },
+    {
+      path: "/etc/fleet/fleet.conf",
+      text: `public_ip="${address}"\nmetadata="${metadata}"\nagent_ttl="${agentTtl}"\n`,
+    },
+    { path: "/etc/systemd/system/fleet.socket.d/lab.conf", text: alsoListenOn(`${address}:${fleetPort}`) },
+    { path: "/etc/systemd/system/etcd.socket.d/lab.conf", text: alsoListenOn(`${address}:${keysPort}`) },
+    ...(isMember(lab, machine)
+      ? [{ path: "/etc/argosy/etcd-member.env", text: memberSettings(lab, machine) }]
+      : [{ path: "/etc/systemd/system/etcd-member.service", target: "/dev/null" }]),
+  ];
+}
+
+/** Whether this machine runs an etcd member. */
+export function isMember(lab: LabRecord, machine: MachineRecord): boolean {
+  return machine.number <= lab.members;
+}
+
+/** How many members a new lab of this size gets: three survive the loss of one, below that one is enough. */
+export function usualMembers(machines: number): number {
+  return machines >= 3 ? 3 : 1;
+}
+
+/** The store's endpoints in the order this machine tries them: its own member first. */
+function storeEndpoints(lab: LabRecord, machine: MachineRecord): readonly string[] {
+  const others = memberNumbers(lab).filter((number) => number !== machine.number);
+  const remote = others.map((number) => `http://${machineAddress(lab.network, number)}:${storePort}`);
+  return isMember(lab, machine) ? [`http://127.0.0.1:${storePort}`, ...remote] : remote;
+}
+
+/** etcd's own environment variables; a static cluster of all members. */
+function memberSettings(lab: LabRecord, machine: MachineRecord): string {
+  const address = machineAddress(lab.network, machine.number);
+  const cluster = memberNumbers(lab).map((number) => `m${number}=${peer(lab, number)}`);
+  const values = {
+    ETCD_NAME: machine.name,
+    ETCD_INITIAL_CLUSTER: cluster.join(","),
+    ETCD_INITIAL_CLUSTER_STATE: "new",
+    ETCD_INITIAL_CLUSTER_TOKEN: `argosy-${lab.name}`,
+    ETCD_INITIAL_ADVERTISE_PEER_URLS: peer(lab, machine.number),
+    ETCD_LISTEN_PEER_URLS: peer(lab, machine.number),
+    ETCD_LISTEN_CLIENT_URLS: `http://127.0.0.1:${storePort},http://${address}:${storePort}`,
+    ETCD_ADVERTISE_CLIENT_URLS: `http://${address}:${storePort}`,
+  };
+  return Object.entries(values)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join("");
+}
+
+function memberNumbers(lab: LabRecord): readonly number[] {
+  return Array.from({ length: lab.members }, (_, index) => index + 1);
+}
+
+function peer(lab: LabRecord, number: number): string {
+  return `http://${machineAddress(lab.network, number)}:${peerPort}`;
+}
+
+function hosts(lab: LabRecord): string {
+  const machines = lab.machines.map(
+    (other) => `${machineAddress(lab.network, other.number)} ${other.name}\n`,
+  );
+  return `127.0.0.1 localhost\n::1 localhost\n${hostAddress(lab.network)} host\n${machines.join("")}`;
+}
+
+function alsoListenOn(address: string): string {
+  return `[Socket]\nListenStream=${address}\nFreeBind=yes\n`;
+}
