@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { realClock } from "./real-env.ts";
+
+test("sleep rejects with the reason of the abort, also when it was aborted before", async () => {
+  const reason = new Error("stop now");
+  const controller = new AbortController();
+  const sleeping = realClock.sleep(3_600_000, controller.signal);
+  controller.abort(reason);
+  await assert.rejects(sleeping, reason);
+  await assert.rejects(realClock.sleep(0, controller.signal), reason);
+});
+
+test("sleep longer than a timer of Node can hold does not return at once", async () => {
+  const controller = new AbortController();
+  const sleeping = realClock.sleep(2 ** 40, controller.signal);
+  const first = await Promise.race([
+    sleeping.then(() => "slept"),
+    realClock.sleep(5).then(() => "still asleep"),
+  ]);
+  controller.abort(new Error("enough"));
+  await assert.rejects(sleeping);
+  assert.equal(first, "still asleep");
+});
+
+test("the monotonic clock does not go back", () => {
+  const before = realClock.monotonic();
+  assert.ok(realClock.monotonic() >= before);
+});
