@@ -5,7 +5,7 @@
  */
 export function matchesGlob(pattern: string, text: string): boolean {
   const steps = compile(pattern);
-  return steps !== undefined && run(steps, Array.from(text));
+  return steps !== undefined && run(steps, text);
 }
 
 /** False for a pattern that matches nothing because it cannot be read. */
@@ -16,7 +16,7 @@ export function isGlob(pattern: string): boolean {
 type Step =
   | { readonly kind: "star" }
   | { readonly kind: "any" }
-  | { readonly kind: "one"; readonly character: string }
+  | { readonly kind: "one"; readonly code: number }
   | { readonly kind: "class"; readonly inverted: boolean; readonly ranges: readonly Range[] };
 
 interface Range {
@@ -56,13 +56,17 @@ function parse(pattern: readonly string[]): readonly Step[] | undefined {
     } else if (character === "\\") {
       const literal = pattern[at];
       if (literal === undefined) return undefined;
-      steps.push({ kind: "one", character: literal });
+      steps.push({ kind: "one", code: codeOf(literal) });
       at++;
     } else {
-      steps.push({ kind: "one", character });
+      steps.push({ kind: "one", code: codeOf(character) });
     }
   }
   return steps;
+}
+
+function codeOf(character: string): number {
+  return character.codePointAt(0) ?? 0;
 }
 
 /** Reads a class from behind its `[`; `next` is the place behind its `]`. */
@@ -99,21 +103,23 @@ function parseBound(pattern: readonly string[], start: number): { code: number; 
 }
 
 /** Only the last star ever has to take more, so going back costs one loop and not a tree. */
-function run(steps: readonly Step[], text: readonly string[]): boolean {
+function run(steps: readonly Step[], text: string): boolean {
   let step = 0;
   let at = 0;
   let star: { step: number; at: number } | undefined;
   while (at < text.length || step < steps.length) {
     const wanted = steps[step];
-    const character = text[at];
+    const code = text.codePointAt(at);
     if (wanted?.kind === "star") {
       star = { step, at };
       step++;
-    } else if (wanted !== undefined && character !== undefined && fits(wanted, character)) {
+    } else if (wanted !== undefined && code !== undefined && fits(wanted, code)) {
       step++;
-      at++;
-    } else if (star !== undefined && star.at < text.length && text[star.at] !== "/") {
-      star.at++;
+      at += widthOf(code);
+    } else if (star !== undefined) {
+      const taken = text.codePointAt(star.at);
+      if (taken === undefined || taken === slash) return false;
+      star.at += widthOf(taken);
       step = star.step + 1;
       at = star.at;
     } else {
@@ -123,9 +129,14 @@ function run(steps: readonly Step[], text: readonly string[]): boolean {
   return true;
 }
 
-function fits(step: Exclude<Step, { kind: "star" }>, character: string): boolean {
-  if (step.kind === "one") return step.character === character;
-  if (step.kind === "any") return character !== "/";
-  const code = character.codePointAt(0) ?? 0;
+const slash = 0x2f;
+
+function widthOf(code: number): number {
+  return code > 0xffff ? 2 : 1;
+}
+
+function fits(step: Exclude<Step, { kind: "star" }>, code: number): boolean {
+  if (step.kind === "one") return step.code === code;
+  if (step.kind === "any") return code !== slash;
   return step.ranges.some(({ from, to }) => from <= code && code <= to) !== step.inverted;
 }

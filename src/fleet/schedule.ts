@@ -1,0 +1,243 @@
+import { compareText } from "../lib/text.ts";
+import { Board, isTemplate } from "./board.ts";
+import type { Cluster, Decision, Plan, PlannedUnit } from "./cluster.ts";
+import { type MachineModel, replaceText } from "./machine-model.ts";
+import type { MachineId, Placement, Reason, UnitName } from "./model.ts";
+
+/**
+ * Says where every unit has to run. The same cluster gives the same plan whatever the order of its lists, and a plan
+ * carried out gives an empty plan. A placement that is still allowed is never given up, but for a unit that another one
+ * replaces; load is the number of units of a machine (fleet v1.0.0).
+ */
+export function schedule(cluster: Cluster): Plan {
+  const board = new Board(cluster);
+  keepPlacements(board, cluster);
+  placeTheRest(board);
+  return {
+    decisions: decide(board, cluster),
+    holds: new Map(Array.from(board.models, ([id, model]) => [id, model.names()])),
+  };
+}
+
+/** Puts every unit that may stay where it was; among units that conflict the one that has been there longest. */
+function keepPlacements(board: Board, cluster: Cluster): void {
+  for (const { unit, machine } of placedUnits(board, cluster)) {
+    const model = board.models.get(machine);
+    if (model === undefined) {
+      if (cluster.uncertain.has(machine)) board.freeze(unit, machine);
+      else board.note(unit.name, `target Machine(${machine}) went away`);
+      continue;
+    }
+    const why = model.whyNotKeep(unit);
+    if (why === undefined) board.put(unit, model);
+    else board.note(unit.name, unableText(machine, why));
+  }
+  board.acceptGlobals();
+  for (const model of board.models.values()) {
+    // Ends after as many rounds as the machine has units: each takes one away.
+    for (let broken = model.broken(); broken !== undefined; broken = model.broken()) {
+      board.take(broken.unit, model);
+      board.note(broken.unit.name, unableText(model.machine.id, broken.why));
+    }
+  }
+}
+
+/** The units that have a machine, those placed longest ago first. */
+function placedUnits(board: Board, cluster: Cluster): { unit: PlannedUnit; machine: MachineId }[] {
+  return board.placeable
+    .flatMap((unit) => {
+      const placement = cluster.placements.get(unit.name);
+      const machine = machineOf(placement);
+      return placement === undefined || machine === undefined
+        ? []
+        : [{ unit, machine, revision: placement.revision }];
+    })
+    .sort((left, right) => left.revision - right.revision || compareText(left.unit.name, right.unit.name));
+}
+
+/**
+ * Places what has no machine, in name order, again and again until nothing changes, so that a unit comes to its peer in
+ * the same plan. It ends: every round places a unit that stays placed, or parts two units for good.
+ */
+function placeTheRest(board: Board): void {
+  /** What the board had seen leave when a unit fitted nowhere. */
+  const triedAt = new Map<UnitName, number>();
+  let progress = true;
+  while (progress) {
+    progress = partReplaced(board);
+    for (const unit of board.placeable) {
+      if (board.where(unit.name) !== undefined) continue;
+      if (triedAt.get(unit.name) === board.departures) continue;
+      if (placeOne(board, unit)) progress = true;
+      else if (!dependsOnOthers(unit)) triedAt.set(unit.name, board.departures);
+    }
+  }
+}
+
+/** True for a unit that may come to fit because another one arrives somewhere. */
+function dependsOnOthers({ requirements }: PlannedUnit): boolean {
+  return requirements.peers.length > 0 || requirements.replaces.length > 0;
+}
+
+/** Parts units that share a machine although one replaces the other, as far as the replaced one fits elsewhere. */
+function partReplaced(board: Board): boolean {
+  let parted = false;
+  for (const unit of board.placeable) {
+    const model = modelOf(board, unit.name);
+    if (model === undefined || unit.requirements.replaces.length === 0) continue;
+    for (const other of model.inTheWayOf(unit.name)) {
+      const moves: Move[] = [];
+      if (moveAway(board, other, model, moves)) {
+        noteMoves(board, moves, unit.name);
+        parted = true;
+      }
+    }
+  }
+  return parted;
+}
+
+function placeOne(board: Board, unit: PlannedUnit): boolean {
+  const fitting = board.byLoad(candidates(board, unit).filter((model) => model.whyNot(unit) === undefined));
+  for (const model of fitting) {
+    const { load } = model;
+    if (!putInPlaceOfOthers(board, unit, model)) continue;
+    const before = board.because(unit.name);
+    const choice = `fewest units (${load}) of ${fitting.length} fitting machines`;
+    board.note(unit.name, before ?? choice);
+    return true;
+  }
+  return false;
+}
+
+/** A unit with a peer that the engine places can only go where that peer is. */
+function candidates(board: Board, unit: PlannedUnit): MachineModel[] {
+  const peer = unit.requirements.peers.find((name) => board.unit(name) !== undefined);
+  if (peer === undefined) return [...board.models.values()];
+  const model = modelOf(board, peer);
+  return model === undefined ? [] : [model];
+}
+
+/** Puts a unit on a machine and moves those away that it replaces; changes nothing when one of them fits nowhere else. */
+function putInPlaceOfOthers(board: Board, unit: PlannedUnit, model: MachineModel): boolean {
+  const inTheWay = model.inTheWayOf(unit.name);
+  board.put(unit, model);
+  const moves: Move[] = [];
+  const allMoved = inTheWay.every(
+    (other) => board.where(other) !== model.machine.id || moveAway(board, other, model, moves),
+  );
+  if (allMoved && model.broken() === undefined) {
+    noteMoves(board, moves, unit.name);
+    return true;
+  }
+  undo(board, moves, 0);
+  board.take(unit, model);
+  return false;
+}
+
+interface Move {
+  readonly unit: PlannedUnit;
+  readonly from: MachineModel;
+  readonly to: MachineModel;
+}
+
+/** Moves a unit, with those that need it beside them, to the emptiest machine that takes them all. */
+function moveAway(board: Board, name: UnitName, from: MachineModel, moves: Move[]): boolean {
+  const unit = board.unit(name);
+  if (unit === undefined) return false;
+  const start = moves.length;
+  for (const to of board.byLoad()) {
+    if (to === from) continue;
+    let next: PlannedUnit | undefined = unit;
+    while (next !== undefined && to.whyNot(next) === undefined && to.inTheWayOf(next.name).length === 0) {
+      board.relocate(next, from, to);
+      moves.push({ unit: next, from, to });
+      next = from.broken()?.unit;
+    }
+    if (next === undefined) return true;
+    undo(board, moves, start);
+  }
+  return false;
+}
+
+function undo(board: Board, moves: Move[], start: number): void {
+  for (const { unit, from, to } of moves.splice(start).reverse()) board.relocate(unit, to, from);
+}
+
+function noteMoves(board: Board, moves: readonly Move[], newcomer: UnitName): void {
+  for (const { unit } of moves) board.note(unit.name, `makes way for Unit(${newcomer})`);
+}
+
+/** Compares where units were with where they have to be. */
+function decide(board: Board, cluster: Cluster): Decision[] {
+  const units = new Map(cluster.units.map((unit) => [unit.name, unit]));
+  const names = new Set([...units.keys(), ...cluster.placements.keys()]);
+  return [...names].sort(compareText).flatMap((name) => {
+    const decision = decideOne(board, name, units.get(name), cluster.placements.get(name));
+    return decision === undefined ? [] : [decision];
+  });
+}
+
+function decideOne(
+  board: Board,
+  name: UnitName,
+  unit: PlannedUnit | undefined,
+  placement: Placement | undefined,
+): Decision | undefined {
+  const seen = placement?.revision ?? 0;
+  const from = machineOf(placement);
+  const origin = from === undefined ? {} : { from };
+  const unwanted = whyUnwanted(unit);
+  if (unit === undefined || unwanted !== undefined) {
+    if (placement === undefined) return undefined;
+    return { kind: "unplace", unit: name, ...origin, seen, because: unwanted ?? "unit was destroyed" };
+  }
+  const on = board.where(name);
+  if (on !== undefined) {
+    if (on === from) return undefined;
+    const because = board.because(name) ?? "fits here";
+    if (from === undefined) return { kind: "place", unit: name, on, seen, reason: because };
+    return { kind: "move", unit: name, from, on, seen, because };
+  }
+  const because = reasonsToWait(board, unit);
+  if (placement !== undefined && "waiting" in placement && sameReasons(placement.waiting, because)) {
+    return undefined;
+  }
+  return { kind: "wait", unit: name, ...origin, seen, because };
+}
+
+function whyUnwanted(unit: PlannedUnit | undefined): string | undefined {
+  if (unit === undefined) return "unit was destroyed";
+  if (unit.target === "inactive") return "target state inactive";
+  return unit.requirements.global ? "unit is global" : undefined;
+}
+
+function reasonsToWait(board: Board, unit: PlannedUnit): Reason[] {
+  if (isTemplate(unit.name)) return [{ why: `cannot activate template "${unit.name}"` }];
+  if (board.models.size === 0) return [{ why: "zero agents available" }];
+  return Array.from(board.models, ([machine, model]) => {
+    // A machine that takes the unit but for those it replaces: they fit nowhere else.
+    const why =
+      model.whyNot(unit) ?? `${replaceText(model.inTheWayOf(unit.name)[0])}, which fits nowhere else`;
+    return { machine, why };
+  });
+}
+
+function sameReasons(left: readonly Reason[], right: readonly Reason[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((reason, at) => reason.machine === right[at]?.machine && reason.why === right[at]?.why)
+  );
+}
+
+function machineOf(placement: Placement | undefined): MachineId | undefined {
+  return placement !== undefined && "machine" in placement ? placement.machine : undefined;
+}
+
+function modelOf(board: Board, name: UnitName): MachineModel | undefined {
+  const machine = board.where(name);
+  return machine === undefined ? undefined : board.models.get(machine);
+}
+
+function unableText(machine: MachineId, why: string): string {
+  return `target Machine(${machine}) unable to run unit: ${why}`;
+}
