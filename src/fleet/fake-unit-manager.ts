@@ -1,7 +1,9 @@
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import { hashUnitText } from "../unit/hash.ts";
-import { splitName } from "../unit/name.ts";
+import { installOf } from "../unit/install.ts";
+import { problemWithName, splitName } from "../unit/name.ts";
+import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitName } from "./model.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
 
@@ -133,6 +135,11 @@ export class FakeUnitManager implements UnitManager {
   }
 
   #load(unit: UnitSource): string | undefined {
+    const nameProblem = problemWithName(unit.name);
+    if (nameProblem !== undefined) return `cannot load ${unit.name}: ${nameProblem}`;
+    if (installOf(parseUnitFile(unit.text).file) === "nowhere") {
+      return `Failed to enable systemd unit ${unit.name}: its [Install] section names nothing to install it into`;
+    }
     const present = this.#units.get(unit.name);
     const load = loadStateOf(unit);
     this.#set(unit.name, { active: "inactive", sub: "dead", ...present, text: unit.text, load });

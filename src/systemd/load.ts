@@ -2,6 +2,7 @@ import type { UnitName } from "../fleet/model.ts";
 import type { UnitSource } from "../fleet/unit-manager.ts";
 import { sentenceOf } from "../lib/fault.ts";
 import { hashUnitText } from "../unit/hash.ts";
+import { installOf } from "../unit/install.ts";
 import { problemWithName, splitName } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import { inBatch } from "./batch.ts";
@@ -115,10 +116,11 @@ async function enable(
   written: readonly Written[],
   problems: Map<UnitName, string>,
 ): Promise<void> {
+  // systemd tells of a batch only whether any of it says where to, so the doubtful ones are asked about alone.
   const whole: UnitName[] = [];
   const alone: UnitName[] = [];
   for (const { unit } of written) {
-    const install = installOf(unit.text);
+    const install = installOf(parseUnitFile(unit.text).file);
     if (install === "none" || problems.has(unit.name)) continue;
     (install === "somewhere" ? whole : alone).push(unit.name);
   }
@@ -156,16 +158,3 @@ async function look(manager: Manager, names: readonly UnitName[]): Promise<reado
   for (const name of refused.keys()) rows.push({ name, load: "error", active: "inactive", sub: "dead" });
   return rows;
 }
-
-/**
- * Whether the unit has an [Install] section and whether that says where to install it (systemd.unit(5)). systemd tells
- * of a batch only whether any of it does, so the doubtful ones are asked about alone.
- */
-function installOf(text: string): "none" | "nowhere" | "somewhere" {
-  const install = parseUnitFile(text).file.filter((option) => option.section === "Install");
-  if (install.length === 0) return "none";
-  const says = install.some((option) => installNames.has(option.name) && option.value !== "");
-  return says ? "somewhere" : "nowhere";
-}
-
-const installNames: ReadonlySet<string> = new Set(["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also"]);
