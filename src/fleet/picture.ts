@@ -49,6 +49,11 @@ export class FleetPicture {
     return this.#presences.get(machine)?.revision;
   }
 
+  /** Where a present machine's fleet API is reached from other machines; undefined when it serves no address. */
+  apiOf(machine: MachineId): string | undefined {
+    return this.#presences.get(machine)?.record.api;
+  }
+
   apply(changes: readonly Change[], revision: Revision): void {
     this.#revision = revision;
     for (const change of changes) {

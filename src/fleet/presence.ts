@@ -11,6 +11,8 @@ import { fleetKeys } from "./registry.ts";
 export interface MachineFacts extends Machine {
   /** /proc/sys/kernel/random/boot_id: tells a restarted daemon from a rebooted machine. */
   readonly bootId: string;
+  /** Where other machines reach its fleet API. */
+  readonly api?: string;
 }
 
 export interface PresenceOptions {

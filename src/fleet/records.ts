@@ -8,6 +8,8 @@ export interface PresenceRecord extends Machine {
   readonly bootId: string;
   /** The lease this record hangs on, so that a restarted daemon can go on with it. */
   readonly lease: LeaseId;
+  /** Where other machines reach its fleet API, such as `http://10.0.0.11:49153`; undefined when it serves no address. */
+  readonly api?: string;
 }
 
 /** One entry of fleet's part of the store, decoded. */

@@ -30,7 +30,10 @@ export interface Registry {
   create(unit: { name: UnitName; text: string; hash: string; target: TargetState }): Promise<Revision>;
 
   /** Replaces text and target of a unit if it is still at revision `seen`. Throws Fault `unit-changed`. */
-  replace(unit: { name: UnitName; text: string; hash: string; target: TargetState }, seen: Revision): Promise<Revision>;
+  replace(
+    unit: { name: UnitName; text: string; hash: string; target: TargetState },
+    seen: Revision,
+  ): Promise<Revision>;
 
   /** Sets what is wanted of a unit. Throws Fault `unit-missing`. */
   setTarget(name: UnitName, target: TargetState): Promise<Revision>;

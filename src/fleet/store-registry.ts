@@ -68,7 +68,10 @@ export function storeRegistry(store: Store, source: ViewSource): Registry {
     async replace(unit, seen) {
       const revision = await put(unit, seen);
       if (revision === undefined)
-        throw new Fault("unit-changed", `unit ${unit.name} was changed by somebody else meanwhile; try again`);
+        throw new Fault(
+          "unit-changed",
+          `unit ${unit.name} was changed by somebody else meanwhile; try again`,
+        );
       return revision;
     },
 

@@ -1,0 +1,213 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { productVersion } from "../lib/version.ts";
+import { Agent } from "../fleet/agent.ts";
+import { serveFleetApi } from "../fleet/api-listener.ts";
+import { fleetApi } from "../fleet/api-server.ts";
+import { runEngine } from "../fleet/engine.ts";
+import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
+import type { MachineId } from "../fleet/model.ts";
+import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
+import { SharedPicture } from "../fleet/shared-picture.ts";
+import { storeRegistry } from "../fleet/store-registry.ts";
+import type { Env } from "../lib/env.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import { openEtcdStore } from "../store/etcd/etcd-store.ts";
+import { openMirror } from "../store/mirror.ts";
+import { between, under } from "../store/range.ts";
+import type { LeaseId, Store } from "../store/store.ts";
+import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
+import { attemptsFile } from "./attempts-file.ts";
+import { fleetSettings } from "./fleet-settings.ts";
+import { localCommands } from "./local-commands.ts";
+import { takeInheritedSockets } from "./listen-sockets.ts";
+import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-facts.ts";
+import { fetchMachine } from "./machine-fetch.ts";
+import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { askStopReason } from "./stop-reason.ts";
+
+const settingsPath = "/etc/fleet/fleet.conf";
+/** How long the API's copy of the registry is kept up to date after the last request. */
+const idlePictureMs = 60_000;
+/** How long units get to stop before this machine leaves; below what `runDaemon` allows altogether. */
+const stopUnitsLimitMs = 25_000;
+const stopReasonLimitMs = 2_000;
+
+/** The program of `fleet.service`: engine, agent and API of one machine. Returns its exit code. */
+export function main(): Promise<number> {
+  return runDaemon("fleet", run);
+}
+
+async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promise<void> {
+  const settings = await loadSettings(env, daemon);
+  const sockets = takeInheritedSockets();
+  const id = await readMachineId();
+  const store = openEtcdStore(env, { endpoints: endpointsOf(settings) });
+  const units = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
+  const parts = new AbortController();
+  const shared = new SharedPicture(env, store, idlePictureMs);
+  const registry = storeRegistry(store, shared);
+  const lease = new LeaseHolder();
+  const agent = new Agent(env, {
+    store,
+    me: id,
+    schedule: openMirror(env, store, under(fleetKeys.schedule(id)), parts.signal),
+    units,
+    attempts: attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
+    lease: () => lease.current,
+    leaseChanged: (listener) => lease.subscribe(listener),
+  });
+
+  const whileAway = fleetApi(undefined, { version: productVersion, clock: env.clock });
+  const api = fleetApi(registry, {
+    version: productVersion,
+    tokenLimit: settings.tokenLimit,
+    clock: env.clock,
+    hold: async (limit) => {
+      const held = await shared.hold(limit);
+      return () => held.release();
+    },
+    machines: {
+      local: localCommands(id),
+      fetchMachine: (machine, path, limit) => fetchMachine(machine, shared.apiOf(machine), path, limit),
+    },
+  });
+  const serving = await serveFleetApi(
+    (request) => (lease.wasPresent ? api(request) : whileAway(request)),
+    sockets.map(({ descriptor }) => ({ fd: descriptor })),
+    env.log,
+    parts.signal,
+  );
+  const facts = await machineFacts(id, settings, serving.endpoints);
+  if (sockets.length === 0) env.log.warning("no socket was passed by fleet.socket, so the API is not served");
+  await daemon.notifier.ready();
+
+  const running = [
+    serving.ended,
+    keepPresence(
+      env,
+      { store, facts, ttlMs: settings.agentTtlMs, changed: (id) => lease.change(id) },
+      parts.signal,
+    ),
+    lease.joined(parts.signal).then(() => agent.run(parts.signal)),
+  ];
+  if (!settings.disableEngine) {
+    const members = openMirror(
+      env,
+      store,
+      between(`${fleetPrefix}engine/`, `${fleetPrefix}machines0`),
+      parts.signal,
+    );
+    running.push(
+      runEngine(
+        env,
+        {
+          store,
+          me: facts.id,
+          ttlMs: settings.agentTtlMs,
+          members,
+          shared,
+          lease: () => lease.current,
+          leaseChanged: (listener) => lease.subscribe(listener),
+        },
+        parts.signal,
+      ),
+    );
+  }
+  const stopped = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => stopped.resolve(), { once: true });
+  try {
+    await Promise.race([stopped.promise, Promise.all(running)]);
+  } finally {
+    const why = await askStopReason("fleet.service", stopReasonLimitMs);
+    parts.abort(signal.reason ?? new Fault("ending", "fleet ends"));
+    await Promise.allSettled(running);
+    if (why === "stop" || why === "shutdown") await leave(env, agent, store, lease.current);
+    else env.log.info("units and presence of this machine stay as they are");
+    shared.close();
+    await units.close();
+    await store.close();
+  }
+}
+
+/** Stops this machine's units and gives up its presence, so that others take them over at once and nothing runs twice. */
+async function leave(env: Env, agent: Agent, store: Store, lease: LeaseId | undefined): Promise<void> {
+  const limit = new AbortController();
+  try {
+    await Promise.race([
+      agent.stopAll(),
+      env.clock.sleep(stopUnitsLimitMs, limit.signal).then(() => {
+        throw new Fault(
+          "stop-units",
+          `units of this machine did not stop within ${stopUnitsLimitMs / 1000} s`,
+        );
+      }),
+    ]);
+    if (lease !== undefined) await leaveCluster(store, lease);
+    env.log.info("left the cluster");
+  } catch (error) {
+    env.log.error(`cannot leave in order: ${sentenceOf(error)}; this machine's presence lapses by itself`);
+  } finally {
+    limit.abort(new Fault("ended", "ended"));
+  }
+}
+
+/** The machine's lease, and who wants to know when it changes. */
+class LeaseHolder {
+  current: LeaseId | undefined;
+  /** True once this machine was present: until then another daemon may be the one that speaks for it. */
+  wasPresent = false;
+  readonly #listeners = new Set<() => void>();
+
+  change(lease: LeaseId | undefined): void {
+    this.current = lease;
+    this.wasPresent ||= lease !== undefined;
+    for (const listener of this.#listeners) listener();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the machine is present for the first time. */
+  async joined(signal: AbortSignal): Promise<void> {
+    if (this.wasPresent) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = this.subscribe(resolve);
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    await promise.finally(end);
+  }
+}
+
+async function loadSettings(env: Env, daemon: DaemonProcess): Promise<Settings<typeof fleetSettings>> {
+  const text = await readFile(settingsPath, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new Fault("bad-setting", `cannot read ${settingsPath}: ${error.message}`, { cause: error });
+  });
+  const { settings, problems } = readSettings(
+    fleetSettings,
+    process.env,
+    text === undefined ? undefined : { path: settingsPath, text },
+  );
+  if (settings.verbosity > 0) daemon.setLogLevel("debug");
+  for (const problem of problems) env.log.warning(`${problem}; it is ignored`);
+  return settings;
+}
+
+function endpointsOf(settings: Settings<typeof fleetSettings>): readonly string[] {
+  return settings.etcdServers.length > 0 ? settings.etcdServers : settings.storeEndpoints;
+}
+
+async function machineFacts(
+  id: MachineId,
+  settings: Settings<typeof fleetSettings>,
+  endpoints: readonly string[],
+): Promise<MachineFacts> {
+  const [bootId, found] = await Promise.all([readBootId(), findAddress()]);
+  const address = settings.publicIp === "" ? found : settings.publicIp;
+  const api = apiAddress(endpoints, address);
+  const { metadata } = settings;
+  return { id, bootId, address, metadata, version: productVersion, ...(api === undefined ? {} : { api }) };
+}

@@ -1,0 +1,331 @@
+import { pauseMs } from "../lib/backoff.ts";
+import type { Env } from "../lib/env.ts";
+import { isFault, sentenceOf } from "../lib/fault.ts";
+import { Wake } from "../lib/wake.ts";
+import type { Mirror } from "../store/mirror.ts";
+import type { LeaseId, Store } from "../store/store.ts";
+import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
+import { StatePublisher } from "./publisher.ts";
+import { type Attempt, reconcile } from "./reconcile.ts";
+import { decodeFleetEntry } from "./records.ts";
+import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
+
+/** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
+export interface AttemptLog {
+  read(): Promise<ReadonlyMap<UnitName, Attempt>>;
+  write(attempts: ReadonlyMap<UnitName, Attempt>): Promise<void>;
+}
+
+export interface AgentOptions {
+  readonly store: Store;
+  readonly me: MachineId;
+  /** A mirror of this machine's schedule. */
+  readonly schedule: Mirror;
+  readonly units: UnitManager;
+  readonly attempts: AttemptLog;
+  /** This machine's lease, undefined while it is not present. */
+  readonly lease: () => LeaseId | undefined;
+  readonly leaseChanged: (listener: () => void) => () => void;
+}
+
+const retry = { firstMs: 500, mostMs: 30_000 };
+
+/** A unit whose last step failed, and when it is tried again. */
+interface Trouble {
+  readonly problem: string;
+  readonly failures: number;
+  /** On the monotonic clock; undefined when only a change of what is wanted helps. */
+  readonly againAtMs: number | undefined;
+}
+
+/**
+ * Makes this machine's systemd hold what its schedule says, and publishes how its units are.
+ * Each unit goes its own way: steps of one never wait for steps of another, and a broken one delays only itself.
+ * While the store is away the last schedule stays in force and nothing is stopped.
+ */
+export class Agent {
+  readonly #env: Env;
+  readonly #options: AgentOptions;
+  readonly #wake = new Wake();
+  readonly #publish = new Wake();
+  readonly #publisher: StatePublisher;
+  #actual = new Map<UnitName, ManagedUnit>();
+  #attempts = new Map<UnitName, Attempt>();
+  readonly #busy = new Map<UnitName, "loading" | "starting" | "stopping" | "unloading">();
+  readonly #trouble = new Map<UnitName, Trouble>();
+  #mustList = true;
+
+  constructor(env: Env, options: AgentOptions) {
+    this.#env = env;
+    this.#options = options;
+    this.#publisher = new StatePublisher(options.store, options.me);
+  }
+
+  /** Runs until the signal is aborted; leaves every unit as it is. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { schedule, units, leaseChanged } = this.#options;
+    const ends = [
+      schedule.subscribe(this.#wake.wake),
+      units.subscribe((changed) => this.#observe(changed)),
+      leaseChanged(this.#publish.wake),
+    ];
+    try {
+      this.#attempts = new Map(await this.#options.attempts.read());
+      await Promise.all([this.#converge(signal), this.#report(signal)]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      for (const end of ends) end();
+    }
+  }
+
+  /** Stops every unit that this agent has started, and says so in the store: for a machine that goes down. */
+  async stopAll(): Promise<void> {
+    const started = [...this.#actual.values()].filter(
+      ({ active }) => active !== "inactive" && active !== "failed",
+    );
+    if (started.length === 0) return;
+    this.#env.log.info(`stopping ${started.length} unit(s) before leaving`);
+    await this.#options.units.stop(started.map(({ name }) => name));
+  }
+
+  #observe(changed: readonly ManagedUnit[] | undefined): void {
+    if (changed === undefined) this.#mustList = true;
+    else for (const unit of changed) if (this.#actual.has(unit.name)) this.#actual.set(unit.name, unit);
+    this.#wake.wake();
+    this.#publish.wake();
+  }
+
+  async #converge(signal: AbortSignal): Promise<void> {
+    await this.#options.schedule.ready;
+    let failures = 0;
+    for (;;) {
+      try {
+        if (this.#mustList) await this.#list();
+        failures = 0;
+        this.#pass(signal);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        failures += 1;
+        this.#mustList = true;
+        this.#env.log.warning(`cannot read the units of this machine: ${error.message}; trying again`);
+        this.#later(pauseMs(retry, failures, this.#env.random()), signal);
+      }
+      await this.#wake.next(signal);
+    }
+  }
+
+  async #list(): Promise<void> {
+    this.#mustList = false;
+    const units = await this.#options.units.list();
+    this.#actual = new Map(units.map((unit) => [unit.name, unit]));
+    this.#publish.wake();
+  }
+
+  /** Plans from what is wanted and what is so, and sets off every step whose unit is free. */
+  #pass(signal: AbortSignal): void {
+    const wanted = this.#wanted();
+    const tasks = reconcile(wanted, [...this.#actual.values()], this.#attempts);
+    this.#remember(tasks.remember);
+    const now = this.#env.clock.monotonic();
+    const free = (name: UnitName): boolean => {
+      const againAtMs = this.#trouble.get(name)?.againAtMs;
+      return !this.#busy.has(name) && (againAtMs === undefined || againAtMs <= now);
+    };
+    // A unit that is still starting may be stopped: systemd then cancels its start.
+    const stop = tasks.stop.filter((name) => free(name) || this.#busy.get(name) === "starting");
+    const unload = tasks.unload.filter((name) => free(name) && !tasks.stop.includes(name));
+    const earlier = new Set([...tasks.stop, ...tasks.unload]);
+    const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
+    for (const { name } of tasks.load) earlier.add(name);
+    const start = tasks.start.filter((name) => free(name) && !earlier.has(name));
+    for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
+    if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
+    if (load.length > 0) {
+      const names = load.map(({ name }) => name);
+      this.#step("loading", names, signal, async () =>
+        this.#loaded(wanted, await this.#options.units.load(load)),
+      );
+    }
+    if (start.length > 0) this.#startAll(start, signal);
+    this.#forgetTrouble(wanted);
+    this.#publish.wake();
+  }
+
+  #remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
+    if (attempts.size === 0) return;
+    for (const [name, attempt] of attempts) this.#attempts.set(name, attempt);
+    this.#noteAttempts();
+  }
+
+  #wanted(): Scheduled[] {
+    const wanted: Scheduled[] = [];
+    for (const [, entry] of this.#options.schedule.entries) {
+      const record = decodeFleetEntry(entry);
+      if (record?.family === "scheduled") wanted.push(record.scheduled);
+      else this.#env.log.error(`the record ${entry.key} in the store cannot be read and is ignored`);
+    }
+    return wanted;
+  }
+
+  /** Carries out one step for some units, marks them busy meanwhile, and wakes the loop at its end. */
+  #step(
+    kind: "loading" | "starting" | "stopping" | "unloading",
+    names: readonly UnitName[],
+    signal: AbortSignal,
+    act: () => Promise<readonly UnitOutcome[]>,
+  ): void {
+    for (const name of names) this.#busy.set(name, kind);
+    const finish = (outcomes: readonly UnitOutcome[], mayRepeat: boolean): void => {
+      for (const name of names) if (this.#busy.get(name) === kind) this.#busy.delete(name);
+      for (const outcome of outcomes) this.#judge(kind, outcome, mayRepeat, signal);
+      this.#wake.wake();
+    };
+    act().then(
+      (outcomes) => finish(outcomes, kind !== "starting"),
+      (error: unknown) => {
+        if (kind === "starting") for (const name of names) this.#setReached(name, "loaded");
+        this.#mustList = true;
+        const problem = sentenceOf(error);
+        finish(
+          names.map((name) => ({ name, problem })),
+          true,
+        );
+      },
+    );
+  }
+
+  /** Remembers a failure; a start that systemd has tried and failed is not tried again, everything else is. */
+  #judge(kind: string, { name, problem }: UnitOutcome, mayRepeat: boolean, signal: AbortSignal): void {
+    if (problem === undefined) {
+      this.#trouble.delete(name);
+      return;
+    }
+    if (kind === "starting" && this.#busy.has(name)) return;
+    const failures = (this.#trouble.get(name)?.failures ?? 0) + 1;
+    const pause = mayRepeat ? pauseMs(retry, failures, this.#env.random()) : undefined;
+    const againAtMs = pause === undefined ? undefined : this.#env.clock.monotonic() + pause;
+    this.#trouble.set(name, { problem, failures, againAtMs });
+    this.#env.log.error(`${name}: ${problem}`, pause === undefined ? {} : { againInMs: Math.ceil(pause) });
+    if (pause !== undefined) this.#later(pause, signal);
+  }
+
+  async #stop(name: UnitName): Promise<readonly UnitOutcome[]> {
+    this.#env.log.info(`stopping ${name}`);
+    const outcomes = await this.#options.units.stop([name]);
+    const unit = this.#actual.get(name);
+    if (outcomes.every(({ problem }) => problem === undefined)) {
+      // The job's end may be heard before the state's change; a stop that is done has ended the processes.
+      if (unit !== undefined && unit.active !== "failed")
+        this.#actual.set(name, { ...unit, active: "inactive", sub: "dead" });
+      this.#setReached(name, "loaded");
+      this.#noteAttempts();
+    }
+    return outcomes;
+  }
+
+  async #unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+    this.#env.log.info(`unloading ${names.join(" ")}`);
+    const outcomes = await this.#options.units.unload(names);
+    for (const { name, problem } of outcomes) {
+      if (problem !== undefined) continue;
+      this.#actual.delete(name);
+      this.#attempts.delete(name);
+    }
+    this.#noteAttempts();
+    return outcomes;
+  }
+
+  #loaded(wanted: readonly Scheduled[], outcomes: readonly UnitOutcome[]): readonly UnitOutcome[] {
+    const hashes = new Map(wanted.map(({ unit, hash }) => [unit, hash]));
+    for (const { name, problem } of outcomes) {
+      const hash = hashes.get(name);
+      if (problem !== undefined || hash === undefined) continue;
+      const before = this.#actual.get(name) ?? { name, active: "inactive", sub: "dead" };
+      this.#actual.set(name, { ...before, hash, load: "loaded" });
+      this.#attempts.set(name, { hash, reached: "loaded" });
+    }
+    return outcomes;
+  }
+
+  #startAll(names: readonly UnitName[], signal: AbortSignal): void {
+    this.#env.log.info(`starting ${names.join(" ")}`);
+    for (const name of names) {
+      this.#setReached(name, "launched");
+      this.#step("starting", [name], signal, () => this.#options.units.start([name]));
+    }
+    this.#noteAttempts();
+  }
+
+  #setReached(name: UnitName, reached: Attempt["reached"]): void {
+    const attempt = this.#attempts.get(name);
+    const hash = attempt?.hash ?? this.#actual.get(name)?.hash;
+    if (hash !== undefined) this.#attempts.set(name, { hash, reached });
+  }
+
+  /** Saves what was carried out; a machine whose /run is full goes on, and may start a unit that ended once more. */
+  #noteAttempts(): void {
+    this.#options.attempts.write(this.#attempts).catch((error: unknown) => {
+      this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
+    });
+  }
+
+  #forgetTrouble(wanted: readonly Scheduled[]): void {
+    const names = new Set(wanted.map(({ unit }) => unit));
+    for (const name of this.#trouble.keys())
+      if (!names.has(name) && !this.#actual.has(name)) this.#trouble.delete(name);
+  }
+
+  #later(ms: number, signal: AbortSignal): void {
+    this.#env.clock.sleep(ms, signal).then(this.#wake.wake, () => undefined);
+  }
+
+  /** Publishes the newest states whenever they change, for as long as this machine is present. */
+  async #report(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    for (;;) {
+      await this.#publish.next(signal);
+      const lease = this.#options.lease();
+      if (lease === undefined || this.#mustList) continue;
+      try {
+        await this.#publisher.publish(lease, this.states());
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isFault(error)) throw error;
+        failures += 1;
+        this.#env.log.debug(`cannot publish unit states: ${error.message}; trying again`);
+        const pause = pauseMs({ firstMs: 100, mostMs: 5_000 }, failures, this.#env.random());
+        await this.#env.clock.sleep(pause, signal);
+        this.#publish.wake();
+      }
+    }
+  }
+
+  /** How every unit of this machine is, also those that could not be loaded. */
+  states(): ReadonlyMap<UnitName, UnitState> {
+    const states = new Map<UnitName, UnitState>();
+    const machine = this.#options.me;
+    for (const unit of this.#actual.values()) {
+      const problem = this.#trouble.get(unit.name)?.problem;
+      states.set(unit.name, {
+        unit: unit.name,
+        machine,
+        hash: unit.hash,
+        load: unit.load,
+        active: unit.active,
+        sub: unit.sub,
+        reached: this.#attempts.get(unit.name)?.reached ?? "loaded",
+        ...(unit.result === undefined ? {} : { result: unit.result }),
+        ...(problem === undefined ? {} : { problem }),
+      });
+    }
+    for (const { unit, hash } of this.#wanted()) {
+      const problem = this.#trouble.get(unit)?.problem;
+      if (problem === undefined || states.has(unit)) continue;
+      const state = { unit, machine, hash, load: "error", active: "inactive", sub: "dead" };
+      states.set(unit, { ...state, reached: "loaded", problem });
+    }
+    return states;
+  }
+}

@@ -1,0 +1,236 @@
+import { exactly } from "../store/range.ts";
+import { type Compare, maxOperations, type Operation, type Transaction } from "../store/store.ts";
+import type { Decision, Plan } from "./cluster.ts";
+import type { MachineId, Placement, Scheduled, Unit, UnitName } from "./model.ts";
+import type { FleetPicture } from "./picture.ts";
+import { encodePlacement, encodeScheduled, type PlacementInput } from "./records.ts";
+import { fleetKeys } from "./registry.ts";
+
+/** One change that belongs together: it is carried out whole, and only while what the plan saw still holds. */
+export interface EngineWrite {
+  readonly unit: UnitName;
+  readonly when: readonly Compare[];
+  readonly then: readonly Operation[];
+  /** What it does and why, for the log. */
+  readonly because: string;
+}
+
+/** What the engine writes after a plan. */
+export interface EngineWork {
+  readonly writes: readonly EngineWrite[];
+  /** Units whose placement waits until they have stopped where they were. */
+  readonly deferred: readonly UnitName[];
+}
+
+/**
+ * Turns a plan into guarded writes: placements with their lines of the schedules, then whatever else makes the schedules
+ * say what they should (targets and texts that changed, global units, units that are gone).
+ * A unit is placed only when no present machine still holds it, so that it never runs twice.
+ */
+export function engineWork(
+  plan: Plan,
+  picture: FleetPicture,
+  isGlobal: (unit: UnitName) => boolean,
+): EngineWork {
+  const writes: EngineWrite[] = [];
+  const deferred: UnitName[] = [];
+  const decided = new Set<UnitName>();
+  for (const decision of plan.decisions) {
+    decided.add(decision.unit);
+    const write = writeFor(decision, picture);
+    if (write === "later") deferred.push(decision.unit);
+    else if (write !== undefined) writes.push(write);
+  }
+  writes.push(...scheduleCorrections(plan, picture, decided, isGlobal));
+  return { writes, deferred };
+}
+
+function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "later" | undefined {
+  const unit = picture.units.get(decision.unit);
+  const placement = picture.placements.get(decision.unit);
+  switch (decision.kind) {
+    case "place":
+      if (unit === undefined) return undefined;
+      if (heldElsewhere(picture, decision.unit, decision.on)) return "later";
+      return place(unit, placement, decision.on, picture, decision.reason);
+    case "move": {
+      if (unit === undefined) return undefined;
+      if (
+        !heldElsewhere(picture, decision.unit, decision.on) &&
+        picture.presenceRevision(decision.from) === undefined
+      )
+        return place(unit, placement, decision.on, picture, decision.because);
+      const why = `moving to ${decision.on}, and stopping here first`;
+      const waiting = [{ machine: decision.from, why }];
+      return unplace(unit.name, placement, picture, { waiting }, decision.because);
+    }
+    case "unplace":
+      return unplace(decision.unit, placement, picture, undefined, decision.because);
+    case "wait":
+      return unplace(decision.unit, placement, picture, { waiting: decision.because }, "it cannot be placed");
+  }
+}
+
+/** True when a machine that is present, other than `on`, has not yet let go of the unit. */
+function heldElsewhere(picture: FleetPicture, unit: UnitName, on: MachineId): boolean {
+  for (const machine of picture.states.get(unit)?.keys() ?? []) {
+    if (machine !== on && picture.presenceRevision(machine) !== undefined) return true;
+  }
+  return false;
+}
+
+function place(
+  unit: Unit,
+  placement: Placement | undefined,
+  on: MachineId,
+  picture: FleetPicture,
+  because: string,
+): EngineWrite {
+  const when = seen(unit.name, unit, placement);
+  const presence = picture.presenceRevision(on);
+  when.push({ key: fleetKeys.machine(on), modRevision: presence ?? 0 });
+  return {
+    unit: unit.name,
+    when,
+    then: [
+      putPlacement(unit.name, { machine: on }),
+      putScheduled(on, scheduledFrom(unit)),
+      ...linesOf(picture, unit.name, on),
+    ],
+    because: `placed on ${on} (${because})`,
+  };
+}
+
+function unplace(
+  unit: UnitName,
+  placement: Placement | undefined,
+  picture: FleetPicture,
+  input: PlacementInput | undefined,
+  because: string,
+): EngineWrite {
+  const key = fleetKeys.placement(unit);
+  return {
+    unit,
+    when: [{ key, modRevision: placement?.revision ?? 0 }],
+    then: [
+      input === undefined ? { do: "delete", range: exactly(key) } : putPlacement(unit, input),
+      ...linesOf(picture, unit, undefined),
+    ],
+    because,
+  };
+}
+
+/** Deletes a unit's lines from every schedule but that of `except`. */
+function linesOf(picture: FleetPicture, unit: UnitName, except: MachineId | undefined): Operation[] {
+  const operations: Operation[] = [];
+  for (const [machine, lines] of picture.schedules) {
+    if (machine !== except && lines.has(unit))
+      operations.push({ do: "delete", range: exactly(fleetKeys.scheduled(machine, unit)) });
+  }
+  return operations;
+}
+
+/** Differences between what the schedules say and what they should, for units the plan has not decided about. */
+function scheduleCorrections(
+  plan: Plan,
+  picture: FleetPicture,
+  decided: ReadonlySet<UnitName>,
+  isGlobal: (unit: UnitName) => boolean,
+): EngineWrite[] {
+  const writes: EngineWrite[] = [];
+  const belongs = (machine: MachineId, name: UnitName, unit: Unit): boolean => {
+    if (unit.target === "inactive") return false;
+    const placement = picture.placements.get(name);
+    if (!isGlobal(name))
+      return placement !== undefined && "machine" in placement && placement.machine === machine;
+    // The absence of a machine is no reason to take its global units away: it may only be cut off.
+    return picture.presenceRevision(machine) === undefined || holdsUnit(plan, machine, name);
+  };
+  for (const [machine, lines] of picture.schedules) {
+    for (const [name, line] of lines) {
+      if (decided.has(name)) continue;
+      const unit = picture.units.get(name);
+      const key = fleetKeys.scheduled(machine, name);
+      const when: Compare[] = [
+        { key, modRevision: line.revision },
+        { key: fleetKeys.unit(name), modRevision: unit?.revision ?? 0 },
+      ];
+      if (unit === undefined || !belongs(machine, name, unit)) {
+        const because = unit === undefined ? "the unit was destroyed" : "it does not belong here any more";
+        writes.push({ unit: name, when, then: [{ do: "delete", range: exactly(key) }], because });
+      } else if (line.scheduled.hash !== unit.hash || line.scheduled.target !== unit.target) {
+        const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
+        writes.push({ unit: name, when, then, because: `now ${unit.target}` });
+      }
+    }
+  }
+  for (const [machine, names] of plan.holds) {
+    const presence = picture.presenceRevision(machine);
+    if (presence === undefined) continue;
+    for (const name of names) {
+      const unit = picture.units.get(name);
+      if (unit === undefined || decided.has(name) || picture.schedules.get(machine)?.has(name)) continue;
+      if (!belongs(machine, name, unit)) continue;
+      const key = fleetKeys.scheduled(machine, name);
+      writes.push({
+        unit: name,
+        when: [
+          { key, modRevision: 0 },
+          { key: fleetKeys.unit(name), modRevision: unit.revision },
+        ],
+        then: [putScheduled(machine, scheduledFrom(unit))],
+        because: `belongs on ${machine}`,
+      });
+    }
+  }
+  return writes;
+}
+
+function holdsUnit(plan: Plan, machine: MachineId, unit: UnitName): boolean {
+  return plan.holds.get(machine)?.includes(unit) ?? false;
+}
+
+function seen(name: UnitName, unit: Unit, placement: Placement | undefined): Compare[] {
+  return [
+    { key: fleetKeys.unit(name), modRevision: unit.revision },
+    { key: fleetKeys.placement(name), modRevision: placement?.revision ?? 0 },
+  ];
+}
+
+function putPlacement(unit: UnitName, input: PlacementInput): Operation {
+  return { do: "put", key: fleetKeys.placement(unit), value: encodePlacement(input) };
+}
+
+function putScheduled(machine: MachineId, scheduled: Scheduled): Operation {
+  return { do: "put", key: fleetKeys.scheduled(machine, scheduled.unit), value: encodeScheduled(scheduled) };
+}
+
+function scheduledFrom(unit: Unit): Scheduled {
+  const target = unit.target === "launched" ? "launched" : "loaded";
+  return { unit: unit.name, text: unit.text, hash: unit.hash, target };
+}
+
+/** Packs writes into as few transactions as the store's limits allow; compares that several writes share are sent once. */
+export function packWrites(
+  writes: readonly EngineWrite[],
+): { transaction: Transaction; writes: EngineWrite[] }[] {
+  const packs: { transaction: Transaction; writes: EngineWrite[] }[] = [];
+  let when = new Map<string, Compare>();
+  let then: Operation[] = [];
+  let packed: EngineWrite[] = [];
+  const close = (): void => {
+    if (packed.length > 0) packs.push({ transaction: { when: [...when.values()], then }, writes: packed });
+    when = new Map();
+    then = [];
+    packed = [];
+  };
+  for (const write of writes) {
+    if (when.size + write.when.length > maxOperations || then.length + write.then.length > maxOperations)
+      close();
+    for (const compare of write.when) when.set(JSON.stringify(compare), compare);
+    then.push(...write.then);
+    packed.push(write);
+  }
+  close();
+  return packs;
+}

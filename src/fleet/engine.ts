@@ -1,0 +1,260 @@
+import { pauseMs } from "../lib/backoff.ts";
+import type { Env } from "../lib/env.ts";
+import { isFault, sentenceOf } from "../lib/fault.ts";
+import { Wake } from "../lib/wake.ts";
+import { parseUnitFile } from "../unit/parse.ts";
+import type { Mirror } from "../store/mirror.ts";
+import type { LeaseId, Store } from "../store/store.ts";
+import { AbsenceJudge } from "./absence.ts";
+import type { Cluster, PlannedUnit } from "./cluster.ts";
+import { type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
+import type { MachineId, Unit, UnitName } from "./model.ts";
+import { requirementsOf } from "./options.ts";
+import type { FleetPicture } from "./picture.ts";
+import { parseFleetKey } from "./records.ts";
+import { fleetKeys } from "./registry.ts";
+import { schedule } from "./schedule.ts";
+import type { Held, SharedPicture } from "./shared-picture.ts";
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly me: MachineId;
+  /** Time to live of a machine's presence: how long an unexplained absence is given to end. */
+  readonly ttlMs: number;
+  /** A mirror of `engine/` to `machines/`: who leads and who is present. Small, so every engine keeps one. */
+  readonly members: Mirror;
+  readonly shared: SharedPicture;
+  /** This machine's lease, undefined while it is not present. */
+  readonly lease: () => LeaseId | undefined;
+  /** Called by the owner of the lease whenever it changes. */
+  readonly leaseChanged: (listener: () => void) => () => void;
+}
+
+const retry = { firstMs: 50, mostMs: 5_000 };
+
+/**
+ * Takes part in leading the cluster. One engine leads, by a key on its machine's lease; the lock only avoids double work,
+ * since every write is guarded by what the plan saw.
+ */
+export async function runEngine(env: Env, options: EngineOptions, signal: AbortSignal): Promise<void> {
+  const { members, me, store } = options;
+  const judge = new AbsenceJudge(options.ttlMs);
+  const wake = new Wake();
+  const ends = [
+    members.subscribe((_changes, fresh) => {
+      judge.observe(presentMachines(members), !fresh);
+      wake.wake();
+    }),
+    options.leaseChanged(wake.wake),
+  ];
+  let leading: { readonly stop: AbortController; readonly done: Promise<void> } | undefined;
+  const resign = async (): Promise<void> => {
+    leading?.stop.abort(new Error("not the leader any more"));
+    await leading?.done;
+    leading = undefined;
+  };
+  try {
+    await members.ready;
+    judge.observe(presentMachines(members), false);
+    for (;;) {
+      const lease = options.lease();
+      const leader = members.entries.get(fleetKeys.leader);
+      const mine = lease !== undefined && leader?.value === me && leader.lease === lease;
+      if (mine && leading === undefined) {
+        env.log.info("this machine's engine leads the cluster now");
+        const stop = new AbortController();
+        leading = { stop, done: lead(env, options, judge, AbortSignal.any([signal, stop.signal])) };
+      } else if (!mine && leading !== undefined) {
+        env.log.info("this machine's engine does not lead the cluster any more");
+        await resign();
+      } else if (lease !== undefined && leader === undefined) {
+        await tryToLead(env, store, me, lease);
+      } else if (
+        lease !== undefined &&
+        leader !== undefined &&
+        leader.value === me &&
+        leader.lease !== lease
+      ) {
+        await takeOverOwnLock(env, store, me, lease, leader.modRevision);
+      }
+      await wake.next(signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    for (const end of ends) end();
+    await resign();
+  }
+}
+
+async function tryToLead(env: Env, store: Store, me: MachineId, lease: LeaseId): Promise<void> {
+  await takeOverOwnLock(env, store, me, lease, 0);
+}
+
+/** Writes the lock if it is still at revision `seen`; who was faster shows in the mirror of members. */
+async function takeOverOwnLock(
+  env: Env,
+  store: Store,
+  me: MachineId,
+  lease: LeaseId,
+  seen: number,
+): Promise<void> {
+  try {
+    await store.commit({
+      when: [{ key: fleetKeys.leader, modRevision: seen }],
+      then: [{ do: "put", key: fleetKeys.leader, value: me, lease }],
+    });
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    env.log.debug(`cannot try to lead: ${sentenceOf(error)}`);
+  }
+}
+
+function presentMachines(members: Mirror): MachineId[] {
+  const machines: MachineId[] = [];
+  for (const key of members.entries.keys()) {
+    const parsed = parseFleetKey(key);
+    if (parsed?.family === "machine") machines.push(parsed.machine);
+  }
+  return machines;
+}
+
+/** Plans and writes whenever something changed, until the signal is aborted. */
+async function lead(
+  env: Env,
+  options: EngineOptions,
+  judge: AbsenceJudge,
+  signal: AbortSignal,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    let held: Held | undefined;
+    try {
+      held = await options.shared.hold(signal);
+      await leadWith(env, options, judge, held, signal, () => {
+        failures = 0;
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      failures += 1;
+      env.log.warning(`the engine cannot go on: ${sentenceOf(error)}; trying again`);
+      await env.clock.sleep(pauseMs(retry, failures, env.random()), signal).catch(() => undefined);
+    } finally {
+      held?.release();
+    }
+  }
+}
+
+async function leadWith(
+  env: Env,
+  options: EngineOptions,
+  judge: AbsenceJudge,
+  held: Held,
+  signal: AbortSignal,
+  progressed: () => void,
+): Promise<void> {
+  const { picture } = held;
+  const { members, ttlMs } = options;
+  const wake = new Wake();
+  const ends = [options.shared.subscribe(wake.wake), members.subscribe(wake.wake)];
+  const parsed = new ParsedUnits(env);
+  const grace = new AbortController();
+  signal.addEventListener("abort", () => grace.abort(signal.reason), { once: true });
+  let graceUntil: number | undefined;
+  try {
+    for (;;) {
+      const syncedForMs =
+        members.syncedSinceMs === undefined ? undefined : env.clock.monotonic() - members.syncedSinceMs;
+      const uncertain = judge.uncertain(picture.schedules.keys(), syncedForMs);
+      if (uncertain.size > 0 && syncedForMs !== undefined && graceUntil === undefined) {
+        graceUntil = ttlMs - syncedForMs;
+        env.log.info(`giving ${uncertain.size} absent machine(s) time to come back`, {
+          ms: Math.ceil(graceUntil),
+        });
+        env.clock.sleep(graceUntil, grace.signal).then(
+          () => {
+            graceUntil = undefined;
+            wake.wake();
+          },
+          () => undefined,
+        );
+      }
+      await pass(env, options.store, picture, parsed, uncertain, signal);
+      progressed();
+      await wake.next(signal);
+    }
+  } finally {
+    grace.abort(new Error("ended"));
+    for (const end of ends) end();
+  }
+}
+
+async function pass(
+  env: Env,
+  store: Store,
+  picture: FleetPicture,
+  parsed: ParsedUnits,
+  uncertain: ReadonlySet<MachineId>,
+  signal: AbortSignal,
+): Promise<void> {
+  const cluster: Cluster = {
+    units: parsed.of(picture.units),
+    machines: [...picture.machines().values()],
+    uncertain,
+    placements: picture.placements,
+  };
+  const plan = schedule(cluster);
+  const isGlobal = (name: UnitName): boolean => parsed.isGlobal(name);
+  const { writes } = engineWork(plan, picture, isGlobal);
+  for (const pack of packWrites(writes)) {
+    signal.throwIfAborted();
+    const outcome = await store.commit(pack.transaction);
+    if (outcome.committed) logWrites(env, pack.writes);
+    else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes);
+    // A single write that lost its race needs nothing: what overtook it is on its way and wakes the next pass.
+  }
+}
+
+/** One stale write spoils a whole transaction, so the others go one by one. */
+async function commitSingly(env: Env, store: Store, writes: readonly EngineWrite[]): Promise<void> {
+  for (const write of writes) {
+    const outcome = await store.commit({ when: write.when, then: write.then });
+    if (outcome.committed) logWrites(env, [write]);
+  }
+}
+
+function logWrites(env: Env, writes: readonly EngineWrite[]): void {
+  for (const write of writes) env.log.info(`${write.unit}: ${write.because}`);
+}
+
+/** Requirements of units, worked out once for each text. */
+class ParsedUnits {
+  readonly #env: Env;
+  #units = new Map<UnitName, PlannedUnit>();
+
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  of(units: ReadonlyMap<UnitName, Unit>): readonly PlannedUnit[] {
+    const next = new Map<UnitName, PlannedUnit>();
+    for (const unit of units.values()) {
+      const known = this.#units.get(unit.name);
+      if (known?.hash === unit.hash && known.target === unit.target) {
+        next.set(unit.name, known);
+        continue;
+      }
+      const { name, target, hash } = unit;
+      const { file, problems } = parseUnitFile(unit.text);
+      for (const problem of problems)
+        this.#env.log.warning(`${name}: line ${problem.line}: ${problem.sentence}; the line is ignored`);
+      next.set(name, { name, target, hash, requirements: requirementsOf(file, name) });
+    }
+    this.#units = next;
+    return [...next.values()];
+  }
+
+  isGlobal(name: UnitName): boolean {
+    return this.#units.get(name)?.requirements.global ?? false;
+  }
+}

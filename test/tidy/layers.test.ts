@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { codeLines, importsOf, isTestFile, productFiles, type SourceFile, targetOf } from "./source-files.ts";
+
+/** Which folders of `src` a folder may import, besides itself. Tests may import any fake, and the real Env. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  lib: [],
+  unit: ["lib"],
+  store: ["lib"],
+  cli: ["lib"],
+  keys: ["lib", "store"],
+  fleet: ["lib", "unit", "store"],
+  systemd: ["lib", "unit", "fleet"],
+  fleetctl: ["lib", "cli", "unit", "fleet"],
+  argosy: ["lib", "cli", "lab", "unit", "fleet"],
+  daemon: ["lib", "unit", "store", "keys", "fleet", "systemd", "argosy"],
+  lab: ["lib", "argosy", "fleet"],
+};
+
+/** Where a folder may look into another only for the interfaces it implements. */
+const onlyThese: Readonly<Record<string, readonly string[]>> = {
+  "systemd -> fleet": ["src/fleet/unit-manager.ts", "src/fleet/model.ts"],
+};
+
+/** Folders whose every file is an edge: they tie real parts together. */
+const edgeFolders = ["daemon", "lab", "systemd", "argosy"];
+
+/** Single files that touch the world outside; everything else gets it through Env and the seams. */
+const edgeFiles = [
+  "src/unit/hash.ts",
+  "src/cli/main.ts",
+  "src/keys/server.ts",
+  "src/fleet/api-listener.ts",
+  "src/fleet/api-transport.ts",
+  "src/fleetctl/main.ts",
+];
+
+/** Folders below an otherwise pure one whose files are edges. */
+const edgeSubfolders = ["src/store/etcd/"];
+
+/** What a file that is no edge may not do. */
+const banned: readonly (readonly [RegExp, string])[] = [
+  [/\bDate\.now\b|\bnew Date\(\)/, "reads the clock"],
+  [/\bperformance\.now\b/, "reads the clock"],
+  [/\bMath\.random\b/, "draws lots"],
+  [/\bset(?:Timeout|Interval|Immediate)\b/, "sets a timer"],
+  [/\bfetch\(/, "opens a connection"],
+  [/\bprocess\./, "touches the process"],
+  [/\bconsole\./, "prints"],
+];
+
+/** Files that hold rules: decisions over plain data, without waiting for anything. */
+const ruleFiles = [
+  "src/unit/",
+  "src/lib/glob.ts",
+  "src/lib/table.ts",
+  "src/keys/apply.ts",
+  "src/keys/request.ts",
+  "src/keys/encode.ts",
+  "src/keys/errors.ts",
+  "src/fleet/options.ts",
+  "src/fleet/options-check.ts",
+  "src/fleet/schedule.ts",
+  "src/fleet/reconcile.ts",
+  "src/fleet/cluster.ts",
+  "src/fleet/engine-writes.ts",
+  "src/fleet/absence.ts",
+  "src/fleet/records.ts",
+  "src/fleet/picture.ts",
+];
+
+const files = productFiles();
+
+test("the tables of this test name files that exist", () => {
+  const paths = files.map(({ path }) => path);
+  const missing = [...edgeFiles, ...ruleFiles].filter((name) => !paths.some((path) => path.startsWith(name)));
+  assert.deepEqual(missing, []);
+});
+
+test("each folder imports only what the import rule allows", () => {
+  const broken = files.flatMap((file) =>
+    importsOf(file).flatMap(({ from, line }) => {
+      const target = targetOf(file, from);
+      if (target === undefined || mayImportFile(file, target)) return [];
+      return [`${file.path}:${line}: ${folderOf(file.path)} must not import ${target}`];
+    }),
+  );
+  assert.deepEqual(broken, []);
+});
+
+function mayImportFile(file: SourceFile, target: string): boolean {
+  const own = folderOf(file.path);
+  const other = folderOf(target);
+  if (own === other) return true;
+  if (isTestFile(file.path) && (target === "src/daemon/real-env.ts" || isTestFile(target))) return true;
+  if (isTestFile(file.path) && target === "src/store/memory.ts") return true;
+  const single = onlyThese[`${own} -> ${other}`];
+  if (single !== undefined && !isTestFile(file.path)) return single.includes(target);
+  return mayImport[own]?.includes(other) ?? false;
+}
+
+test("only edges import Node's modules, read clocks, set timers, draw lots, print or touch the process", () => {
+  const broken = files
+    .filter(({ path }) => !isEdge(path) && !isTestFile(path))
+    .flatMap((file) => [
+      ...importsOf(file)
+        .filter(({ from }) => from.startsWith("node:"))
+        .map(({ from, line }) => `${file.path}:${line}: imports ${from} without being an edge`),
+      ...codeLines(file).flatMap((line, index) =>
+        banned
+          .filter(([pattern]) => pattern.test(line))
+          .map(([, deed]) => `${file.path}:${index + 1}: ${deed} without being an edge`),
+      ),
+    ]);
+  assert.deepEqual(broken, []);
+});
+
+test("rule files wait for nothing", () => {
+  const broken = files
+    .filter(({ path }) => ruleFiles.some((name) => path.startsWith(name)) && !isTestFile(path))
+    .flatMap((file) =>
+      codeLines(file).flatMap((line, index) =>
+        /\basync\b|\bawait\b|\bPromise\b/.test(line) ? [`${file.path}:${index + 1}: ${line.trim()}`] : [],
+      ),
+    );
+  assert.deepEqual(broken, []);
+});
+
+test("no file imports itself in a circle", () => {
+  const imports = new Map(
+    files.map((file) => [file.path, importsOf(file).flatMap(({ from }) => targetOf(file, from) ?? [])]),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+    if (done.has(path) || trail.includes(path)) return;
+    for (const next of imports.get(path) ?? []) visit(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  assert.deepEqual(circles, []);
+});
+
+function folderOf(path: string): string {
+  return path.split("/")[1] ?? "";
+}
+
+function isEdge(path: string): boolean {
+  return (
+    edgeFolders.includes(folderOf(path)) ||
+    edgeFiles.includes(path) ||
+    edgeSubfolders.some((folder) => path.startsWith(folder))
+  );
+}
