@@ -114,9 +114,9 @@ interface TestCluster {
   readonly env: FakeEnv;
   readonly store: Store;
   readonly machines: readonly TestMachine[];
-  submit(name: string, text: string): Promise<void>;
+  readonly submit: (name: string, text: string) => Promise<void>;
   /** Names of running units, machine by machine. */
-  picture(): Promise<string[][]>;
+  readonly picture: () => Promise<string[][]>;
 }
 
 async function withCluster(count: number, body: (cluster: TestCluster) => Promise<void>): Promise<void> {
