@@ -116,6 +116,11 @@ export class Bus {
     });
   }
 
+  /** Drops the connection as if it had been lost; it is dialled again. */
+  hangUp(): void {
+    this.#client?.connection.stream.destroy();
+  }
+
   /** Ends the connection for good. */
   async close(): Promise<void> {
     this.#ended.abort(new Fault("manager-unavailable", `the connection to ${this.#address} was closed`));

@@ -1,5 +1,5 @@
 import type { UnitName } from "../fleet/model.ts";
-import type { Bus } from "./bus.ts";
+import { type Bus, isRefusal } from "./bus.ts";
 import { jobNumber, pathOfUnit } from "./object-path.ts";
 
 export const systemdName = "org.freedesktop.systemd1";
@@ -25,7 +25,11 @@ export class Manager {
 
   /** Asks for signals; systemd forgets it when the bus or systemd itself is restarted. */
   async subscribe(): Promise<void> {
-    await this.#call("Subscribe");
+    try {
+      await this.#call("Subscribe");
+    } catch (error) {
+      if (!isRefusal(error, "org.freedesktop.systemd1.AlreadySubscribed")) throw error;
+    }
   }
 
   /** Makes files outside systemd's own folders known until the next boot, replacing links of the same name. */

@@ -53,6 +53,8 @@ class SystemdUnitManager implements UnitManager {
   #telling = false;
   /** Reloads of our own that systemd has not announced the end of. */
   #ownReloads = 0;
+  #lastReload: Promise<unknown> = Promise.resolve();
+  #nextReload: Promise<void> | undefined;
 
   constructor(env: Env, directory: UnitDirectory, address: string) {
     this.#env = env;
@@ -141,7 +143,18 @@ class SystemdUnitManager implements UnitManager {
     }
   }
 
+  /** Calls that come while a reload runs share the next one: it starts after each of them wrote its files. */
   async #reload(): Promise<void> {
+    this.#nextReload ??= this.#lastReload.then(() => {
+      this.#nextReload = undefined;
+      const running = this.#reloadNow();
+      this.#lastReload = running.catch(() => undefined);
+      return running;
+    });
+    await this.#nextReload;
+  }
+
+  async #reloadNow(): Promise<void> {
     this.#ownReloads++;
     try {
       await this.#manager.reload();
@@ -167,7 +180,10 @@ class SystemdUnitManager implements UnitManager {
   #greetAgain(): void {
     this.#manager.subscribe().then(
       () => this.#restore("systemd was restarted"),
-      (error: unknown) => this.#env.log.error(`systemd sends no signals: ${sentenceOf(error)}`),
+      (error: unknown) => {
+        this.#env.log.warning(`systemd does not send its signals, dialling again: ${sentenceOf(error)}`);
+        this.#bus.hangUp();
+      },
     );
   }
 
