@@ -87,7 +87,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     serving.ended,
     keepPresence(
       env,
-      { store, facts, ttlMs: settings.agentTtlMs, changed: (id) => lease.change(id) },
+      { store, facts, ttlMs: settings.agentTtlMs, changed: (granted) => lease.change(granted) },
       parts.signal,
     ),
     lease.joined(parts.signal).then(() => agent.run(parts.signal)),

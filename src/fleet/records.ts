@@ -69,7 +69,7 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
     case "placement":
       return {
         family: "placement",
-        placement: { ...(value as PlacementValue), unit: key.unit, revision } as Placement,
+        placement: { ...(value as PlacementInput), unit: key.unit, revision } as Placement,
       };
     case "scheduled":
       return {
@@ -85,7 +85,6 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
 }
 
 type UnitValue = Omit<Unit, "name" | "revision">;
-type PlacementValue = Omit<Placement, "unit" | "revision">;
 type ScheduledValue = Omit<Scheduled, "unit">;
 type PresenceValue = Omit<PresenceRecord, "id">;
 type StateValue = Omit<UnitState, "unit" | "machine">;

@@ -1,2 +1,4 @@
-/** The version of the product, the same as in package.json (a test compares them). */
-export const productVersion = "0.1.0";
+import packageFile from "../../package.json" with { type: "json" };
+
+/** The version of Argosy, as every command and the fleet API tell it. */
+export const productVersion: string = packageFile.version;

@@ -44,7 +44,7 @@ const banned: readonly (readonly [RegExp, string])[] = [
   [/\bperformance\.now\b/, "reads the clock"],
   [/\bMath\.random\b/, "draws lots"],
   [/\bset(?:Timeout|Interval|Immediate)\b/, "sets a timer"],
-  [/\bfetch\(/, "opens a connection"],
+  [/(?<![.\w])fetch\(/, "opens a connection"],
   [/\bprocess\./, "touches the process"],
   [/\bconsole\./, "prints"],
 ];
@@ -91,7 +91,7 @@ test("each folder imports only what the import rule allows", () => {
 function mayImportFile(file: SourceFile, target: string): boolean {
   const own = folderOf(file.path);
   const other = folderOf(target);
-  if (own === other) return true;
+  if (own === other || target === "package.json") return true;
   if (isTestFile(file.path) && (target === "src/daemon/real-env.ts" || isTestFile(target))) return true;
   if (isTestFile(file.path) && target === "src/store/memory.ts") return true;
   const single = onlyThese[`${own} -> ${other}`];
