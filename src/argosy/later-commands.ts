@@ -1,0 +1,25 @@
+import type { Command } from "../cli/command.ts";
+
+/** EX_UNAVAILABLE of sysexits.h: the command exists, but this release cannot carry it out. */
+const unavailable = 69;
+
+/** Commands whose names are taken but which come with later releases, each with what to use instead. */
+const instead: Readonly<Record<string, string>> = {
+  etcdctl: "curl on the keys API, such as: curl http://127.0.0.1:4001/v2/keys/",
+  locksmithctl: "systemctl reboot, one machine at a time",
+  "coreos-cloudinit": "the files below /etc/fleet and /etc/argosy",
+};
+
+/** One command for each name of `instead`. */
+export const laterCommands: readonly Command[] = Object.entries(instead).map(([name, other]) => ({
+  name,
+  summary: "comes with a later release",
+  usage: "[ARGUMENT...]",
+  description: `Not part of this release. Until then, use ${other}`,
+  passesFlagsOn: true,
+  examples: [{ line: name, meaning: "says what to use instead" }],
+  async run({ stderr }) {
+    stderr.write(`This release of Argosy does not contain ${name} yet; use ${other}\n`);
+    return unavailable;
+  },
+}));

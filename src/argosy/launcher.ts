@@ -1,0 +1,53 @@
+/** The commands that are laid into /usr/bin, all of them the one bundle. */
+export const commandNames = [
+  "argosy",
+  "fleetctl",
+  "fleetd",
+  "etcdctl",
+  "locksmithctl",
+  "coreos-cloudinit",
+] as const;
+
+/** Stands in every launcher, so that an installation knows its own files from those of others. */
+export const launcherMark = "Argosy's launcher";
+
+/**
+ * The text of /usr/bin/NAME. It finds the product beside itself, so that a root file system works before it is booted,
+ * and in its usual place when it was reached through a link from elsewhere.
+ */
+export function launcher(name: string): string {
+  const words = name === "argosy" ? "" : ` ${name}`;
+  return `#!/bin/sh
+# ${launcherMark}
+home=\${0%/*}/../lib/argosy
+[ -x "$home/node" ] || home=/usr/lib/argosy
+exec "$home/node" --disable-warning=ExperimentalWarning "$home/argosy.mjs"${words} "$@"
+`;
+}
+
+/** Settings files that an administrator owns: written once, never again. */
+export const defaultFiles: Readonly<Record<string, string>> = {
+  "/etc/argosy/argosy.env": `# Settings of Argosy's daemons on this machine; "systemctl restart etcd fleet" applies them.
+# The store's members, this machine's own first. Without it: the etcd on this machine.
+#ARGOSY_STORE_ENDPOINTS=http://127.0.0.1:2379
+# debug, info, warning or error
+#ARGOSY_LOG_LEVEL=info
+`,
+  "/etc/argosy/etcd-member.env": `# Settings of this machine's etcd member, as etcd's own ETCD_ variables; none are needed for a single machine.
+# A member of a cluster of three, for example:
+#ETCD_NAME=m1
+#ETCD_INITIAL_CLUSTER=m1=http://192.0.2.1:2380,m2=http://192.0.2.2:2380,m3=http://192.0.2.3:2380
+#ETCD_INITIAL_ADVERTISE_PEER_URLS=http://192.0.2.1:2380
+#ETCD_LISTEN_PEER_URLS=http://192.0.2.1:2380
+#ETCD_LISTEN_CLIENT_URLS=http://127.0.0.1:2379,http://192.0.2.1:2379
+#ETCD_ADVERTISE_CLIENT_URLS=http://192.0.2.1:2379
+`,
+  "/etc/fleet/fleet.conf": `# Settings of fleet on this machine; "systemctl restart fleet" applies them.
+# The address other machines reach this one at; found by itself when empty.
+#public_ip=""
+# What units can ask for with MachineMetadata=
+#metadata="region=eu,disk=ssd"
+# How long a machine that went silent keeps its units.
+#agent_ttl="10s"
+`,
+};

@@ -1,0 +1,33 @@
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Fault } from "../lib/fault.ts";
+
+/** The two files that hold the whole product, wherever this code runs from. */
+export interface ProductFiles {
+  /** The Node that runs it. */
+  readonly node: string;
+  /** The bundle. */
+  readonly bundle: string;
+}
+
+/**
+ * Where the product's files are: beside the running bundle, or in the build folder of the checkout this runs from.
+ * Throws Fault `not-bundled` when the checkout has not been bundled yet.
+ */
+export async function productFiles(): Promise<ProductFiles> {
+  const running = fileURLToPath(import.meta.url);
+  const bundled = running.endsWith("/argosy.mjs");
+  const folder = bundled ? dirname(running) : fileURLToPath(new URL("../../build", import.meta.url));
+  const files = { node: `${folder}/node`, bundle: `${folder}/argosy.mjs` };
+  try {
+    await Promise.all([access(files.node), access(files.bundle)]);
+  } catch (error) {
+    throw new Fault(
+      "not-bundled",
+      `cannot install from ${folder}: node and argosy.mjs are not both there; run "npm run bundle" in the checkout first`,
+      { cause: error },
+    );
+  }
+  return files;
+}

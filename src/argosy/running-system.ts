@@ -1,0 +1,64 @@
+import { execFile } from "node:child_process";
+import { access } from "node:fs/promises";
+import { promisify } from "node:util";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import { enabledUnits } from "./systemd-units.ts";
+
+const run = promisify(execFile);
+
+/** A unit that has not started or stopped after this many ms is reported. */
+const systemctlLimitMs = 120_000;
+
+/** Whether `root` is this machine's own and systemd is its init (sd_booted(3)). */
+export async function isRunningSystem(root: string): Promise<boolean> {
+  if (root !== "/") return false;
+  return await access("/run/systemd/system").then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What an installation onto the running machine brought. */
+interface Installed {
+  /** Units that were not there before; they were enabled and have to be started. */
+  readonly fresh: ReadonlySet<string>;
+  /** Whether services that already ran have to be restarted to get the new version. */
+  readonly programChanged: boolean;
+  log(line: string): void;
+}
+
+/** Makes systemd read the new units, starts those that are new and restarts services whose program changed. */
+export async function activate({ fresh, programChanged, log }: Installed): Promise<void> {
+  await systemctl("daemon-reload");
+  const names = enabledUnits.map(({ unit }) => unit);
+  const started = names.filter((unit) => fresh.has(unit));
+  if (started.length > 0) {
+    // Debian's own etcd, when it runs, holds the ports and the unit name: it makes room. Its data stays where it is.
+    if (fresh.has("etcd.service")) await systemctl("stop", "etcd.service");
+    await systemctl("start", ...started.filter((unit) => unit.endsWith(".socket")));
+    await systemctl("start", ...started.filter((unit) => unit.endsWith(".service")));
+    log(`started ${started.join(", ")}`);
+  }
+  const restarted = names.filter(
+    (unit) => !fresh.has(unit) && unit.endsWith(".service") && unit !== "etcd-member.service",
+  );
+  if (programChanged && restarted.length > 0) {
+    await systemctl("try-restart", ...restarted);
+    log(`restarted ${restarted.join(", ")} where they ran`);
+  }
+}
+
+async function systemctl(...words: readonly string[]): Promise<void> {
+  try {
+    await run("systemctl", words, { timeout: systemctlLimitMs });
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim().split("\n")[0];
+    throw new Fault(
+      "systemd-refused",
+      `cannot run "systemctl ${words.join(" ")}": ${said || sentenceOf(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

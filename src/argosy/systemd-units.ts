@@ -1,0 +1,114 @@
+/** The systemd units of the product, by file name. Names are CoreOS's: existing cloud-configs and habits use them. */
+export const systemdUnits: Readonly<Record<string, string>> = {
+  "etcd-member.service": `[Unit]
+Description=etcd member: this machine's part of the replicated store
+Documentation=https://etcd.io/docs
+ConditionPathExists=/usr/bin/etcd
+After=network.target
+StartLimitIntervalSec=0
+
+[Service]
+# Not Type=notify: etcd is "ready" only once a majority of members is, and nothing on this machine may wait for
+# other machines to boot. What uses the store copes with its absence.
+Type=exec
+User=etcd
+StateDirectory=etcd-member
+StateDirectoryMode=0700
+Environment=ETCD_NAME=%H ETCD_DATA_DIR=%S/etcd-member
+Environment=ETCD_AUTO_COMPACTION_MODE=periodic ETCD_AUTO_COMPACTION_RETENTION=1h
+EnvironmentFile=-/etc/argosy/etcd-member.env
+ExecStart=/usr/bin/etcd
+Restart=always
+RestartSec=1
+TimeoutStopSec=20
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+`,
+
+  "etcd.socket": `[Unit]
+Description=etcd v2 keys API for this machine and its containers
+
+[Socket]
+ListenStream=127.0.0.1:4001
+# Docker's bridge: containers reach the keys here. FreeBind, because Docker may make the bridge later or never.
+ListenStream=172.17.0.1:4001
+FreeBind=yes
+NoDelay=yes
+
+[Install]
+WantedBy=sockets.target
+`,
+
+  "etcd.service": `[Unit]
+Description=etcd v2 keys API over the replicated store
+# No Wants: whether this machine holds a member is decided by enabling etcd-member, and the store may be elsewhere.
+After=etcd.socket etcd-member.service network.target
+Wants=etcd.socket
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=all
+Environment=UV_THREADPOOL_SIZE=8
+EnvironmentFile=-/etc/argosy/argosy.env
+ExecStart=${daemonCommand("etcd")}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=500ms
+TimeoutStopSec=40
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+Also=etcd.socket
+`,
+
+  "fleet.socket": `[Unit]
+Description=fleet API socket
+
+[Socket]
+ListenStream=/run/fleet.sock
+SocketMode=0660
+
+[Install]
+WantedBy=sockets.target
+`,
+
+  "fleet.service": `[Unit]
+Description=fleet: this machine's agent, the cluster's engine, the fleet API
+# After, never Requires: at shutdown fleet leaves the cluster while the store, the bus and the network still work;
+# and a store that dies takes neither fleet nor its units with it. Units that fleet started are systemd's own.
+After=fleet.socket dbus.socket dbus.service etcd-member.service etcd.service network.target
+Wants=fleet.socket dbus.socket
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=all
+KillMode=mixed
+Environment=UV_THREADPOOL_SIZE=8
+EnvironmentFile=-/etc/argosy/argosy.env
+ExecStart=${daemonCommand("fleet")}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=500ms
+TimeoutStopSec=90
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+Also=fleet.socket
+`,
+};
+
+/** The units that start at boot, each with the target that wants it, as their [Install] sections say. */
+export const enabledUnits: readonly { readonly unit: string; readonly target: string }[] = Object.entries(
+  systemdUnits,
+).map(([unit, text]) => ({ unit, target: /^WantedBy=(.+)$/m.exec(text)?.[1] ?? "multi-user.target" }));
+
+/** Straight to Node, without the launcher's shell in between: the process systemd watches is the daemon. */
+function daemonCommand(daemon: string): string {
+  return `/usr/lib/argosy/node --disable-warning=ExperimentalWarning /usr/lib/argosy/argosy.mjs daemon ${daemon}`;
+}
