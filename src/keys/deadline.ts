@@ -1,0 +1,59 @@
+const nsPerSecond = 1_000_000_000n;
+const nsPerMs = 1_000_000n;
+
+/** etcd takes instants before 2000-01-01T00:00:00Z (here in ms) for "no time to live". */
+const firstDeadlineMs = 946_684_800_000;
+
+const msPerDay = 86_400_000;
+
+/**
+ * When something that lives for `ttlSeconds` from now ends, in ms since 1970. As in etcd both the length and the
+ * instant are 64-bit counts of nanoseconds that wrap; an instant before the year 2000 counts as none at all.
+ */
+export function deadlineAfter(nowMs: number, ttlSeconds: bigint): number | undefined {
+  const length = BigInt.asIntN(64, ttlSeconds * nsPerSecond);
+  const instant = BigInt.asIntN(64, BigInt(Math.floor(nowMs)) * nsPerMs + length);
+  const deadlineMs = Number(instant / nsPerMs);
+  return deadlineMs < firstDeadlineMs ? undefined : deadlineMs;
+}
+
+/** Whole seconds until a deadline, rounded up; negative when it is overdue. */
+export function secondsLeft(deadlineMs: number, nowMs: number): number {
+  // Adding 0 turns -0, which JSON would not show, into 0.
+  return Math.ceil((deadlineMs - nowMs) / 1000) + 0;
+}
+
+/** An instant as RFC 3339 text in UTC, trailing zeros of the fraction left out, as Go prints it. */
+export function instantText(ms: number): string {
+  const day = Math.floor(ms / msPerDay);
+  const inDay = ms - day * msPerDay;
+  const seconds = Math.floor(inDay / 1000);
+  const fraction = digits(inDay % 1000, 3).replace(/0+$/, "");
+  const time = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const clock = time.map((part) => digits(part, 2)).join(":");
+  return `${dateText(day)}T${clock}${fraction === "" ? "" : `.${fraction}`}Z`;
+}
+
+/** The Gregorian date of a day counted from 1970-01-01; years are counted from March, so that leap days come last. */
+function dateText(day: number): string {
+  const sinceMarch = day + 719_468;
+  const era = Math.floor(sinceMarch / 146_097);
+  const dayOfEra = sinceMarch - era * 146_097;
+  const yearOfEra = Math.floor(
+    (dayOfEra -
+      Math.floor(dayOfEra / 1460) +
+      Math.floor(dayOfEra / 36_524) -
+      Math.floor(dayOfEra / 146_096)) /
+      365,
+  );
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const marchMonth = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const dayOfMonth = dayOfYear - Math.floor((153 * marchMonth + 2) / 5) + 1;
+  return `${digits(year, 4)}-${digits(month, 2)}-${digits(dayOfMonth, 2)}`;
+}
+
+function digits(number: number, width: number): string {
+  return String(number).padStart(width, "0");
+}

@@ -1,0 +1,48 @@
+import type { KeysError } from "./errors.ts";
+import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
+
+/**
+ * The v2 keys: the rules of the etcd v2 API over a store. What goes wrong is a `KeysError`, also when the store cannot be
+ * reached (300); calls reject only with their signal's reason.
+ */
+export interface Keyspace {
+  /** Reads what this gateway knows, without asking anyone, unless the operation demands a quorum. */
+  read(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError>;
+
+  /**
+   * Carries out one change. Resolves when reads of this gateway show it. After an error 300 that says so the change
+   * may still be carried out later.
+   */
+  write(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError>;
+
+  /** Begins a watch; end it with `close`. */
+  watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError>;
+
+  /** What the gateway knows about itself. */
+  status(): KeyspaceStatus;
+}
+
+export interface Answer {
+  readonly event: KeysEvent;
+  /** The index after the operation. */
+  readonly index: number;
+}
+
+export interface Watch {
+  /** The index when the watch began. */
+  readonly index: number;
+  /** The next event; undefined when the watch is over. Rejects with the signal's reason. */
+  next(signal: AbortSignal): Promise<KeysEvent | undefined>;
+  close(): void;
+}
+
+export interface KeyspaceStatus {
+  /** Hexadecimal; `0` while it is not known. */
+  readonly clusterId: string;
+  /** The last change of the store that reads show. */
+  readonly storeRevision: number;
+  /** Whether the gateway is connected to the store now. */
+  readonly connected: boolean;
+  /** Why it is not; undefined while it is. */
+  readonly problem: string | undefined;
+}

@@ -1,0 +1,178 @@
+import { pauseMs, type Backoff } from "../lib/backoff.ts";
+import type { Env } from "../lib/env.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
+import { openMirror } from "../store/mirror.ts";
+import { exactly } from "../store/range.ts";
+import type { Store } from "../store/store.ts";
+import { applyRead } from "./apply.ts";
+import { isKeysError, keysError, type KeysError } from "./errors.ts";
+import { runExpiry } from "./expiry.ts";
+import type { Answer, Keyspace, KeyspaceStatus, Watch } from "./keyspace.ts";
+import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
+import { clusterKey, counterKey, keysRange } from "./records.ts";
+import { View } from "./view.ts";
+import { Watcher } from "./watchers.ts";
+import { orAborted, Writer } from "./writer.ts";
+
+/** How long a request may wait for the store (etcd v2 API: 5 s and two election timeouts of 1 s). */
+const requestLimitMs = 7_000;
+
+const stopped = new Fault("keyspace-closed", "etcdserver: server stopped");
+
+const clusterBackoff: Backoff = { firstMs: 250, mostMs: 5_000 };
+
+/** A keyspace that this process keeps over a store. */
+export interface LocalKeyspace extends Keyspace {
+  /** Resolves after the signal was aborted, when everything has ended and the expiry lease was given back. */
+  readonly ended: Promise<void>;
+}
+
+/** Opens the keys in a store; it need not be reachable yet. */
+export function openLocalKeyspace(env: Env, store: Store, signal: AbortSignal): LocalKeyspace {
+  return new StoreKeyspace(env, store, signal);
+}
+
+class StoreKeyspace implements LocalKeyspace {
+  readonly ended: Promise<void>;
+  readonly #env: Env;
+  readonly #store: Store;
+  readonly #signal: AbortSignal;
+  readonly #view: View;
+  readonly #writer: Writer;
+
+  constructor(env: Env, store: Store, signal: AbortSignal) {
+    this.#env = env;
+    this.#store = store;
+    this.#signal = signal;
+    const name = randomHex(env);
+    this.#view = new View(env, openMirror(env, store, keysRange, signal));
+    this.#writer = new Writer(env, store, this.#view, name);
+    const loops = [runExpiry(env, store, this.#view, this, name, signal), this.#nameCluster()];
+    this.ended = Promise.all(loops).then(() => undefined);
+  }
+
+  async read(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError> {
+    if (this.#view.ready && !operation.quorum) return this.#readNow(operation);
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      if (operation.quorum) await this.#catchUp(limit);
+      return this.#readNow(operation);
+    });
+  }
+
+  async write(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError> {
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      return this.#writer.write(operation, limit);
+    });
+  }
+
+  async watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError> {
+    if (this.#view.ready) return this.#watchNow(operation);
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      return this.#watchNow(operation);
+    });
+  }
+
+  status(): KeyspaceStatus {
+    const { mirror, clusterId = "0" } = this.#view;
+    const { revision, problem } = mirror;
+    return {
+      clusterId,
+      storeRevision: revision,
+      connected: mirror.syncedSinceMs !== undefined,
+      problem,
+    };
+  }
+
+  #readNow(operation: ReadOperation): Answer | KeysError {
+    const { index, tree } = this.#view;
+    const event = applyRead(tree, operation, index, this.#env.clock.now());
+    return isKeysError(event) ? event : { event, index };
+  }
+
+  #watchNow(operation: WatchOperation): Watch | KeysError {
+    const { index, history, watchers } = this.#view;
+    const past = operation.waitIndex === 0 ? undefined : history.find(operation, index);
+    if (past === undefined) return watchOf(watchers.add(operation), index);
+    if (isKeysError(past)) return past;
+    // A stream that began in the past is told this one event and nothing after it, as in etcd.
+    const watcher = new Watcher(operation, () => undefined);
+    watcher.push(past, operation.waitIndex);
+    return watchOf(watcher, index);
+  }
+
+  /** Waits until the view shows every write that was finished before. */
+  async #catchUp(limit: AbortSignal): Promise<void> {
+    const { entries } = await orAborted(this.#store.read(exactly(counterKey)), limit);
+    await this.#view.mirror.reached(entries[0]?.modRevision ?? 0, limit);
+  }
+
+  /** Turns a store that does not answer in time into error 300. */
+  async #limited<Value>(
+    signal: AbortSignal,
+    work: (limit: AbortSignal) => Promise<Value | KeysError>,
+  ): Promise<Value | KeysError> {
+    const done = new AbortController();
+    const limit = new AbortController();
+    const timedOut = new Fault("request-limit", "etcdserver: request timed out");
+    const stop = (): void => limit.abort(stopped);
+    const leave = (): void => limit.abort(signal.reason);
+    const timer = this.#env.clock.sleep(requestLimitMs, done.signal).then(
+      () => limit.abort(timedOut),
+      () => undefined,
+    );
+    signal.addEventListener("abort", leave);
+    this.#signal.addEventListener("abort", stop);
+    try {
+      signal.throwIfAborted();
+      if (this.#signal.aborted) throw stopped;
+      return await work(limit.signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (this.#signal.aborted) return keysError(300, stopped.message);
+      if (error === timedOut) return keysError(300, timedOut.message);
+      if (isFault(error)) return keysError(300, `argosy: ${error.message}`);
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", leave);
+      this.#signal.removeEventListener("abort", stop);
+      done.abort();
+      await timer;
+    }
+  }
+
+  /** Gives the keys their name when they are used for the first time. Never rejects. */
+  async #nameCluster(): Promise<void> {
+    for (let failures = 0; !this.#signal.aborted; ) {
+      try {
+        await this.#view.mirror.ready;
+        if (this.#view.clusterId !== undefined) return;
+        await this.#store.commit({
+          when: [{ key: clusterKey, modRevision: 0 }],
+          then: [{ do: "put", key: clusterKey, value: randomHex(this.#env) }],
+        });
+        return;
+      } catch (error) {
+        failures++;
+        this.#env.log.debug("Cannot name the keys yet.", { why: sentenceOf(error) });
+        const pause = pauseMs(clusterBackoff, failures, this.#env.random());
+        await this.#env.clock.sleep(pause, this.#signal).catch(() => undefined);
+      }
+    }
+  }
+}
+
+function watchOf(watcher: Watcher, index: number): Watch {
+  return {
+    index,
+    next: (signal) => watcher.next(signal),
+    close: () => watcher.close(),
+  };
+}
+
+/** 52 bits of chance, as hexadecimal digits without zeros in front. */
+function randomHex(env: Env): string {
+  return Math.floor(1 + env.random() * (2 ** 52 - 1)).toString(16);
+}

@@ -1,0 +1,116 @@
+import { exactly, between, under } from "../store/range.ts";
+import type { KeyRange, Operation } from "../store/store.ts";
+import type { Plan } from "./apply.ts";
+import type { KeyNode, LoggedEvent } from "./model.ts";
+
+/** Everything that the v2 keys keep in the store. */
+export const keysRange: KeyRange = under("/argosy/keys/");
+
+/** The index of the last change. Every write compares it, which puts all writes in one order. */
+export const counterKey = "/argosy/keys/counter";
+
+/** The name of this set of keys, sent as X-Etcd-Cluster-Id; made by whichever gateway comes first. */
+export const clusterKey = "/argosy/keys/cluster";
+
+/** Hangs on the lease of the gateway that deletes what has expired; its value names that gateway. */
+export const expiryKey = "/argosy/keys/expiry";
+
+/** A node's record is at this prefix and its path, so a subtree is one range. */
+const nodesPrefix = "/argosy/keys/nodes";
+const eventsPrefix = "/argosy/keys/events/";
+
+/** How many events are kept for watches into the past (etcd v2 API: 1000). */
+export const historyLength = 1000;
+
+/** What the text of a key of ours means. */
+export type RecordName =
+  | { readonly of: "node"; readonly path: string }
+  | { readonly of: "event"; readonly index: number }
+  | { readonly of: "counter" | "cluster" | "expiry" | "unknown" };
+
+/** Tells what is stored at a key. */
+export function recordName(key: string): RecordName {
+  if (key.startsWith(`${nodesPrefix}/`)) return { of: "node", path: key.slice(nodesPrefix.length) };
+  if (key.startsWith(eventsPrefix)) return { of: "event", index: Number(key.slice(eventsPrefix.length)) };
+  if (key === counterKey) return { of: "counter" };
+  if (key === clusterKey) return { of: "cluster" };
+  return { of: key === expiryKey ? "expiry" : "unknown" };
+}
+
+/** The store's operations for one change: the counter, the event, the history's end and the nodes. */
+export function operationsOf(plan: Plan, logged: LoggedEvent): readonly Operation[] {
+  const { index } = logged;
+  const operations: Operation[] = [
+    { do: "put", key: counterKey, value: String(index) },
+    { do: "put", key: eventKey(index), value: eventRecord(logged) },
+  ];
+  if (index > historyLength) {
+    const range = between(eventKey(0), eventKey(index - historyLength + 1));
+    operations.push({ do: "delete", range });
+  }
+  if (plan.remove !== undefined) {
+    operations.push({ do: "delete", range: exactly(nodeKey(plan.remove)) });
+    operations.push({ do: "delete", range: under(`${nodeKey(plan.remove)}/`) });
+  }
+  for (const node of plan.put) {
+    operations.push({ do: "put", key: nodeKey(node.path), value: nodeRecord(node) });
+  }
+  return operations;
+}
+
+/** A counter's number; throws when the text is none. */
+export function readCounter(record: string): number {
+  const index = Number(record);
+  if (!Number.isSafeInteger(index) || index < 0) throw new SyntaxError(`"${record}" is not an index`);
+  return index;
+}
+
+/** A node out of its record; throws when the text is none. */
+export function readNode(path: string, record: string): KeyNode {
+  const { v, c, m, d } = JSON.parse(record) as StoredNode;
+  return { path, value: v, createdIndex: c, modifiedIndex: m, deadlineMs: d };
+}
+
+/** An event out of its record; throws when the text is none. */
+export function readEvent(index: number, record: string): LoggedEvent {
+  const { writer, silent = false, event } = JSON.parse(record) as StoredEvent;
+  return { index, event, silent, writer };
+}
+
+/** Names are short, since there is one record for every node: value, created, modified, deadline. */
+interface StoredNode {
+  readonly v: string | undefined;
+  readonly c: number;
+  readonly m: number;
+  readonly d: number | undefined;
+}
+
+interface StoredEvent {
+  readonly writer: string;
+  readonly silent?: boolean;
+  readonly event: LoggedEvent["event"];
+}
+
+function nodeRecord(node: KeyNode): string {
+  const stored: StoredNode = {
+    v: node.value,
+    c: node.createdIndex,
+    m: node.modifiedIndex,
+    d: node.deadlineMs,
+  };
+  return JSON.stringify(stored);
+}
+
+function eventRecord(logged: LoggedEvent): string {
+  const { writer, silent, event } = logged;
+  const stored: StoredEvent = { writer, ...(silent && { silent }), event };
+  return JSON.stringify(stored);
+}
+
+function nodeKey(path: string): string {
+  return nodesPrefix + path;
+}
+
+function eventKey(index: number): string {
+  return eventsPrefix + String(index).padStart(20, "0");
+}

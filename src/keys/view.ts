@@ -1,0 +1,168 @@
+import type { Env } from "../lib/env.ts";
+import { sentenceOf } from "../lib/fault.ts";
+import type { Mirror } from "../store/mirror.ts";
+import { OrderedMap } from "../store/ordered-map.ts";
+import type { Change, Revision } from "../store/store.ts";
+import { History, isRemoval } from "./history.ts";
+import type { KeyNode, LoggedEvent } from "./model.ts";
+import {
+  clusterKey,
+  counterKey,
+  expiryKey,
+  readCounter,
+  readEvent,
+  readNode,
+  recordName,
+} from "./records.ts";
+import { Tree } from "./tree.ts";
+import { Watchers } from "./watchers.ts";
+
+/** The keys as this gateway knows them: what the mirror holds, read and kept in step with it. */
+export class View {
+  readonly mirror: Mirror;
+  readonly tree = new Tree();
+  readonly history = new History();
+  readonly watchers = new Watchers();
+  readonly #env: Env;
+  readonly #listeners = new Set<() => void>();
+  /** Nodes that expire, the earliest first; of two at once the one above. */
+  readonly #deadlines = new OrderedMap<KeyNode>();
+  #index = 0;
+
+  constructor(env: Env, mirror: Mirror) {
+    this.#env = env;
+    this.mirror = mirror;
+    mirror.subscribe((changes, fresh) => this.#follow(changes, fresh));
+  }
+
+  /** Whether the keys were read once; what they show may be the past while the connection is broken. */
+  get ready(): boolean {
+    return this.mirror.revision > 0;
+  }
+
+  /** The index of the last change. */
+  get index(): number {
+    return this.#index;
+  }
+
+  /** The store's revision of the last change, 0 before the first; a write compares it. */
+  get counterRevision(): number {
+    return this.mirror.entries.get(counterKey)?.modRevision ?? 0;
+  }
+
+  /** Undefined while no gateway has made one. */
+  get clusterId(): string | undefined {
+    return this.mirror.entries.get(clusterKey)?.value;
+  }
+
+  /** The name of the gateway that deletes what has expired. */
+  get expiryHolder(): string | undefined {
+    return this.mirror.entries.get(expiryKey)?.value;
+  }
+
+  /** The node that expires next. */
+  get nextToExpire(): KeyNode | undefined {
+    const first = this.#deadlines.keys().next().value;
+    return first === undefined ? undefined : this.#deadlines.get(first);
+  }
+
+  /** Calls `listener` after every change and when the connection breaks or heals. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #follow(changes: readonly Change[], fresh: boolean): void {
+    if (fresh) this.#followTogether(changes);
+    else for (const revision of byRevision(changes)) this.#followTogether(revision);
+    for (const listener of this.#listeners) listener();
+  }
+
+  /**
+   * Takes over changes that belong together and tells their events: one revision, so that its event finds the nodes as
+   * they were just before; or all differences after an outage, where nodes made and removed meanwhile were never seen.
+   */
+  #followTogether(changes: readonly Change[]): void {
+    const events: LoggedEvent[] = [];
+    for (const change of changes) {
+      const logged = this.#eventIn(change);
+      if (logged !== undefined) events.push(logged);
+    }
+    const [first] = events;
+    const before = this.#index;
+    // What a directory held is known only until its nodes are taken out of the tree.
+    const told = events.map((logged) => ({ logged, removed: this.#removedBy(logged) }));
+    for (const change of changes) this.#apply(change);
+    for (const logged of events) this.history.add(logged);
+    // After an outage longer than the history, or when the store was replaced, watches would miss events.
+    if (this.#index < before || (before > 0 && first !== undefined && first.index > before + 1)) {
+      this.watchers.endAll();
+    }
+    for (const { logged, removed } of told) {
+      if (!logged.silent) this.watchers.tell(logged.event, logged.index, removed);
+    }
+  }
+
+  #eventIn(change: Change): LoggedEvent | undefined {
+    if (change.kind === "delete") return undefined;
+    const name = recordName(change.entry.key);
+    if (name.of !== "event") return undefined;
+    return this.#read(change.entry.key, () => readEvent(name.index, change.entry.value));
+  }
+
+  #removedBy(logged: LoggedEvent): readonly string[] {
+    const { key } = logged.event.node;
+    return key !== undefined && isRemoval(logged.event) ? this.tree.pathsWithin(key) : [];
+  }
+
+  #apply(change: Change): void {
+    const key = change.kind === "put" ? change.entry.key : change.key;
+    const name = recordName(key);
+    if (name.of === "node") {
+      const node =
+        change.kind === "put" ? this.#read(key, () => readNode(name.path, change.entry.value)) : undefined;
+      this.#replace(name.path, node);
+    } else if (name.of === "event") {
+      if (change.kind === "delete") this.history.forget(name.index);
+    } else if (name.of === "counter") {
+      const index = change.kind === "put" ? this.#read(key, () => readCounter(change.entry.value)) : 0;
+      this.#index = index ?? this.#index;
+    }
+  }
+
+  #replace(path: string, node: KeyNode | undefined): void {
+    const before = this.tree.get(path);
+    if (before?.deadlineMs !== undefined) this.#deadlines.delete(deadlineKey(before));
+    if (node === undefined) this.tree.remove(path);
+    else this.tree.put(node);
+    if (node?.deadlineMs !== undefined) this.#deadlines.set(deadlineKey(node), node);
+  }
+
+  /** Passes over a record that is none of ours, such as one edited by hand. */
+  #read<Content>(key: string, read: () => Content): Content | undefined {
+    try {
+      return read();
+    } catch (error) {
+      this.#env.log.error("A record of the v2 keys cannot be read and is passed over.", {
+        key,
+        why: sentenceOf(error),
+      });
+      return undefined;
+    }
+  }
+}
+
+function byRevision(changes: readonly Change[]): readonly (readonly Change[])[] {
+  const groups = new Map<Revision, Change[]>();
+  for (const change of changes) {
+    const revision = change.kind === "put" ? change.entry.modRevision : change.modRevision;
+    const group = groups.get(revision);
+    if (group === undefined) groups.set(revision, [change]);
+    else group.push(change);
+  }
+  return Array.from(groups.values());
+}
+
+function deadlineKey(node: KeyNode): string {
+  return String(node.deadlineMs).padStart(16, "0") + node.path;
+}

@@ -1,0 +1,104 @@
+import { Wake } from "../lib/wake.ts";
+import type { KeysEvent, WatchOperation } from "./model.ts";
+import { ancestorsOf, isHiddenBelow } from "./paths.ts";
+
+/** Events that wait for one slow watcher; one more, and it is told nothing from then on (etcd v2 API: 100). */
+const mostWaitingEvents = 100;
+
+/** Live watches by path, and the rules of the etcd v2 API for who is told. */
+export class Watchers {
+  readonly #byPath = new Map<string, Set<Watcher>>();
+
+  add(operation: WatchOperation): Watcher {
+    const { path } = operation;
+    const watcher = new Watcher(operation, () => this.#remove(path, watcher));
+    const others = this.#byPath.get(path);
+    if (others === undefined) this.#byPath.set(path, new Set([watcher]));
+    else others.add(watcher);
+    return watcher;
+  }
+
+  /**
+   * Tells an event to whom it concerns.
+   * @param index the event's index
+   * @param removed the paths of all nodes that it removed, children before their directory
+   */
+  tell(event: KeysEvent, index: number, removed: readonly string[]): void {
+    const key = event.node.key ?? "/";
+    // Whoever watches exactly a node that is gone hears of it first: so a stream on the removed path hears twice.
+    for (const path of removed) {
+      for (const watcher of this.#at(path)) watcher.push(event, index);
+    }
+    for (const path of ["/", ...ancestorsOf(key)]) {
+      if (path === key) continue;
+      for (const watcher of this.#at(path)) {
+        if (watcher.recursive && !isHiddenBelow(path, key)) watcher.push(event, index);
+      }
+    }
+    for (const watcher of this.#at(key)) watcher.push(event, index);
+  }
+
+  /** Ends every watch: events were lost, and whoever watches has to read again. */
+  endAll(): void {
+    const all = Array.from(this.#byPath.values()).flatMap((watchers) => Array.from(watchers));
+    for (const watcher of all) watcher.end();
+  }
+
+  #at(path: string): readonly Watcher[] {
+    return Array.from(this.#byPath.get(path) ?? []);
+  }
+
+  #remove(path: string, watcher: Watcher): void {
+    const others = this.#byPath.get(path);
+    others?.delete(watcher);
+    if (others?.size === 0) this.#byPath.delete(path);
+  }
+}
+
+/** One live watch. */
+export class Watcher {
+  readonly recursive: boolean;
+  readonly #stream: boolean;
+  readonly #waitIndex: number;
+  readonly #leave: () => void;
+  readonly #waiting: KeysEvent[] = [];
+  readonly #wake = new Wake();
+  #ended = false;
+
+  constructor(operation: WatchOperation, leave: () => void) {
+    this.recursive = operation.recursive;
+    this.#stream = operation.stream;
+    this.#waitIndex = operation.waitIndex;
+    this.#leave = leave;
+  }
+
+  /** The next event; undefined when the watch is over. Rejects with the signal's reason. */
+  async next(signal: AbortSignal): Promise<KeysEvent | undefined> {
+    for (;;) {
+      const event = this.#waiting.shift();
+      if (event !== undefined) return event;
+      if (this.#ended) return undefined;
+      await this.#wake.next(signal);
+    }
+  }
+
+  push(event: KeysEvent, index: number): void {
+    if (index < this.#waitIndex) return;
+    // Too slow: what waits is still sent, then nothing more, and the answer stays open, as in etcd.
+    if (this.#waiting.length >= mostWaitingEvents) return this.close();
+    this.#waiting.push(event);
+    if (!this.#stream) this.end();
+    this.#wake.wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.close();
+    this.#wake.wake();
+  }
+
+  /** Nothing is told from now on. */
+  close(): void {
+    this.#leave();
+  }
+}
