@@ -1,6 +1,6 @@
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { Fault } from "../lib/fault.ts";
-import { mounts, namesIn, readIfThere } from "./disk.ts";
+import { foldersIn, mounts, readIfThere } from "./disk.ts";
 import { waitUntil } from "./waiting.ts";
 
 /**
@@ -90,23 +90,32 @@ function kill(number: number): void {
   }
 }
 
-/** Removes a group without processes and the groups below it. */
+/**
+ * Removes a group without processes and the groups below it, in every tree: where trees of version 1 are mounted too,
+ * systemd-nspawn makes groups of the same names in one of them.
+ */
 export async function removeControlGroup(group: string): Promise<void> {
-  for (const child of await childGroups(group)) await removeControlGroup(child);
-  await rmdir(group).catch((error: NodeJS.ErrnoException) => {
+  const trees = (await mounts())
+    .filter((mount) => mount.fileSystem.startsWith("cgroup"))
+    .map((mount) => mount.path);
+  const own = trees
+    .filter((tree) => group.startsWith(`${tree}/`))
+    .toSorted((one, other) => other.length - one.length)[0];
+  if (own === undefined) return;
+  for (const tree of trees) await removeFolders(`${tree}${group.slice(own.length)}`);
+}
+
+/** A group is removed as a folder; its files are no obstacle. */
+async function removeFolders(folder: string): Promise<void> {
+  for (const child of await childGroups(folder)) await removeFolders(child);
+  await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });
 }
 
-/** The groups directly in a group. */
+/** The groups directly in a group; none when there is no such group. */
 export async function childGroups(group: string): Promise<readonly string[]> {
-  // Files of a group are named CONTROLLER.WORD or cgroup.WORD; only asking tells folders from files for sure.
-  const names = await namesIn(group);
-  const children: string[] = [];
-  for (const name of names) {
-    if ((await readIfGroup(`${group}/${name}/cgroup.events`)) !== "") children.push(`${group}/${name}`);
-  }
-  return children;
+  return (await foldersIn(group)).map((name) => `${group}/${name}`);
 }
 
 /** The text of a file that may vanish with its process or group. */

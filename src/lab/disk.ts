@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { mountsBelow, parseMounts, type Mount } from "./mounts.ts";
 import { expectProgram } from "./programs.ts";
@@ -41,6 +41,13 @@ export async function removeFolder(folder: string): Promise<void> {
   await expectProgram("rm", ["--recursive", "--force", "--one-file-system", "--", folder]);
 }
 
+/** Removes these folders as far as they are there and empty. */
+export async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    if ((await orUndefinedIfMissing(readdir(folder)))?.length === 0) await rmdir(folder);
+  }
+}
+
 /** Writes settings below `root`, replacing what was there. */
 export async function writeSettings(root: string, settings: readonly Setting[]): Promise<void> {
   for (const setting of settings) {
@@ -67,6 +74,15 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 /** The names in a folder, sorted; none when there is no such folder. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
   return ((await orUndefinedIfMissing(readdir(folder))) ?? []).toSorted();
+}
+
+/** The names of the folders in a folder, sorted; none when there is no such folder. */
+export async function foldersIn(folder: string): Promise<readonly string[]> {
+  const entries = (await orUndefinedIfMissing(readdir(folder, { withFileTypes: true }))) ?? [];
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .toSorted();
 }
 
 async function orUndefinedIfMissing<T>(promise: Promise<T>): Promise<T | undefined> {

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { dirname } from "node:path";
 import { Fault } from "../lib/fault.ts";
 import { untilWorking } from "./cluster.ts";
 import { childGroups, killControlGroup, labControlGroup, removeControlGroup } from "./control-group.ts";
-import { namesIn, removeFolder } from "./disk.ts";
+import { namesIn, removeEmptyFolders, removeFolder } from "./disk.ts";
 import { bridgeName, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
 import { memberCounts, mostMachines, usualLab, type LabRecord, type MachineRecord } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { Machine, type MachineStatus } from "./machine.ts";
-import { freeNetwork, makeBridge, removeNetwork } from "./network.ts";
+import { freeNetwork, makeBridge, removeEmptyNamespaceFolder, removeNetwork } from "./network.ts";
 import { productLayer, type Product } from "./product-layer.ts";
 import { otherRecords, readRecord, writeRecord } from "./record.ts";
 import { checkRequirements } from "./requirements.ts";
@@ -25,7 +26,7 @@ export interface LabOptions {
   /** Added to every machine's metadata, each `name=value`; only for a new lab. */
   readonly metadata?: readonly string[];
   /** What is installed in the machines; without it they are plain Debian machines. */
-  readonly product?: Product;
+  readonly product?: Product | undefined;
   readonly progress?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -167,15 +168,18 @@ export async function labDown(
     await removeControlGroup(group);
     await removeNetwork(name);
     await removeFolder(labFolder(name));
-    await removeEmptyParents(group);
+    // A lab that another command is making at this moment must not lose what it has just found there.
+    await withLock("lab-network", quiet, async () => await removeEmptyParents(group));
   });
 }
 
 /** What all labs share goes with the last of them; the cache stays. */
 async function removeEmptyParents(group: string): Promise<void> {
   const parent = group.slice(0, group.lastIndexOf("/"));
-  if ((await childGroups(parent)).length === 0) await removeControlGroup(parent).catch(() => undefined);
-  if ((await namesIn(labsFolder)).length === 0) await removeFolder(labsFolder);
+  if ((await childGroups(parent)).length === 0) await removeControlGroup(parent);
+  if ((await namesIn(labsFolder)).length > 0) return;
+  await removeEmptyFolders([labsFolder, dirname(labsFolder)]);
+  await removeEmptyNamespaceFolder();
 }
 
 async function newRecord(name: string, root: string, options: LabOptions): Promise<LabRecord> {

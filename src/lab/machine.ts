@@ -70,7 +70,7 @@ export class Machine {
     this.fleetApi = `http://${this.address}:${fleetPort}`;
     this.keysApi = `http://${this.address}:${keysPort}`;
     this.rootDirectory = machinePaths(lab.name, machine.name).root;
-    this.journalFolder = `${this.rootDirectory}/var/log/journal/${machine.id}`;
+    this.journalFolder = `${machinePaths(lab.name, machine.name).upper}/var/log/journal/${machine.id}`;
     this.networkNamespace = networkNamespace(lab.name, machine.name);
     this.#lab = lab;
     this.#group = `${labGroup}/${machine.name}`;
@@ -144,10 +144,9 @@ export class Machine {
     const paths = machinePaths(this.#lab.name, this.name);
     const console = openSync(paths.console, "w");
     try {
-      const joinGroup = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"';
       const child = spawn(
         "sh",
-        ["-c", joinGroup, "sh", this.#group, ...nspawn(this.name, paths, this.networkNamespace)],
+        ["-c", keeper, "sh", this.#group, ...nspawn(this.name, paths, this.networkNamespace)],
         {
           detached: true,
           stdio: ["ignore", console, console],
@@ -226,6 +225,17 @@ export class Machine {
     ];
   }
 
+  /**
+   * Prints the machine's journal on our own output and returns journalctl's exit code. Of a machine that is off, what
+   * its disk holds; there is nothing to follow then.
+   * @param flags of journalctl
+   */
+  async printJournal(flags: readonly string[]): Promise<number> {
+    if (await this.isRunning()) return await this.execAttached(["journalctl", "--no-pager", ...flags]);
+    const still = flags.filter((flag) => flag !== "--follow");
+    return await attachProgram("journalctl", ["--no-pager", `--directory=${this.journalFolder}`, ...still]);
+  }
+
   /** Waits until systemd has nothing left to start; says whether all came up (`running`) or something failed (`degraded`). */
   async untilStarted(limitMs = bootLimitMs): Promise<string> {
     const { stdout } = await this.exec(["systemctl", "is-system-running", "--wait"], { limitMs });
@@ -265,6 +275,21 @@ export class Machine {
 
 /** How often we look (every 20 ms) before a group without processes counts as a container that ended. */
 const looksBeforeEmptyMeansEnded = 100;
+
+/**
+ * Runs the container in the machine's control group, again for as long as it asks for a reboot: with `--keep-unit`
+ * systemd-nspawn leaves that to whoever started it and says so with exit code 133. Waits in a group below, because a
+ * group that passes controllers on may hold no processes of its own.
+ */
+const keeper = `
+group=$1; shift
+mkdir -p "$group/keeper" && echo $$ > "$group/keeper/cgroup.procs" || exit
+while :; do
+  sh -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' sh "$group" "$@"
+  code=$?
+  [ "$code" = 133 ] || exit "$code"
+  find "$group/payload" -depth -type d -exec rmdir {} +
+done`;
 
 function nspawn(name: string, paths: { root: string; docker: string }, namespace: string): readonly string[] {
   return [

@@ -1,6 +1,7 @@
+import { Fault } from "../lib/fault.ts";
 import { bridgeName, cableName, hostAddress, networkNamespace, networkNamespacePrefix } from "./layout.ts";
-import { namesIn } from "./disk.ts";
-import { expectProgram } from "./programs.ts";
+import { isMounted, namesIn } from "./disk.ts";
+import { expectProgram, runProgram } from "./programs.ts";
 import { chooseNetwork } from "./subnet.ts";
 
 /** The folder in which `ip netns` keeps its namespaces. */
@@ -81,13 +82,23 @@ export async function removeNetwork(lab: string): Promise<void> {
   for (const link of await linksBeginning(bridgeName(lab))) await removeLink(link);
 }
 
+/** Removes the folder of the namespaces, which `ip netns` mounts on itself, if nobody uses it any more. */
+export async function removeEmptyNamespaceFolder(): Promise<void> {
+  if (!(await isMounted(namespaceFolder)) || (await namesIn(namespaceFolder)).length > 0) return;
+  await expectProgram("umount", ["--lazy", "--", namespaceFolder]);
+  await expectProgram("rmdir", ["--ignore-fail-on-non-empty", "--", namespaceFolder]);
+}
+
 async function removeNamespace(name: string): Promise<void> {
   if ((await namesIn(namespaceFolder)).includes(name)) await expectProgram("ip", ["netns", "delete", name]);
 }
 
 async function removeLink(name: string): Promise<void> {
-  // The other end of a cable may have taken it away in the meantime, with its namespace.
-  if ((await linksBeginning(name)).includes(name)) await ipBatch(["-force"], [`link delete ${name}`], true);
+  if (!(await linksBeginning(name)).includes(name)) return;
+  const finished = await runProgram("ip", ["link", "delete", name]);
+  // The kernel takes a cable away with the namespace at its other end, at a time of its own: then it is gone already.
+  if (finished.code === 0 || !(await linksBeginning(name)).includes(name)) return;
+  throw new Fault("link-stays", `Cannot remove the network interface ${name}: ${finished.stderr.trim()}`);
 }
 
 /** Our network interfaces whose name begins so; the kernel lists them as folders. */
@@ -95,13 +106,6 @@ async function linksBeginning(prefix: string): Promise<readonly string[]> {
   return (await namesIn("/sys/class/net")).filter((name) => name.startsWith(prefix));
 }
 
-async function ipBatch(flags: readonly string[], lines: readonly string[], mayBeGone = false): Promise<void> {
-  const words = [...flags, "-batch", "-"];
-  const input = `${lines.join("\n")}\n`;
-  try {
-    await expectProgram("ip", words, { input });
-  } catch (error) {
-    const gone = error instanceof Error && error.message.includes("Cannot find device");
-    if (!(mayBeGone && gone)) throw error;
-  }
+async function ipBatch(flags: readonly string[], lines: readonly string[]): Promise<void> {
+  await expectProgram("ip", [...flags, "-batch", "-"], { input: `${lines.join("\n")}\n` });
 }

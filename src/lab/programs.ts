@@ -78,7 +78,7 @@ export async function expectProgram(
   const finished = await runProgram(program, words, options);
   if (finished.code === 0) return finished.stdout;
   options.signal?.throwIfAborted();
-  const reason = lastLine(finished.stderr) || lastLine(finished.stdout) || `exit code ${finished.code}`;
+  const reason = lastLines(finished.stderr) || lastLines(finished.stdout) || `exit code ${finished.code}`;
   throw new Fault("program-failed", `"${said(program, words)}" failed: ${reason}`);
 }
 
@@ -122,8 +122,9 @@ function gather(stream: NodeJS.ReadableStream, each: (line: string) => void): ()
   return () => pieces.join("");
 }
 
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+/** The end of what a program said, as one line. */
+function lastLines(text: string): string {
+  return text.trim().split("\n").slice(-3).join("; ");
 }
 
 /** The command line for a message, cut to a readable length. */

@@ -1,0 +1,71 @@
+import { type Command, exitCodes } from "../cli/command.ts";
+import { jsonFlag, printJson } from "../cli/json.ts";
+import { labUp } from "../lab/lab.ts";
+import { builtProduct } from "../lab/product.ts";
+import { labName, machineTable, nameFlag, progressOf } from "./lab-flags.ts";
+
+/** `argosy lab up`. */
+export const labUpCommand: Command = {
+  name: "up",
+  summary: "Bring a lab up: make it, add machines, boot those that are off",
+  usage: "",
+  description:
+    "Builds the machines' root file system on first use and keeps it, makes the machines that are missing, boots " +
+    "those that are off, and returns when every machine's fleet lists all of them. Machines that run are left alone, " +
+    "so it can be repeated at any time and completes what an interrupted one began. With three machines or more the " +
+    "first three are members of the store (etcd), below that only the first.",
+  flags: [
+    nameFlag,
+    {
+      name: "machines",
+      kind: "number",
+      summary: "how many machines it has at least (a new lab: 3)",
+      placeholder: "N",
+    },
+    {
+      name: "members",
+      kind: "number",
+      summary: "how many of the first machines run etcd: 1, 3 or 5 (new labs only)",
+      placeholder: "N",
+    },
+    {
+      name: "metadata",
+      kind: "text",
+      summary: "metadata of every machine (new labs only)",
+      placeholder: "NAME=VALUE",
+      repeated: true,
+    },
+    { name: "plain", kind: "switch", summary: "plain Debian machines, without Argosy in them" },
+    jsonFlag,
+  ],
+  arity: { least: 0, most: 0 },
+  examples: [
+    { line: "argosy lab up", meaning: "three machines that are one cluster" },
+    { line: "argosy lab up --name second --machines 5", meaning: "another lab beside it, with five" },
+  ],
+  run: async (call) => {
+    const start = call.env.clock.monotonic();
+    const progress = progressOf(call);
+    const machines = call.flags.number("machines");
+    const members = call.flags.number("members");
+    const lab = await labUp({
+      name: labName(call),
+      ...(machines === undefined ? {} : { machines }),
+      ...(members === undefined ? {} : { members }),
+      ...(call.flags.given("metadata") ? { metadata: call.flags.all("metadata") } : {}),
+      ...(call.flags.on("plain") ? {} : { product: await builtProduct(progress) }),
+      progress,
+      signal: call.signal,
+    });
+    const status = await lab.status();
+    const seconds = (call.env.clock.monotonic() - start) / 1000;
+    if (call.flags.on("json")) {
+      printJson(call, { ...status, seconds });
+      return exitCodes.done;
+    }
+    const is = call.flags.on("plain") ? "is up" : "is a working cluster";
+    call.stdout.write(machineTable(status.machines));
+    call.stdout.write(`Lab "${lab.name}" ${is} after ${seconds.toFixed(1)} s.\n`);
+    return exitCodes.done;
+  },
+};
