@@ -121,7 +121,7 @@ export class MachineModel {
   }
 
   #missingPeer(unit: PlannedUnit): UnitName | undefined {
-    return unit.requirements.peers.find((peer) => !this.has(peer));
+    return unit.requirements.peers.find((peer) => peer !== unit.name && !this.has(peer));
   }
 
   #conflictWith(name: UnitName): UnitName | undefined {

@@ -111,7 +111,7 @@ function placeOne(board: Board, unit: PlannedUnit): boolean {
 
 /** A unit with a peer that the engine places can only go where that peer is. */
 function candidates(board: Board, unit: PlannedUnit): MachineModel[] {
-  const peer = unit.requirements.peers.find((name) => board.unit(name) !== undefined);
+  const peer = unit.requirements.peers.find((name) => name !== unit.name && board.unit(name) !== undefined);
   if (peer === undefined) return [...board.models.values()];
   const model = modelOf(board, peer);
   return model === undefined ? [] : [model];

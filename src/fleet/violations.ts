@@ -51,7 +51,9 @@ function decisionFaults(cluster: Cluster, plan: Plan): string[] {
     if ("on" in decision && !present.has(decision.on))
       found.push(`${decision.unit} goes to an absent machine`);
     if ("on" in decision && decision.on === from) found.push(`${decision.unit} moves to where it is`);
+    const canRun = splitName(decision.unit)?.isTemplate !== true;
     if (
+      canRun &&
       decision.kind !== "unplace" &&
       from !== undefined &&
       cluster.uncertain.has(from) &&

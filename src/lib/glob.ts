@@ -4,8 +4,7 @@
  * pattern matches nothing. Time is at most pattern length times text length.
  */
 export function matchesGlob(pattern: string, text: string): boolean {
-  const steps = compile(pattern);
-  return steps !== undefined && run(steps, text);
+  return compile(pattern)?.(text) ?? false;
 }
 
 /** False for a pattern that matches nothing because it cannot be read. */
@@ -24,17 +23,37 @@ interface Range {
   readonly to: number;
 }
 
-const compiled = new Map<string, readonly Step[] | undefined>();
+type Matcher = (text: string) => boolean;
+
+const compiled = new Map<string, Matcher | undefined>();
 /** Patterns kept compiled. A cluster has far fewer; beyond it the oldest is compiled again when needed. */
 const compiledLimit = 4096;
 
-function compile(pattern: string): readonly Step[] | undefined {
-  if (compiled.has(pattern)) return compiled.get(pattern);
+function compile(pattern: string): Matcher | undefined {
+  const known = compiled.get(pattern);
+  if (known !== undefined || compiled.has(pattern)) return known;
   const oldest = compiled.keys().next().value;
   if (compiled.size >= compiledLimit && oldest !== undefined) compiled.delete(oldest);
   const steps = parse(Array.from(pattern));
-  compiled.set(pattern, steps);
-  return steps;
+  let matcher: Matcher | undefined;
+  if (steps !== undefined) {
+    // Most texts fit most patterns nowhere near: a search for the longest plain part says so at once.
+    const part = longestPart(steps);
+    matcher = (text) => text.includes(part) && run(steps, text);
+  }
+  compiled.set(pattern, matcher);
+  return matcher;
+}
+
+/** The longest run of characters that every fitting text has to contain. */
+function longestPart(steps: readonly Step[]): string {
+  let longest = "";
+  let current = "";
+  for (const step of steps) {
+    current = step.kind === "one" ? current + String.fromCodePoint(step.code) : "";
+    if (current.length > longest.length) longest = current;
+  }
+  return longest;
 }
 
 /** Undefined for a malformed pattern. */
