@@ -3,11 +3,12 @@ import { createHash } from "node:crypto";
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
 
 /**
- * Makes what `argosy install` lays into a machine: build/argosy.mjs, all our code and libraries in one file, and
- * build/node, the Node that runs it. Does nothing when neither the sources nor the libraries changed since.
+ * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/daemons.mjs with the
+ * daemons and their libraries, and build/node, the Node that runs them. Does nothing when nothing they are made of
+ * changed since.
  */
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
@@ -17,16 +18,16 @@ const stampFile = `${buildFolder}/bundle.stamp`;
 const begun = performance.now();
 const stamp = await sourcesHash();
 if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
-  console.log("bundle: build/argosy.mjs is up to date");
+  console.log("bundle: build is up to date");
 } else {
   await mkdir(buildFolder, { recursive: true });
   await rm(stampFile, { force: true });
   await copyNode();
-  const bytes = await bundle();
+  const bytes = (await bundle("argosy.ts", "argosy.mjs")) + (await bundle("daemons.ts", "daemons.mjs"));
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs and build/daemons.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 
@@ -46,29 +47,35 @@ function isProductSource(name: string): boolean {
   return /\.(ts|js|mjs|json)$/.test(name) && !name.endsWith(".test.ts");
 }
 
-async function bundle(): Promise<number> {
+async function bundle(entry: string, file: string): Promise<number> {
   const build = await rolldown({
-    input: `${checkout}bin/argosy.ts`,
+    input: `${checkout}bin/${entry}`,
     platform: "node",
     // dbus-native reads XML only to introspect objects, which we never do: every call names its interface.
     resolve: { alias: { xml2js: `${checkout}scripts/no-xml.mjs` } },
+    plugins: [daemonsApart],
     onLog(level, log, handle) {
-      if (level === "warn" && log.code === "UNRESOLVED_IMPORT") throw new Error(log.message);
       // Direct eval in a library is the library's business; our own sources have none.
       if (level === "warn" && log.code !== "EVAL") handle("warn", log);
     },
   });
   const { output } = await build.write({
-    file: `${buildFolder}/argosy.mjs.new`,
+    file: `${buildFolder}/${file}.new`,
     format: "esm",
     // Names are kept: a stack trace in the journal has to mean something.
     minify: { compress: true, mangle: false, codegen: true },
     codeSplitting: false,
   });
   await build.close();
-  await rename(`${buildFolder}/argosy.mjs.new`, `${buildFolder}/argosy.mjs`);
+  await rename(`${buildFolder}/${file}.new`, `${buildFolder}/${file}`);
   return output[0].code.length;
 }
+
+/** The commands load the daemons from their own bundle beside them. */
+const daemonsApart: Plugin = {
+  name: "daemons-apart",
+  resolveId: (source) => (source === "./daemons.ts" ? { id: "./daemons.mjs", external: true } : undefined),
+};
 
 /** Copies the Node that runs this, without its debugging symbols where `strip` is at hand: 30 MB less. */
 async function copyNode(): Promise<void> {

@@ -9,7 +9,7 @@ export function daemonCommand(daemons: Readonly<Record<string, RunDaemon>>): Com
   const names = Object.keys(daemons).join(" or ");
   return {
     name: "daemon",
-    summary: "run one of the daemons in the foreground, as its systemd service does",
+    summary: "Run one of the daemons in the foreground, as its systemd service does",
     usage: "NAME",
     description: `Runs until it gets SIGTERM or SIGINT and logs to standard error. NAME is ${names}.`,
     arity: { least: 1, most: 1 },

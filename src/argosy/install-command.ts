@@ -5,7 +5,7 @@ import { installProduct } from "./install.ts";
 /** `argosy install`. */
 export const installCommand: Command = {
   name: "install",
-  summary: "lay Argosy into a root file system, or onto this machine",
+  summary: "Lay Argosy into a root file system, or onto this machine",
   usage: "",
   description:
     "Writes the commands, the daemons and their systemd units into the file system under --root and makes them start " +

@@ -14,7 +14,7 @@ export interface InstallOptions {
   /** Says what would be done and writes nothing. */
   readonly dryRun?: boolean;
   /** Gets one line for each thing that was done. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ const unitFolder = "/usr/local/lib/systemd/system";
 const mayBelongToOthers: readonly string[] = ["etcdctl"];
 
 /**
- * Lays the product into a root file system: Node and the bundle, the commands, the systemd units and, where there are
+ * Lays the product into a root file system: Node, the bundles, the commands, the systemd units and, where there are
  * none yet, settings files. What is already there as it should be is not touched. Each file is replaced as a whole, so
  * programs that run from the old one go on. On the running machine systemd also starts what is new and restarts what
  * changed. Throws Fault `foreign-file`, before anything is written, when a file that is not ours has one of our names;
@@ -40,7 +40,8 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   const commands = await ownCommands(root, log);
 
   await root.copy(files.node, "/usr/lib/argosy/node", 0o755);
-  await root.copy(files.bundle, "/usr/lib/argosy/argosy.mjs", 0o644);
+  await root.copy(files.daemons, "/usr/lib/argosy/daemons.mjs", 0o644);
+  await root.copy(files.commands, "/usr/lib/argosy/argosy.mjs", 0o644);
   for (const name of commands) await root.write(`/usr/bin/${name}`, launcher(name), 0o755);
   for (const [path, text] of Object.entries(defaultFiles)) {
     if (!(await root.exists(path))) await root.write(path, text, 0o644);

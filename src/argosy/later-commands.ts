@@ -13,7 +13,7 @@ const instead: Readonly<Record<string, string>> = {
 /** One command for each name of `instead`. */
 export const laterCommands: readonly Command[] = Object.entries(instead).map(([name, other]) => ({
   name,
-  summary: "comes with a later release",
+  summary: "Comes with a later release",
   usage: "[ARGUMENT...]",
   description: `Not part of this release. Until then, use ${other}`,
   passesFlagsOn: true,

@@ -1,4 +1,4 @@
-/** The commands that are laid into /usr/bin, all of them the one bundle. */
+/** The commands that are laid into /usr/bin, all of them the one program. */
 export const commandNames = [
   "argosy",
   "fleetctl",

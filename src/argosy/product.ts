@@ -3,12 +3,14 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Fault } from "../lib/fault.ts";
 
-/** The two files that hold the whole product, wherever this code runs from. */
+/** The files that hold the whole product, wherever this code runs from. */
 export interface ProductFiles {
   /** The Node that runs it. */
   readonly node: string;
-  /** The bundle. */
-  readonly bundle: string;
+  /** All commands, with their libraries. */
+  readonly commands: string;
+  /** The daemons, with their libraries. */
+  readonly daemons: string;
 }
 
 /**
@@ -19,13 +21,17 @@ export async function productFiles(): Promise<ProductFiles> {
   const running = fileURLToPath(import.meta.url);
   const bundled = running.endsWith("/argosy.mjs");
   const folder = bundled ? dirname(running) : fileURLToPath(new URL("../../build", import.meta.url));
-  const files = { node: `${folder}/node`, bundle: `${folder}/argosy.mjs` };
+  const files = {
+    node: `${folder}/node`,
+    commands: `${folder}/argosy.mjs`,
+    daemons: `${folder}/daemons.mjs`,
+  };
   try {
-    await Promise.all([access(files.node), access(files.bundle)]);
+    await Promise.all(Object.values(files).map((file) => access(file)));
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node and argosy.mjs are not both there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs and daemons.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

@@ -39,7 +39,7 @@ export class RootFolder {
   /** Throws Fault `no-root-folder` when there is no such folder. */
   static async open(
     root: string,
-    { log, dryRun }: { log(line: string): void; dryRun: boolean },
+    { log, dryRun }: { readonly log: (line: string) => void; readonly dryRun: boolean },
   ): Promise<RootFolder> {
     const folder = resolve(root);
     const found = await stat(folder).catch(() => undefined);

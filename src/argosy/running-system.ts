@@ -24,7 +24,7 @@ interface Installed {
   readonly fresh: ReadonlySet<string>;
   /** Whether services that already ran have to be restarted to get the new version. */
   readonly programChanged: boolean;
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 /** Makes systemd read the new units, starts those that are new and restarts services whose program changed. */

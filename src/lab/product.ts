@@ -17,7 +17,8 @@ export async function builtProduct(progress: (line: string) => void): Promise<Pr
     await expectProgram(process.execPath, [bundler], { line: progress });
   }
   const files = await productFiles();
-  const hash = createHash("sha256").update(await readFile(files.bundle));
+  const hash = createHash("sha256");
+  for (const file of [files.commands, files.daemons]) hash.update(await readFile(file));
   hash.update(String((await stat(files.node)).size));
   return {
     hash: hash.digest("hex").slice(0, 12),

@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { basename } from "node:path";
+import process from "node:process";
+
+/**
+ * The one program behind every name. The launchers in /usr/bin pass the name they were called by as the first word; a
+ * link to this file may carry it as its own name. A command's code is loaded only when it is called, because what is
+ * not loaded costs no time to start.
+ */
+const called = basename(process.argv[1] ?? "").replace(/\.(ts|mjs)$/, "");
+const words = called === "argosy" ? process.argv.slice(2) : [called, ...process.argv.slice(2)];
+
+if (words[0] === "fleetd") {
+  const { fleetd } = await import("../src/argosy/fleetd.ts");
+  process.exitCode = await fleetd(words.slice(1), runFleet);
+} else {
+  const [{ main }, { argosyProgram }] = await Promise.all([
+    import("../src/cli/main.ts"),
+    import("../src/argosy/program.ts"),
+  ]);
+  process.argv.splice(2, Number.POSITIVE_INFINITY, ...words);
+  await main(argosyProgram({ fleet: runFleet, etcd: runKeysApi }));
+}
+
+async function runFleet(): Promise<number> {
+  return await (await import("./daemons.ts")).daemons.fleet();
+}
+
+async function runKeysApi(): Promise<number> {
+  return await (await import("./daemons.ts")).daemons.etcd();
+}

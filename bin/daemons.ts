@@ -1,0 +1,10 @@
+import type { RunDaemon } from "../src/argosy/daemon-command.ts";
+
+/**
+ * The daemons by name. They are bundled apart from the commands: reading their libraries would double the time that
+ * every fleetctl takes to start.
+ */
+export const daemons: Readonly<Record<"fleet" | "etcd", RunDaemon>> = {
+  fleet: async () => await (await import("../src/daemon/fleet.ts")).main(),
+  etcd: async () => await (await import("../src/daemon/etcd.ts")).main(),
+};
