@@ -15,6 +15,12 @@ const checkout = fileURLToPath(new URL("..", import.meta.url));
 const buildFolder = `${checkout}build`;
 const stampFile = `${buildFolder}/bundle.stamp`;
 
+/** The commands load the daemons from their own bundle beside them. */
+const daemonsApart: Plugin = {
+  name: "daemons-apart",
+  resolveId: (source) => (source === "./daemons.ts" ? { id: "./daemons.mjs", external: true } : undefined),
+};
+
 const begun = performance.now();
 const stamp = await sourcesHash();
 if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
@@ -60,26 +66,20 @@ async function bundle(entry: string, file: string): Promise<number> {
     },
   });
   const { output } = await build.write({
-    file: `${buildFolder}/${file}.new`,
+    file: `${buildFolder}/${file}.${process.pid}`,
     format: "esm",
     // Names are kept: a stack trace in the journal has to mean something.
     minify: { compress: true, mangle: false, codegen: true },
     codeSplitting: false,
   });
   await build.close();
-  await rename(`${buildFolder}/${file}.new`, `${buildFolder}/${file}`);
+  await rename(`${buildFolder}/${file}.${process.pid}`, `${buildFolder}/${file}`);
   return output[0].code.length;
 }
 
-/** The commands load the daemons from their own bundle beside them. */
-const daemonsApart: Plugin = {
-  name: "daemons-apart",
-  resolveId: (source) => (source === "./daemons.ts" ? { id: "./daemons.mjs", external: true } : undefined),
-};
-
 /** Copies the Node that runs this, without its debugging symbols where `strip` is at hand: 30 MB less. */
 async function copyNode(): Promise<void> {
-  const fresh = `${buildFolder}/node.new`;
+  const fresh = `${buildFolder}/node.${process.pid}`;
   await copyFile(process.execPath, fresh);
   await promisify(execFile)("strip", [fresh]).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
