@@ -25,7 +25,7 @@ export const labStatusCommand: Command = {
       return exitCodes.done;
     }
     call.stdout.write(
-      `Lab "${status.name}" on ${status.subnet} (bridge ${status.bridge}, this machine ${status.host})\n`,
+      `Lab "${status.name}" on ${status.subnet} (this machine is ${status.host} on ${status.link})\n`,
     );
     call.stdout.write(machineTable(status.machines));
     return exitCodes.done;

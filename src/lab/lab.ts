@@ -4,11 +4,17 @@ import { Fault } from "../lib/fault.ts";
 import { untilWorking } from "./cluster.ts";
 import { childGroups, killControlGroup, labControlGroup, removeControlGroup } from "./control-group.ts";
 import { namesIn, removeEmptyFolders, removeFolder } from "./disk.ts";
-import { bridgeName, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
+import { bridgeNamespace, hostLink, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
 import { memberCounts, mostMachines, usualLab, type LabRecord, type MachineRecord } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { Machine, type MachineStatus } from "./machine.ts";
-import { freeNetwork, makeBridge, removeEmptyNamespaceFolder, removeNetwork } from "./network.ts";
+import {
+  freeNetwork,
+  makeBridge,
+  removeEmptyNamespaceFolder,
+  removeNetwork,
+  splitNetwork,
+} from "./network.ts";
 import { productLayer, type Product } from "./product-layer.ts";
 import { otherRecords, readRecord, writeRecord } from "./record.ts";
 import { checkRequirements } from "./requirements.ts";
@@ -34,6 +40,9 @@ export interface LabOptions {
 /** What `argosy lab status --json` prints. */
 export interface LabStatus {
   readonly name: string;
+  /** The network interface of this machine that leads to the lab. */
+  readonly link: string;
+  /** The network namespace that holds the lab's bridge. */
   readonly bridge: string;
   /** Such as `10.61.7.0/24`. */
   readonly subnet: string;
@@ -45,7 +54,8 @@ export interface LabStatus {
 /** A lab that was made; its machines may run or be off. */
 export class Lab {
   readonly name: string;
-  readonly bridge: string;
+  /** The network interface of this machine that leads to the lab. */
+  readonly link: string;
   /** Such as `10.61.7.0/24`. */
   readonly subnet: string;
   readonly machines: readonly Machine[];
@@ -53,7 +63,7 @@ export class Lab {
 
   constructor(record: LabRecord, machines: readonly Machine[]) {
     this.name = record.name;
-    this.bridge = bridgeName(record.name);
+    this.link = hostLink(record.name);
     this.subnet = `${record.network}.0/24`;
     this.machines = machines;
     this.#record = record;
@@ -67,10 +77,25 @@ export class Lab {
     throw new Fault("no-such-machine", `Lab "${this.name}" has no machine ${name}; it has ${names}.`);
   }
 
+  /**
+   * Splits the lab's network: machines of one group reach each other and no others. Those in no group stay with the
+   * first one, and so does this machine; commands can be run in all of them as before.
+   */
+  async partition(...groups: readonly (readonly string[])[]): Promise<void> {
+    for (const name of groups.flat()) this.machine(name);
+    await splitNetwork(this.name, groups);
+  }
+
+  /** Makes the network one again. */
+  async heal(): Promise<void> {
+    await splitNetwork(this.name, [this.machines.map((machine) => machine.name)]);
+  }
+
   async status(): Promise<LabStatus> {
     return {
       name: this.name,
-      bridge: this.bridge,
+      bridge: bridgeNamespace(this.name),
+      link: this.link,
       subnet: this.subnet,
       host: hostAddress(this.#record.network),
       machines: await Promise.all(this.machines.map(async (machine) => await machine.status())),
@@ -130,12 +155,19 @@ async function start(lab: Lab, record: LabRecord, options: LabOptions): Promise<
   const progress = options.progress ?? quiet;
   await makeBridge(record.name, record.network);
   const elapsedMs = stopwatch();
+  const layers = layersOf(record);
   await Promise.all(
     lab.machines.map(async (machine) => {
       const running = await machine.isRunning();
       if (!running) await machine.releaseDisk();
-      await machine.prepareDisk(layersOf(record));
-      if (running) return;
+      await machine.prepareDisk(layers);
+      await machine.introduceOthers();
+      if (running) {
+        const isOld = !(await machine.liesOn(layers));
+        if (isOld)
+          progress(`${machine.name} runs an older build; \`argosy lab poweroff\` and \`up\` renew it`);
+        return;
+      }
       await machine.boot(options.signal);
       progress(`Booted ${machine.name} (${machine.address}) after ${(elapsedMs() / 1000).toFixed(1)} s`);
     }),
@@ -191,6 +223,14 @@ async function newRecord(name: string, root: string, options: LabOptions): Promi
       `A lab of ${count} machines cannot have ${members} etcd members: use 1, 3 or 5, and no more than machines.`,
     );
   }
+  for (const pair of options.metadata ?? []) {
+    if (!metadataShape.test(pair)) {
+      throw new Fault(
+        "bad-metadata",
+        `Metadata is NAME=VALUE without blanks, commas and quotes, not "${pair}".`,
+      );
+    }
+  }
   // Two labs that are made at the same moment must not pick the same network, so the choice and its record are one step.
   return await withLock("lab-network", quiet, async () => {
     const record: LabRecord = {
@@ -209,6 +249,8 @@ async function newRecord(name: string, root: string, options: LabOptions): Promi
     return record;
   });
 }
+
+const metadataShape = /^[^=,"\s]+=[^,"\s]+$/;
 
 function grownRecord(before: LabRecord, options: LabOptions): LabRecord {
   if (options.members !== undefined && options.members !== before.members) {

@@ -67,6 +67,8 @@ export interface MachinePaths {
   readonly root: string;
   /** Bound to /var/lib/docker, because Docker's overlays cannot lie on an overlay. */
   readonly docker: string;
+  /** Empty; there once its disk has its settings. */
+  readonly made: string;
   /** What its console printed since its last boot. */
   readonly console: string;
 }
@@ -79,6 +81,7 @@ export function machinePaths(lab: string, machine: string): MachinePaths {
     work: `${folder}/work`,
     root: `${folder}/root`,
     docker: `${folder}/docker`,
+    made: `${folder}/made`,
     console: `${folder}/console.log`,
   };
 }
@@ -92,14 +95,9 @@ export function machineAddress(network: string, number: number): string {
   return `${network}.${10 + number}`;
 }
 
-/** The lab's bridge. The kernel allows 15 characters, so the name of the lab is in it as a hash. */
-export function bridgeName(lab: string): string {
+/** The interface through which this machine reaches the lab. The kernel allows 15 characters, so the lab's name is a hash. */
+export function hostLink(lab: string): string {
   return `arg-${shortHash(lab)}`;
-}
-
-/** The end of a machine's cable that is plugged into the bridge. */
-export function cableName(lab: string, number: number): string {
-  return `${bridgeName(lab)}-${number}`;
 }
 
 /** What every network namespace of the lab begins with. Names of labs hold no dot, so one lab's is never another's. */
@@ -109,6 +107,11 @@ export function networkNamespacePrefix(lab: string): string {
 
 export function networkNamespace(lab: string, machine: string): string {
   return `${networkNamespacePrefix(lab)}${machine}`;
+}
+
+/** The namespace that holds the lab's bridge. No machine has this name: they are m1, m2, ... */
+export function bridgeNamespace(lab: string): string {
+  return networkNamespace(lab, "bridge");
 }
 
 /** FNV-1a, 32 bits, as eight hexadecimal digits. */

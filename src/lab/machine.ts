@@ -3,7 +3,15 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { Fault } from "../lib/fault.ts";
 import { firstProcess, killControlGroup, makeControlGroup, processesBelow } from "./control-group.ts";
-import { isMounted, mountOverlay, readIfThere, unmountBelow, writeSettings } from "./disk.ts";
+import {
+  isMounted,
+  mountOverlay,
+  mounts,
+  readIfThere,
+  replaceFile,
+  unmountBelow,
+  writeSettings,
+} from "./disk.ts";
 import {
   machineAddress,
   machinePaths,
@@ -13,7 +21,7 @@ import {
 } from "./layout.ts";
 import { connectMachine, setCable } from "./network.ts";
 import { attachProgram, runProgram, type Finished, type ProgramOptions } from "./programs.ts";
-import { fleetPort, keysPort, machineSettings } from "./settings.ts";
+import { fleetPort, hostsSetting, keysPort, machineSettings } from "./settings.ts";
 import { waitUntil } from "./waiting.ts";
 
 /** What `argosy lab status` tells of a machine. */
@@ -96,7 +104,7 @@ export class Machine {
   }
 
   /**
-   * Makes the machine's disk if it has none, writes its settings, and mounts it.
+   * Mounts the machine's disk. A new one is made and gets its settings, once: later they are the machine's own.
    * @param layers what the machine lies on, topmost first; a mounted disk keeps what it has
    */
   async prepareDisk(layers: readonly string[]): Promise<void> {
@@ -106,7 +114,20 @@ export class Machine {
     if (!(await isMounted(paths.root))) {
       await mountOverlay(paths.root, { lower: layers, upper: paths.upper, work: paths.work });
     }
+    if ((await readIfThere(paths.made)) !== undefined) return;
     await writeSettings(paths.root, machineSettings(this.#lab, this));
+    await replaceFile(paths.made, "");
+  }
+
+  /** Tells the machine, whether it runs or not, which other machines there are. */
+  async introduceOthers(): Promise<void> {
+    await writeSettings(this.rootDirectory, [hostsSetting(this.#lab)]);
+  }
+
+  /** Whether its disk lies on these layers. */
+  async liesOn(layers: readonly string[]): Promise<boolean> {
+    const mount = (await mounts()).find((each) => each.path === this.rootDirectory);
+    return mount?.lower.join(":") === layers.join(":");
   }
 
   /** Unmounts the disk of a machine that is off, so that the next `prepareDisk` may lay it over something newer. */
@@ -121,7 +142,7 @@ export class Machine {
   async boot(signal?: AbortSignal): Promise<void> {
     if (await this.isRunning()) return;
     await killControlGroup(this.#group);
-    await connectMachine(this.#lab.name, this.name, this.number, this.address);
+    await connectMachine(this.#lab.name, this.name, this.address);
     await makeControlGroup(this.#group);
     this.#startContainer();
     let looks = 0;
@@ -217,7 +238,7 @@ export class Machine {
       "nsenter",
       `--target=${pid}`,
       ...enter,
-      "--",
+      ...atOurEnd,
       "env",
       "-i",
       ...variables,
@@ -264,14 +285,17 @@ export class Machine {
 
   /** Pulls the cable: the machine runs on alone. */
   async cutLink(): Promise<void> {
-    await setCable(this.#lab.name, this.number, "down");
+    await setCable(this.#lab.name, this.name, "down");
   }
 
   /** Plugs the cable in again. */
   async restoreLink(): Promise<void> {
-    await setCable(this.#lab.name, this.number, "up");
+    await setCable(this.#lab.name, this.name, "up");
   }
 }
+
+/** A program inside ends with the program outside that entered the machine for it. */
+const atOurEnd = ["--", "setpriv", "--pdeathsig", "TERM", "--"];
 
 /** How often we look (every 20 ms) before a group without processes counts as a container that ended. */
 const looksBeforeEmptyMeansEnded = 100;

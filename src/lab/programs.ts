@@ -82,17 +82,20 @@ export async function expectProgram(
   throw new Fault("program-failed", `"${said(program, words)}" failed: ${reason}`);
 }
 
-/** Runs a program on our own terminal, input and output; signals of the terminal are for the program, not for us. */
+/** Runs a program on our own terminal, input and output; interrupts are for it, not for us. */
 export async function attachProgram(program: string, words: readonly string[]): Promise<number> {
+  const child = spawn(program, words, { stdio: "inherit" });
+  const passOn = (): void => void child.kill("SIGTERM");
   process.on("SIGINT", leaveToProgram);
+  process.on("SIGTERM", passOn);
   try {
-    const child = spawn(program, words, { stdio: "inherit" });
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     child.on("error", reject);
     child.on("close", (code, signal) => resolve(exitCode(code, signal)));
     return await promise;
   } finally {
     process.off("SIGINT", leaveToProgram);
+    process.off("SIGTERM", passOn);
   }
 }
 

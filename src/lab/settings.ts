@@ -24,7 +24,7 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
   return [
     { path: "/etc/machine-id", text: `${machine.id}\n` },
     { path: "/etc/hostname", text: `${machine.name}\n` },
-    { path: "/etc/hosts", text: hosts(lab) },
+    hostsSetting(lab),
     {
       path: "/etc/argosy/argosy.env",
       text: `ARGOSY_STORE_ENDPOINTS=${storeEndpoints(lab, machine).join(",")}\n`,
@@ -39,6 +39,15 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
       ? [{ path: "/etc/argosy/etcd-member.env", text: memberSettings(lab, machine) }]
       : [{ path: "/etc/systemd/system/etcd-member.service", target: "/dev/null" }]),
   ];
+}
+
+/** The names of all machines; the one setting that changes when the lab grows. */
+export function hostsSetting(lab: LabRecord): Setting {
+  const machines = lab.machines.map(
+    (other) => `${machineAddress(lab.network, other.number)} ${other.name}\n`,
+  );
+  const text = `127.0.0.1 localhost\n::1 localhost\n${hostAddress(lab.network)} host\n${machines.join("")}`;
+  return { path: "/etc/hosts", text };
 }
 
 /** Whether this machine runs an etcd member. */
@@ -83,13 +92,6 @@ function memberNumbers(lab: LabRecord): readonly number[] {
 
 function peer(lab: LabRecord, number: number): string {
   return `http://${machineAddress(lab.network, number)}:${peerPort}`;
-}
-
-function hosts(lab: LabRecord): string {
-  const machines = lab.machines.map(
-    (other) => `${machineAddress(lab.network, other.number)} ${other.name}\n`,
-  );
-  return `127.0.0.1 localhost\n::1 localhost\n${hostAddress(lab.network)} host\n${machines.join("")}`;
 }
 
 function alsoListenOn(address: string): string {

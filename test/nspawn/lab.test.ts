@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { isFault } from "../../src/lib/fault.ts";
-import { bridgeName } from "../../src/lab/layout.ts";
+import { hostLink } from "../../src/lab/layout.ts";
 import { type Lab, labDown, labUp, openLab } from "../../src/lab/lab.ts";
 
 // The lab itself, with plain Debian machines in it.
@@ -90,6 +90,30 @@ test("a machine with its cable cut is alone until it is plugged in again", async
     "http://m1:8000/hostname",
   ]);
   assert.equal(again.stdout, "m1\n");
+});
+
+test("a split network keeps its groups apart until it is healed", async () => {
+  const [one, two] = lab.machines;
+  assert(one !== undefined && two !== undefined);
+  const ask = ["curl", "--silent", "--max-time", "1", "http://m1:8000/hostname"];
+  await lab.partition(["m1"], ["m2"]);
+  assert.notEqual((await two.exec(ask)).code, 0);
+  await lab.heal();
+  const again = ["curl", "--silent", "--retry-all-errors", "--retry", "20", "http://m1:8000/hostname"];
+  assert.equal((await two.exec(again)).stdout, "m1\n");
+});
+
+test("a command inside ends with the command outside", async () => {
+  const machine = lab.machine("m1");
+  const script = "echo started; exec -a lab-test-sleeper sleep infinity";
+  const interrupt = new AbortController();
+  const finished = await machine.exec(["bash", "-c", script], {
+    signal: interrupt.signal,
+    line: () => interrupt.abort(new Error("enough")),
+  });
+  assert.notEqual(finished.code, 0);
+  const waiting = "while pgrep -f ^lab-test-sleeper; do sleep 0.05; done";
+  assert.equal((await machine.exec(["sh", "-c", waiting])).code, 0);
 });
 
 test("Docker builds and runs a container without any registry", async () => {
@@ -199,13 +223,11 @@ interface Traces {
 async function traces(): Promise<Traces> {
   const ours = (text: string): boolean => text.includes(name);
   const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
-  const bridges = [bridgeName(name), bridgeName(second)];
+  const hostLinks = [hostLink(name), hostLink(second)];
   const groups = await readdir("/sys/fs/cgroup", { recursive: true });
   return {
     mounts: mounts.filter(ours),
-    links: (await readdir("/sys/class/net")).filter((link) =>
-      bridges.some((bridge) => link.startsWith(bridge)),
-    ),
+    links: (await readdir("/sys/class/net")).filter((link) => hostLinks.includes(link)),
     namespaces: (await namesIn("/run/netns")).filter(ours),
     folders: (await namesIn("/var/lib/argosy/lab")).filter(ours),
     groups: groups.filter(ours),
