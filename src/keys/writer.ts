@@ -13,8 +13,11 @@ import type { View } from "./view.ts";
 /** Writes that wait for their turn at one gateway; one more is refused. */
 const mostWaitingWrites = 10_000;
 
-/** The pause before a write is planned again: other gateways write too, or the store is electing a leader. */
-const retryBackoff: Backoff = { firstMs: 2, mostMs: 250 };
+/** The pause before a write is planned again because another gateway was faster; short, or the others always are. */
+const conflictBackoff: Backoff = { firstMs: 1, mostMs: 16 };
+
+/** The pause before a write is tried again because the store did not say what became of it. */
+const outageBackoff: Backoff = { firstMs: 50, mostMs: 500 };
 
 /**
  * Carries out writes one after the other. Each is planned on what the view shows and committed on condition that the
@@ -80,9 +83,8 @@ export class Writer {
       } else {
         await this.#view.mirror.reached(counterRevision(outcome), limit);
       }
-      if (attempt > 1 || outcome === "unknown") {
-        await this.#env.clock.sleep(pauseMs(retryBackoff, attempt, this.#env.random()), limit);
-      }
+      const backoff = outcome === "unknown" ? outageBackoff : conflictBackoff;
+      await this.#env.clock.sleep(pauseMs(backoff, attempt, this.#env.random()), limit);
     }
   }
 
