@@ -63,7 +63,8 @@ export class UnitDirectory {
   hashes(): ReadonlyMap<UnitName, string> {
     const found = new Map<UnitName, string>();
     for (const name of readdirSync(this.#root + this.#inside).sort()) {
-      const text = problemWithName(name) === undefined ? this.read(name) : undefined;
+      const isUnit = problemWithName(name) === undefined && this.has(name);
+      const text = isUnit ? this.read(name) : undefined;
       if (text !== undefined) found.set(name, hashUnitText(text));
     }
     return found;
@@ -119,10 +120,11 @@ export class UnitDirectory {
   }
 }
 
-function kindOf(path: string): "none" | "link" | "file" {
+function kindOf(path: string): "none" | "link" | "file" | "other" {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return "none";
-  return found.isSymbolicLink() ? "link" : "file";
+  if (found.isSymbolicLink()) return "link";
+  return found.isFile() ? "file" : "other";
 }
 
 function isMissing(error: unknown): boolean {
