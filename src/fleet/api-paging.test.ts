@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { pageOf, pageToken } from "./api-paging.ts";
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+test("tokens have the bytes of fleet v1.0.0", () => {
+  assert.equal(pageToken(100, 2), "ZAACAA==");
+  assert.equal(pageToken(100, 3), "ZAADAA==");
+});
+
+test("each bad token has its message", () => {
+  const problems: readonly [readonly string[], string][] = [
+    [["ZAACAA==", "ZAADAA=="], "too many values for page token"],
+    [["EwBMLg=="], "token limit must be 100"],
+    [["ZAAAAA=="], "token page must be greater than zero"],
+    [[""], "EOF"],
+    [["ZAAC"], "unexpected EOF"],
+    [["Z!AC"], "illegal base64 data at input byte 1"],
+    [["ZAACAA="], "illegal base64 data at input byte 7"],
+    [["ZAAC+A=="], "illegal base64 data at input byte 4"],
+  ];
+  for (const [tokens, problem] of problems) {
+    assert.deepEqual(pageOf([], tokens, 100), { problem }, tokens.join(" "));
+  }
+});
+
+test("an exact multiple of the limit has no empty page behind it, and a page past the end is empty", () => {
+  assert.deepEqual(pageOf(numbers(2), [], 2), { items: [0, 1] });
+  assert.deepEqual(pageOf(numbers(3), [], 2), { items: [0, 1], nextPageToken: pageToken(2, 2) });
+  assert.deepEqual(pageOf(numbers(3), [pageToken(2, 9)], 2), { items: [] });
+});
+
+test("following the tokens gives every entry once, in order", () => {
+  fc.assert(
+    fc.property(fc.nat(500), fc.integer({ min: 1, max: 65_535 }), (count, limit) => {
+      const all = numbers(count);
+      const seen: number[] = [];
+      let tokens: readonly string[] = [];
+      for (;;) {
+        const page = pageOf(all, tokens, limit);
+        assert.ok(!("problem" in page));
+        seen.push(...page.items);
+        if (page.nextPageToken === undefined) break;
+        tokens = [page.nextPageToken];
+      }
+      assert.deepEqual(seen, all);
+    }),
+  );
+});
