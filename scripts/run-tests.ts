@@ -1,0 +1,61 @@
+import { globSync } from "node:fs";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { fileURLToPath } from "node:url";
+
+/**
+ * Runs every test file, or those whose path contains one of the words given, and prints one summary at the end.
+ * Tests with machines or servers of their own come one file at a time: they would only take turns at the two or four
+ * processors of a usual machine, and their time limits are for the work, not for the queue.
+ */
+const groups = [
+  {
+    name: "unit tests",
+    files: ["src/**/*.test.ts", "bin/**/*.test.ts", "scripts/**/*.test.ts", "test/tidy/**/*.test.ts"],
+  },
+  { name: "tests on a real etcd", files: ["test/etcd/**/*.test.ts"], oneByOne: true },
+  { name: "tests on real machines", files: ["test/nspawn/**/*.test.ts"], oneByOne: true },
+];
+
+const checkout = fileURLToPath(new URL("..", import.meta.url));
+const patterns = process.argv.slice(2);
+const counts = { tests: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
+const begun = performance.now();
+
+for (const group of groups) {
+  const files = globSync(group.files, { cwd: checkout })
+    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+    .sort();
+  if (files.length === 0) continue;
+  console.log(`\n${group.name}: ${files.length} files`);
+  await runGroup(
+    files.map((file) => checkout + file),
+    group.oneByOne ? 1 : true,
+  );
+}
+
+if (counts.tests === 0) {
+  console.error(`no test file has ${patterns.map((pattern) => `"${pattern}"`).join(" or ")} in its path`);
+  process.exitCode = 1;
+}
+console.log("\nall tests together");
+for (const [name, count] of Object.entries(counts)) console.log(`ℹ ${name} ${count}`);
+console.log(`ℹ duration_ms ${Math.round(performance.now() - begun)}`);
+process.exit();
+
+async function runGroup(files: readonly string[], concurrency: number | boolean): Promise<void> {
+  const events = run({ files: [...files], concurrency, cwd: checkout });
+  events.on("test:summary", ({ file, success, counts: more }) => {
+    // One summary comes for each file and one for all of them, which has no file.
+    if (file !== undefined) return;
+    if (!success) process.exitCode = 1;
+    counts.tests += more.tests;
+    counts.pass += more.passed;
+    counts.fail += more.tests - more.passed - more.cancelled - more.skipped - more.todo;
+    counts.cancelled += more.cancelled;
+    counts.skipped += more.skipped;
+    counts.todo += more.todo;
+  });
+  const report = events.compose(new spec());
+  for await (const text of report) process.stdout.write(text as string);
+}

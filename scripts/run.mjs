@@ -1,0 +1,13 @@
+// node scripts/run.mjs FILE [ARGUMENT...]: does the set-up that FILE needs, then runs it on the pinned Node.
+
+import process from "node:process";
+import { orExplain, runOnPinnedNode, setUpMachine, setUpNode } from "./setup.mjs";
+
+const [file = "", ...words] = process.argv.slice(2);
+
+await orExplain(async () => {
+  // Benchmarks run on a lab, which needs root and Debian's packages; the rest works anywhere.
+  if (file.startsWith("bench/")) setUpMachine();
+  setUpNode();
+  process.exitCode = await runOnPinnedNode([file, ...words]);
+});

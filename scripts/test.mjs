@@ -1,0 +1,15 @@
+// npm test: sets everything up, then checks the sources and runs all tests.
+// npm test -- PATTERN... runs only the test files with a PATTERN in their path.
+
+import process from "node:process";
+import { orExplain, runOnPinnedNode, setUpMachine, setUpNode } from "./setup.mjs";
+
+const patterns = process.argv.slice(2);
+
+await orExplain(async () => {
+  setUpMachine();
+  setUpNode();
+  const checked = patterns.length > 0 ? 0 : await runOnPinnedNode(["scripts/check.ts"]);
+  const tested = await runOnPinnedNode(["scripts/run-tests.ts", ...patterns]);
+  process.exitCode = checked || tested;
+});
