@@ -16,10 +16,11 @@ export async function builtProduct(progress: (line: string) => void): Promise<Pr
     const bundler = fileURLToPath(new URL("../../scripts/bundle.ts", import.meta.url));
     await expectProgram(process.execPath, [bundler], { line: progress });
   }
-  const files = await productFiles();
+  const { node, ...scripts } = await productFiles();
   const hash = createHash("sha256");
-  for (const file of [files.commands, files.daemons]) hash.update(await readFile(file));
-  hash.update(String((await stat(files.node)).size));
+  for (const file of Object.values(scripts)) hash.update(await readFile(file));
+  // Node is large, comes in few versions, and no two of them have the same size.
+  hash.update(String((await stat(node)).size));
   return {
     hash: hash.digest("hex").slice(0, 12),
     install: async (root) => await installProduct({ root, log: () => undefined }),
