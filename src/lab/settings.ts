@@ -25,6 +25,11 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
     { path: "/etc/machine-id", text: `${machine.id}\n` },
     { path: "/etc/hostname", text: `${machine.name}\n` },
     hostsSetting(lab),
+    // Units find their machine's addresses where CoreOS kept them.
+    {
+      path: "/etc/environment",
+      text: `COREOS_PUBLIC_IPV4=${address}\nCOREOS_PRIVATE_IPV4=${address}\n`,
+    },
     {
       path: "/etc/argosy/argosy.env",
       text: `ARGOSY_STORE_ENDPOINTS=${storeEndpoints(lab, machine).join(",")}\n`,
