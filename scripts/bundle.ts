@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { launcher } from "../src/argosy/launcher.ts";
 import { type Plugin, rolldown } from "rolldown";
 
 /**
@@ -30,6 +31,8 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await rm(stampFile, { force: true });
   await copyNode();
   const bytes = (await bundle("argosy.ts", "argosy.mjs")) + (await bundle("daemons.ts", "daemons.mjs"));
+  // So that a checkout can use what it built: build/argosy lab status
+  await writeFile(`${buildFolder}/argosy`, launcher("argosy"), { mode: 0o755 });
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(

@@ -19,8 +19,9 @@ export function launcher(name: string): string {
   const words = name === "argosy" ? "" : ` ${name}`;
   return `#!/bin/sh
 # ${launcherMark}
-home=\${0%/*}/../lib/argosy
-[ -x "$home/node" ] || home=/usr/lib/argosy
+home=\${0%/*}
+[ -f "$home/argosy.mjs" ] || home=$home/../lib/argosy
+[ -f "$home/argosy.mjs" ] || home=/usr/lib/argosy
 exec "$home/node" --disable-warning=ExperimentalWarning "$home/argosy.mjs"${words} "$@"
 `;
 }

@@ -18,6 +18,7 @@ Environment=ETCD_NAME=%H ETCD_DATA_DIR=%S/etcd-member
 Environment=ETCD_AUTO_COMPACTION_MODE=periodic ETCD_AUTO_COMPACTION_RETENTION=1h
 EnvironmentFile=-/etc/argosy/etcd-member.env
 ExecStart=/usr/bin/etcd
+SyslogIdentifier=etcd-member
 Restart=always
 RestartSec=1
 TimeoutStopSec=20
@@ -54,6 +55,7 @@ NotifyAccess=all
 Environment=UV_THREADPOOL_SIZE=8
 EnvironmentFile=-/etc/argosy/argosy.env
 ExecStart=${daemonCommand("etcd")}
+SyslogIdentifier=etcd
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=500ms
@@ -80,7 +82,7 @@ WantedBy=sockets.target
 Description=fleet: this machine's agent, the cluster's engine, the fleet API
 # After, never Requires: at shutdown fleet leaves the cluster while the store, the bus and the network still work;
 # and a store that dies takes neither fleet nor its units with it. Units that fleet started are systemd's own.
-After=fleet.socket dbus.socket dbus.service etcd-member.service etcd.service network.target
+After=fleet.socket dbus.socket dbus.service etcd-member.service network.target
 Wants=fleet.socket dbus.socket
 StartLimitIntervalSec=0
 
@@ -91,6 +93,7 @@ KillMode=mixed
 Environment=UV_THREADPOOL_SIZE=8
 EnvironmentFile=-/etc/argosy/argosy.env
 ExecStart=${daemonCommand("fleet")}
+SyslogIdentifier=fleet
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=500ms
