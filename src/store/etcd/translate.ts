@@ -98,9 +98,12 @@ export function leaseIdOf(number: bigint): LeaseId {
   return number.toString();
 }
 
-/** 0 for what cannot be a lease of etcd: no lease has that number. */
+/** A lease that never exists, for what cannot be one of etcd; 0 would mean to etcd that there is none to look for. */
+const nobodysLease = -1n;
+
 export function leaseNumberOf(id: LeaseId): bigint {
-  return /^-?[0-9]{1,19}$/.test(id) ? BigInt.asIntN(64, BigInt(id)) : 0n;
+  if (!/^-?[0-9]{1,19}$/.test(id)) return nobodysLease;
+  return BigInt.asIntN(64, BigInt(id)) || nobodysLease;
 }
 
 function bytesOf(text: string): Buffer {
