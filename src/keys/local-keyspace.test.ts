@@ -1,0 +1,379 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Env } from "../lib/env.ts";
+import { FakeEnv } from "../lib/fake-env.ts";
+import { Fault } from "../lib/fault.ts";
+import { openMemoryStore } from "../store/memory.ts";
+import { exactly, under } from "../store/range.ts";
+import type { Outcome, Store } from "../store/store.ts";
+import { applyWrite } from "./apply.ts";
+import { isKeysError, type KeysError } from "./errors.ts";
+import type { Answer, Watch } from "./keyspace.ts";
+import { openLocalKeyspace, type LocalKeyspace } from "./local-keyspace.ts";
+import type { KeysEvent, WatchOperation, WriteOperation } from "./model.ts";
+import { expiryKey, historyLength } from "./records.ts";
+import { Tree } from "./tree.ts";
+
+const open = new AbortController().signal;
+
+interface Gateway {
+  readonly keyspace: LocalKeyspace;
+  readonly end: AbortController;
+}
+
+/** Gateways of one cluster: one time, chance of their own. */
+class Cluster {
+  readonly env = new FakeEnv();
+  readonly store: Store;
+  #chance = 0;
+
+  constructor(change: (store: Store) => Store = (store) => store) {
+    this.store = change(openMemoryStore(this.env));
+  }
+
+  gateway(store: Store = this.store): Gateway {
+    const end = new AbortController();
+    const { clock, log } = this.env;
+    const env: Env = { clock, log, random: () => (this.#chance = (this.#chance + 0.37) % 1) };
+    return { keyspace: openLocalKeyspace(env, store, end.signal), end };
+  }
+
+  async stop(...gateways: readonly Gateway[]): Promise<void> {
+    for (const { end } of gateways) end.abort(new Error("the test is over"));
+    await Promise.all(gateways.map(({ keyspace }) => keyspace.ended));
+    await this.store.close();
+  }
+}
+
+function set(path: string, value: string, deadlineMs?: number): WriteOperation {
+  return { do: "set", path, value, deadlineMs, directory: false, refresh: false };
+}
+
+function swap(path: string, value: string, prevValue: string): WriteOperation {
+  const condition = { value: prevValue, index: 0n };
+  return { do: "compareAndSwap", path, value, deadlineMs: undefined, refresh: false, condition };
+}
+
+function watch(path: string, more: Partial<WatchOperation> = {}): WatchOperation {
+  return { do: "watch", path, recursive: false, stream: false, waitIndex: 0, ...more };
+}
+
+function done<Good extends object>(answer: Good | KeysError): Good {
+  assert.ok(!isKeysError(answer), JSON.stringify(answer));
+  return answer;
+}
+
+async function read(gateway: Gateway, path: string, quorum = false): Promise<Answer | KeysError> {
+  return gateway.keyspace.read({ do: "read", path, recursive: true, sorted: true, quorum }, open);
+}
+
+async function valueOf(gateway: Gateway, path: string): Promise<string | undefined> {
+  const answer = await read(gateway, path, true);
+  return isKeysError(answer) ? undefined : answer.event.node.value;
+}
+
+async function next(gateway: Gateway, operation: WatchOperation): Promise<KeysEvent | undefined> {
+  return (done(await gateway.keyspace.watch(operation, open)) satisfies Watch).next(open);
+}
+
+test("a client reads its own write, and the index goes on after a restart", async () => {
+  const cluster = new Cluster();
+  const first = cluster.gateway();
+  const written = done(await first.keyspace.write(set("/a/b", "1"), open));
+  assert.deepEqual([written.index, written.event.action], [1, "set"]);
+  assert.equal(done(await read(first, "/a/b")).event.node.value, "1");
+  first.end.abort();
+  await first.keyspace.ended;
+  const second = cluster.gateway();
+  assert.equal(done(await read(second, "/a/b")).event.node.modifiedIndex, 1);
+  assert.equal(done(await second.keyspace.write(set("/a/b", "2"), open)).index, 2);
+  assert.equal(second.keyspace.status().clusterId, first.keyspace.status().clusterId);
+  const past = await next(second, watch("/a", { recursive: true, waitIndex: 1 }));
+  assert.equal(past?.node.value, "1");
+  await cluster.stop(second);
+});
+
+test("three gateways that write at once lose nothing", async () => {
+  const cluster = new Cluster();
+  const gateways = [cluster.gateway(), cluster.gateway(), cluster.gateway()];
+  done(await (gateways[0] as Gateway).keyspace.write(set("/counter", "0"), open));
+  let finished = 0;
+  const increment = async (gateway: Gateway): Promise<void> => {
+    for (;;) {
+      const before = await valueOf(gateway, "/counter");
+      const answer = await gateway.keyspace.write(
+        swap("/counter", String(Number(before) + 1), String(before)),
+        open,
+      );
+      if (!isKeysError(answer)) break;
+      assert.equal(answer.errorCode, 101);
+    }
+    finished++;
+  };
+  const work = gateways.flatMap((gateway) => Array.from({ length: 10 }, async () => increment(gateway)));
+  while (finished < work.length) await cluster.env.advance(20);
+  await Promise.all(work);
+  for (const gateway of gateways) assert.equal(await valueOf(gateway, "/counter"), "30");
+  const { index } = done(await read(gateways[0] as Gateway, "/counter"));
+  assert.equal(index, 31);
+  await cluster.stop(...gateways);
+});
+
+test("a refusal of a gateway that lags behind is checked against the store", async () => {
+  const cluster = new Cluster();
+  const ahead = cluster.gateway();
+  const held = Promise.withResolvers<void>();
+  const behind = cluster.gateway({
+    ...bound(cluster.store),
+    watch: async function* (range, after, signal) {
+      for await (const batch of cluster.store.watch(range, after, signal)) {
+        await held.promise;
+        yield batch;
+      }
+    },
+  });
+  await cluster.env.settle();
+  done(await ahead.keyspace.write(set("/k", "1"), open));
+  const swapped = behind.keyspace.write(swap("/k", "2", "1"), open);
+  await cluster.env.settle();
+  const stale = await read(behind, "/k");
+  assert.ok(isKeysError(stale), "reads are local and may show the past");
+  held.resolve();
+  await cluster.env.advance(100);
+  assert.equal(done(await swapped).event.action, "compareAndSwap");
+  await cluster.stop(ahead, behind);
+});
+
+function bound(store: Store): Store {
+  return {
+    read: async (range, options) => store.read(range, options),
+    commit: async (transaction) => store.commit(transaction),
+    watch: (range, after, signal) => store.watch(range, after, signal),
+    grantLease: async (ttlMs) => store.grantLease(ttlMs),
+    renewLease: async (id) => store.renewLease(id),
+    revokeLease: async (id) => store.revokeLease(id),
+    compact: async (revision) => store.compact(revision),
+    close: async () => store.close(),
+  };
+}
+
+test("a write whose answer is lost is carried out once", async () => {
+  let lose = 0;
+  const cluster = new Cluster((store) => ({
+    ...bound(store),
+    commit: async (transaction): Promise<Outcome> => {
+      const outcome = await store.commit(transaction);
+      if (lose-- > 0) throw new Fault("store-unavailable", "Cannot commit, the answer was lost.");
+      return outcome;
+    },
+  }));
+  const gateway = cluster.gateway();
+  await cluster.env.settle();
+  const queue: WriteOperation = {
+    do: "create",
+    path: "/queue",
+    value: "job",
+    deadlineMs: undefined,
+    directory: false,
+    inOrder: true,
+  };
+  lose = 1;
+  const answer = gateway.keyspace.write(queue, open);
+  await cluster.env.advance(1_000);
+  assert.equal(done(await answer).event.node.key, "/queue/00000000000000000001");
+  const { event, index } = done(await read(gateway, "/queue"));
+  assert.deepEqual([event.node.nodes?.length, index], [1, 1]);
+  await cluster.stop(gateway);
+});
+
+test("a store that is away makes error 300 in bounded time, and reads go on", async () => {
+  let away = false;
+  const cluster = new Cluster((store) => ({
+    ...bound(store),
+    commit: async (transaction) => {
+      if (away) throw new Fault("store-unavailable", "Cannot commit, there is no store.");
+      return store.commit(transaction);
+    },
+  }));
+  const gateway = cluster.gateway();
+  done(await gateway.keyspace.write(set("/k", "1"), open));
+  away = true;
+  const answer = gateway.keyspace.write(set("/k", "2"), open);
+  await cluster.env.advance(7_000);
+  assert.deepEqual(await answer, {
+    errorCode: 300,
+    message: "Raft Internal Error",
+    cause: "etcdserver: request timed out",
+    index: 0,
+  });
+  assert.equal(done(await read(gateway, "/k")).event.node.value, "1");
+  await cluster.stop(gateway);
+});
+
+test("a value too large for the store is an error that says so", async () => {
+  const cluster = new Cluster((store) => ({
+    ...bound(store),
+    commit: async (transaction) => {
+      if (JSON.stringify(transaction).length > 10_000) {
+        throw new Fault("store-too-large", "Cannot commit, the request is too large.");
+      }
+      return store.commit(transaction);
+    },
+  }));
+  const gateway = cluster.gateway();
+  const answer = await gateway.keyspace.write(set("/k", "x".repeat(20_000)), open);
+  assert.ok(isKeysError(answer));
+  assert.deepEqual(
+    [answer.errorCode, answer.cause],
+    [300, "argosy: Cannot commit, the request is too large."],
+  );
+  done(await gateway.keyspace.write(set("/k", "small"), open));
+  await cluster.stop(gateway);
+});
+
+test("more directories at once than a transaction holds are refused", async () => {
+  const cluster = new Cluster();
+  const gateway = cluster.gateway();
+  done(await gateway.keyspace.write(set("/d".repeat(120), "1"), open));
+  const answer = await gateway.keyspace.write(set("/e".repeat(130), "1"), open);
+  assert.ok(isKeysError(answer));
+  assert.match(answer.cause, /makes 130 nodes/);
+  await cluster.stop(gateway);
+});
+
+test("nodes expire in the order of their deadlines, each with its event", async () => {
+  const cluster = new Cluster();
+  const gateway = cluster.gateway();
+  const now = cluster.env.clock.now();
+  done(await gateway.keyspace.write(set("/d/late", "1", now + 3_000), open));
+  done(await gateway.keyspace.write(set("/d/early", "1", now + 1_000), open));
+  done(await gateway.keyspace.write(set("/d/kept", "1", now + 2_000), open));
+  done(await gateway.keyspace.write(set("/d/kept", "2"), open));
+  await cluster.env.advance(999);
+  assert.equal(done(await read(gateway, "/d/early")).event.node.ttl, 1);
+  await cluster.env.advance(2_001);
+  const early = await next(gateway, watch("/d", { recursive: true, waitIndex: 5 }));
+  assert.deepEqual(early, {
+    action: "expire",
+    node: { key: "/d/early", modifiedIndex: 5, createdIndex: 2 },
+    prevNode: {
+      key: "/d/early",
+      value: "1",
+      expiration: "2001-09-09T01:46:41Z",
+      modifiedIndex: 2,
+      createdIndex: 2,
+    },
+  });
+  const late = await next(gateway, watch("/d", { recursive: true, waitIndex: 6 }));
+  assert.deepEqual([late?.action, late?.node.key], ["expire", "/d/late"]);
+  const { event, index } = done(await read(gateway, "/d"));
+  assert.deepEqual([event.node.nodes?.map(({ key }) => key), index], [["/d/kept"], 6]);
+  await cluster.stop(gateway);
+});
+
+test("when the gateway that expires nodes dies, another one takes over", async () => {
+  const cluster = new Cluster();
+  let dead = false;
+  const mortal = bound(cluster.store);
+  const dies = async (): Promise<never> => {
+    throw new Fault("store-unavailable", "Cannot reach the store from here.");
+  };
+  const first = cluster.gateway({
+    ...mortal,
+    commit: async (transaction) => (dead ? dies() : mortal.commit(transaction)),
+    renewLease: async (id) => (dead ? dies() : mortal.renewLease(id)),
+    revokeLease: async (id) => (dead ? dies() : mortal.revokeLease(id)),
+  });
+  await cluster.env.settle();
+  const holder = async (): Promise<string | undefined> =>
+    (await cluster.store.read(exactly(expiryKey))).entries[0]?.value;
+  const firstHolder = await holder();
+  assert.ok(firstHolder);
+  const second = cluster.gateway();
+  const deadlineMs = cluster.env.clock.now() + 1_000;
+  done(await second.keyspace.write(set("/k", "1", deadlineMs), open));
+  dead = true;
+  await cluster.env.advance(10_000);
+  const secondHolder = await holder();
+  assert.ok(secondHolder);
+  assert.notEqual(secondHolder, firstHolder);
+  assert.equal(await valueOf(second, "/k"), undefined);
+  assert.equal(done(await read(second, "/")).index, 2);
+  await cluster.stop(first, second);
+});
+
+test("a gateway that stops gives the expiry lease back at once", async () => {
+  const cluster = new Cluster();
+  const first = cluster.gateway();
+  await cluster.env.settle();
+  assert.equal((await cluster.store.read(exactly(expiryKey))).entries.length, 1);
+  first.end.abort();
+  await first.keyspace.ended;
+  assert.deepEqual((await cluster.store.read(exactly(expiryKey))).entries, []);
+  await cluster.store.close();
+});
+
+test("a thousand events are kept, and a watch from before them is told so", async () => {
+  const cluster = new Cluster();
+  const gateway = cluster.gateway();
+  for (let i = 1; i <= historyLength + 5; i++) {
+    done(await gateway.keyspace.write(set("/k", String(i)), open));
+  }
+  const stored = await cluster.store.read(under("/argosy/keys/events/"));
+  assert.equal(stored.entries.length, historyLength);
+  assert.deepEqual(await gateway.keyspace.watch(watch("/k", { waitIndex: 5, stream: true }), open), {
+    errorCode: 401,
+    message: "The event in requested index is outdated and cleared",
+    cause: "the requested history has been cleared [6/5]",
+    index: historyLength + 5,
+  });
+  assert.equal((await next(gateway, watch("/k", { waitIndex: 6 })))?.node.value, "6");
+  await cluster.stop(gateway);
+});
+
+test("what the store brings back is what the rules made", async () => {
+  const path = fc
+    .array(fc.constantFrom("a", "b"), { minLength: 1, maxLength: 3 })
+    .map((parts) => `/${parts.join("/")}`);
+  const operation: fc.Arbitrary<WriteOperation> = fc.oneof(
+    fc.record({
+      do: fc.constant("set" as const),
+      path,
+      value: fc.string({ unit: "grapheme", maxLength: 3 }),
+      deadlineMs: fc.constant(undefined),
+      directory: fc.boolean(),
+      refresh: fc.constant(false),
+    }),
+    fc.record({
+      do: fc.constant("delete" as const),
+      path,
+      directory: fc.boolean(),
+      recursive: fc.boolean(),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { maxLength: 15 }), async (operations) => {
+      const cluster = new Cluster();
+      const [writer, reader] = [cluster.gateway(), cluster.gateway()];
+      const tree = new Tree();
+      let index = 0;
+      for (const wanted of operations) {
+        const plan = applyWrite(tree, wanted, index + 1, cluster.env.clock.now());
+        const answer = await writer.keyspace.write(wanted, open);
+        if (isKeysError(plan)) {
+          assert.deepEqual(answer, plan);
+          continue;
+        }
+        index++;
+        assert.deepEqual(answer, { event: plan.event, index });
+        for (const gone of plan.remove === undefined ? [] : tree.pathsWithin(plan.remove)) tree.remove(gone);
+        for (const node of plan.put) tree.put(node);
+      }
+      assert.deepEqual(await read(reader, "/", true), await read(writer, "/"));
+      assert.equal(done(await read(reader, "/")).index, index);
+      await cluster.stop(writer, reader);
+    }),
+    { numRuns: 30 },
+  );
+});
