@@ -45,10 +45,10 @@ export async function loadUnits(
   if (held.length > 0) await reload();
 
   const names = placed.map(({ unit }) => unit.name).filter((name) => !splitName(name)?.isTemplate);
-  let rows = await look(manager, names);
+  let rows = await unitRows(manager, names);
   if (held.length === 0 && rows.some((row) => row.load === "not-found")) {
     await reload();
-    rows = await look(manager, names);
+    rows = await unitRows(manager, names);
   }
   const byName = new Map(rows.map((row) => [row.name, row]));
   const loaded = placed.map(({ unit }) => {
@@ -150,7 +150,7 @@ async function takeBack(
 }
 
 /** systemd's view of each name; one it cannot even look up counts as `error`. */
-async function look(manager: Manager, names: readonly UnitName[]): Promise<readonly UnitRow[]> {
+export async function unitRows(manager: Manager, names: readonly UnitName[]): Promise<readonly UnitRow[]> {
   const rows: UnitRow[] = [];
   const refused = await inBatch(names, async (some) => {
     rows.push(...(await manager.unitsNamed(some)));

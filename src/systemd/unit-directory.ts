@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import type { UnitName } from "../fleet/model.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { problemWithName } from "../unit/name.ts";
 
@@ -44,13 +45,21 @@ export class UnitDirectory {
   readonly #root: string;
   #written = 0;
 
-  /** Makes the folder and removes what an interrupted write left. Throws what node:fs throws. */
+  /** Makes the folder and removes what an interrupted write left. Throws Fault `units-directory`. */
   constructor(inside: string, root: string) {
     this.#inside = inside;
     this.#root = root;
-    mkdirSync(root + inside, { recursive: true, mode: 0o755 });
-    for (const file of readdirSync(root + inside)) {
-      if (file.startsWith(unfinishedPrefix)) rmSync(join(root + inside, file), { force: true });
+    try {
+      this.#make();
+      for (const file of readdirSync(root + inside)) {
+        if (file.startsWith(unfinishedPrefix)) rmSync(join(root + inside, file), { force: true });
+      }
+    } catch (error) {
+      throw new Fault(
+        "units-directory",
+        `cannot use ${root}${inside} for unit files: ${sentenceOf(error)}; it has to be a folder that root may write to`,
+        { cause: error },
+      );
     }
   }
 
@@ -62,6 +71,7 @@ export class UnitDirectory {
   /** Every unit of ours with the SHA-1 of its file, in name order. */
   hashes(): ReadonlyMap<UnitName, string> {
     const found = new Map<UnitName, string>();
+    this.#make();
     for (const name of readdirSync(this.#root + this.#inside).sort()) {
       const isUnit = problemWithName(name) === undefined && this.has(name);
       const text = isUnit ? this.read(name) : undefined;
@@ -87,6 +97,7 @@ export class UnitDirectory {
   /** Puts the text in place in one step: systemd sees the old file or the new one, never half of it. */
   write(name: UnitName, text: string): void {
     const unfinished = join(this.#root + this.#inside, `${unfinishedPrefix}${this.#written++}`);
+    this.#make();
     try {
       writeFileSync(unfinished, text, { mode: 0o644 });
       renameSync(unfinished, this.#file(name));
@@ -108,6 +119,11 @@ export class UnitDirectory {
     return foreignDirectories
       .map((directory) => join(directory, name))
       .find((path) => kindOf(this.#root + path) !== "none");
+  }
+
+  /** Also when somebody removed it while we run. */
+  #make(): void {
+    mkdirSync(this.#root + this.#inside, { recursive: true, mode: 0o755 });
   }
 
   #linksElsewhere(path: string): boolean {

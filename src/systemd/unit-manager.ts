@@ -5,7 +5,7 @@ import { isFault, sentenceOf } from "../lib/fault.ts";
 import { splitName } from "../unit/name.ts";
 import { Bus, type Signal, systemBusAddress } from "./bus.ts";
 import { JobRunner } from "./job-runner.ts";
-import { loadUnits } from "./load.ts";
+import { loadUnits, unitRows } from "./load.ts";
 import { hasResult, Manager, managerInterface, systemdName, unitInterface, type UnitRow } from "./manager.ts";
 import { unitOfPath } from "./object-path.ts";
 import { UnitDirectory } from "./unit-directory.ts";
@@ -78,22 +78,29 @@ class SystemdUnitManager implements UnitManager {
   }
 
   async list(): Promise<readonly ManagedUnit[]> {
-    const hashes = this.#directory.hashes();
-    const names = [...hashes.keys()].filter((name) => !splitName(name)?.isTemplate);
-    const rows = new Map((await this.#manager.unitsNamed(names)).map((row) => [row.name, row]));
-    const units = await Promise.all(
-      [...hashes].map(([name, hash]) => this.#describe(name, hash, rows.get(name))),
-    );
-    this.#states.replaceAll(units);
-    return units;
+    return await this.#reading(async () => {
+      const hashes = this.#directory.hashes();
+      const names = [...hashes.keys()].filter((name) => !splitName(name)?.isTemplate);
+      const rows = new Map((await unitRows(this.#manager, names)).map((row) => [row.name, row]));
+      const units = await Promise.all(
+        [...hashes].map(([name, hash]) => this.#describe(name, hash, rows.get(name))),
+      );
+      this.#states.putAll(units, (name) => !this.#directory.has(name));
+      return units;
+    });
   }
 
   async load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]> {
-    const { loaded, problems } = await loadUnits(this.#manager, this.#directory, units, () => this.#reload());
-    const described = await Promise.all(loaded.map(({ name, hash, row }) => this.#describe(name, hash, row)));
-    for (const unit of described) this.#states.put(unit);
-    this.#tellSoon();
-    return units.map(({ name }) => outcome(name, problems.get(name)));
+    return await this.#reading(async () => {
+      const { loaded, problems } = await loadUnits(this.#manager, this.#directory, units, () =>
+        this.#reload(),
+      );
+      const described = await Promise.all(
+        loaded.map(({ name, hash, row }) => this.#describe(name, hash, row)),
+      );
+      for (const unit of described) this.#states.put(unit);
+      return units.map(({ name }) => outcome(name, problems.get(name)));
+    });
   }
 
   async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
@@ -123,6 +130,16 @@ class SystemdUnitManager implements UnitManager {
     this.#listeners.clear();
     await this.#bus.close();
     this.#runner.close();
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    this.#states.beginRead();
+    try {
+      return await read();
+    } finally {
+      this.#states.endRead();
+      this.#tellSoon();
+    }
   }
 
   async #describe(name: UnitName, hash: string, row: UnitRow | undefined): Promise<ManagedUnit> {
@@ -189,6 +206,7 @@ class SystemdUnitManager implements UnitManager {
 
   #restore(why: string): void {
     this.#env.log.info(`${why}: reading every unit afresh`);
+    this.#states.missedSignals();
     this.#tell(undefined);
     this.#runner.reconsider().catch((error: unknown) => {
       this.#env.log.warning(`cannot ask for the jobs under way: ${sentenceOf(error)}`);

@@ -6,7 +6,7 @@ const unit = { name: "web.service", hash: "1", load: "loaded", active: "inactive
 
 test("a change is told once, however many signals made it, and only of units that are ours", () => {
   const states = new UnitStates();
-  states.replaceAll([unit]);
+  states.putAll([unit], () => true);
   assert.equal(states.hasChanges, false);
   assert.equal(states.change("other.service", { active: "active" }), false);
   assert.equal(states.change(unit.name, { active: "inactive" }), false);
@@ -26,6 +26,25 @@ test("a unit that was loaded or replaced is told; one that was forgotten is not"
   states.forget(unit.name);
   assert.deepEqual(states.takeChanged(), []);
   assert.equal(states.get(unit.name), undefined);
+});
+
+test("a signal that comes during a read wins over what the read says", () => {
+  const states = new UnitStates();
+  states.putAll([unit], () => true);
+  states.beginRead();
+  states.change(unit.name, { active: "active", sub: "running" });
+  states.change("new.service", { active: "active", sub: "running" });
+  states.putAll([unit, { ...unit, name: "new.service" }], () => true);
+  states.endRead();
+  assert.equal(states.get(unit.name)?.active, "active");
+  assert.equal(states.get("new.service")?.active, "active");
+  assert.deepEqual(states.takeChanged(), [unit.name, "new.service"]);
+
+  states.beginRead();
+  states.putAll([unit], (name) => name === "new.service");
+  states.endRead();
+  assert.equal(states.get(unit.name)?.active, "inactive", "a signal from before the read does not count");
+  assert.equal(states.get("new.service"), undefined);
 });
 
 test("the result has to be asked for only where a state leaves it open", () => {

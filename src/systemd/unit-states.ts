@@ -7,21 +7,49 @@ export interface StateChange {
   readonly sub?: string;
 }
 
-/** The last known state of every unit of ours, and which of them changed since somebody was told. Pure bookkeeping. */
+/**
+ * The last known state of every unit of ours, and which of them changed since somebody was told. Pure bookkeeping.
+ *
+ * What is read and what is signalled overtake each other: a signal may be handled before the answer that was sent ahead of
+ * it. So signals that come during a read win over what the read says; a state that is newer still has a signal of its own.
+ */
 export class UnitStates {
   readonly #known = new Map<UnitName, ManagedUnit>();
   readonly #changed = new Set<UnitName>();
+  /** What was signalled, of any unit, since reads are under way. */
+  readonly #meanwhile = new Map<UnitName, StateChange>();
+  #reads = 0;
 
-  /** Replaces everything by what was read afresh. */
-  replaceAll(units: readonly ManagedUnit[]): void {
-    this.#known.clear();
-    this.#changed.clear();
-    for (const unit of units) this.#known.set(unit.name, unit);
+  /** A read of states from systemd begins; `endRead` has to follow in any case. */
+  beginRead(): void {
+    this.#reads++;
   }
 
-  /** A unit was loaded or read afresh. */
-  put(unit: ManagedUnit): void {
-    const before = this.#known.get(unit.name);
+  endRead(): void {
+    this.#reads--;
+    if (this.#reads === 0) this.#meanwhile.clear();
+  }
+
+  /** Signals were missed: those that came before say nothing any more. */
+  missedSignals(): void {
+    this.#meanwhile.clear();
+  }
+
+  /** Every unit there is was read; those that nobody knew are taken in silently, `isGone` tells which are no more. */
+  putAll(units: readonly ManagedUnit[], isGone: (name: UnitName) => boolean): void {
+    const read = new Set(units.map((unit) => unit.name));
+    for (const name of this.#known.keys()) if (!read.has(name) && isGone(name)) this.forget(name);
+    for (const unit of units) {
+      const isNew = !this.#known.has(unit.name);
+      this.put(unit);
+      if (isNew && !this.#meanwhile.has(unit.name)) this.#changed.delete(unit.name);
+    }
+  }
+
+  /** A unit was loaded. */
+  put(read: ManagedUnit): void {
+    const before = this.#known.get(read.name);
+    const unit = { ...read, ...this.#meanwhile.get(read.name) };
     this.#known.set(unit.name, unit);
     if (before === undefined || !isSame(before, unit)) this.#changed.add(unit.name);
   }
@@ -37,9 +65,10 @@ export class UnitStates {
 
   /** A signal came; units that are not ours are passed over. True when a known state changed. */
   change(name: UnitName, change: StateChange): boolean {
+    if (this.#reads > 0) this.#meanwhile.set(name, { ...this.#meanwhile.get(name), ...change });
     const before = this.#known.get(name);
     if (before === undefined) return false;
-    const after = { ...before, active: change.active ?? before.active, sub: change.sub ?? before.sub };
+    const after = { ...before, ...change };
     if (isSame(before, after)) return false;
     this.#known.set(name, after);
     this.#changed.add(name);
