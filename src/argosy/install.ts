@@ -1,6 +1,6 @@
 import { Fault } from "../lib/fault.ts";
 import { commandNames, defaultFiles, launcher, launcherMark } from "./launcher.ts";
-import { productFiles } from "./product.ts";
+import { type ProductFiles, productFiles } from "./product.ts";
 import { RootFolder } from "./root-folder.ts";
 import { activate, isRunningSystem } from "./running-system.ts";
 import { enabledUnits, systemdUnits } from "./systemd-units.ts";
@@ -13,6 +13,8 @@ export interface InstallOptions {
   readonly enable?: boolean;
   /** Says what would be done and writes nothing. */
   readonly dryRun?: boolean;
+  /** The built product; what this code runs from, or its checkout's build, when not given. */
+  readonly files?: ProductFiles;
   /** Gets one line for each thing that was done. */
   readonly log: (line: string) => void;
 }
@@ -35,7 +37,7 @@ const mayBelongToOthers: readonly string[] = ["etcdctl"];
  */
 export async function installProduct(options: InstallOptions): Promise<void> {
   const { log, enable = true, dryRun = false } = options;
-  const files = await productFiles();
+  const files = options.files ?? (await productFiles());
   const root = await RootFolder.open(options.root, { log, dryRun });
   const commands = await ownCommands(root, log);
 

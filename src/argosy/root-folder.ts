@@ -84,7 +84,7 @@ export class RootFolder {
     }
     await this.#replace(
       inside,
-      found ? "replaced" : "wrote",
+      found ? "replace" : "write",
       (fresh) => writeFile(fresh, text, { mode }),
       mode,
     );
@@ -94,16 +94,16 @@ export class RootFolder {
     const found = await this.#stat(inside);
     if (found?.isFile() && (found.mode & 0o777) === mode && (await sameBytes(source, this.path(inside))))
       return;
-    await this.#replace(inside, found ? "replaced" : "wrote", (fresh) => copyFile(source, fresh), mode);
+    await this.#replace(inside, found ? "replace" : "write", (fresh) => copyFile(source, fresh), mode);
   }
 
   async link(inside: string, target: string): Promise<void> {
     if ((await this.linkTarget(inside)) === target) return;
-    await this.#replace(inside, `linked to ${target}:`, (fresh) => symlink(target, fresh));
+    await this.#replace(inside, "link", (fresh) => symlink(target, fresh));
   }
 
   async remove(inside: string): Promise<void> {
-    this.#say("removed", inside);
+    this.#say("remove", inside);
     if (!this.#dryRun) await rm(this.path(inside), { force: true });
   }
 
@@ -116,7 +116,7 @@ export class RootFolder {
 
   async #replace(
     inside: string,
-    deed: string,
+    deed: Deed,
     make: (fresh: string) => Promise<void>,
     mode?: number,
   ): Promise<void> {
@@ -136,11 +136,15 @@ export class RootFolder {
     }
   }
 
-  #say(deed: string, inside: string): void {
+  #say(deed: Deed, inside: string): void {
     this.#changed = true;
-    this.#log(`${this.#dryRun ? "would have " : ""}${deed} ${this.path(inside)}`);
+    this.#log(`${this.#dryRun ? `would ${deed}` : done[deed]} ${this.path(inside)}`);
   }
 }
+
+/** What can happen to a path, and how it is told afterwards. */
+const done = { write: "wrote", replace: "replaced", link: "linked", remove: "removed" } as const;
+type Deed = keyof typeof done;
 
 function cannotInstall(path: string, error: unknown): Fault {
   return new Fault("cannot-install", `cannot install ${path}: ${sentenceOf(error)}`, { cause: error });

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const checkout = fileURLToPath(new URL("..", import.meta.url));
+
+test("the bundled product runs from a root folder, and installs itself from there", async () => {
+  const folder = await mkdtemp(`${tmpdir()}/argosy-bundle-`);
+  try {
+    await run(process.execPath, [`${checkout}scripts/bundle.ts`]);
+    const [first, second] = [`${folder}/first`, `${folder}/second`];
+    await mkdir(first);
+    await mkdir(second);
+    await run(`${checkout}build/argosy`, ["install", "--root", first]);
+    await run(`${first}/usr/bin/argosy`, ["install", "--root", second]);
+
+    const { stdout } = await run(`${second}/usr/bin/argosy`, ["--version"]);
+    assert.match(stdout, /^argosy version \d/);
+    assert.match((await run(`${second}/usr/bin/fleetd`, ["-version"])).stdout, /^fleetd version \d/);
+    for (const later of ["etcdctl", "locksmithctl", "coreos-cloudinit"]) {
+      await assert.rejects(
+        run(`${second}/usr/bin/${later}`, ["--any", "words"]),
+        (error: { code?: number; stderr?: string }) =>
+          error.code === 69 &&
+          /^This release of Argosy does not contain .* yet; use .*\n$/.test(error.stderr ?? ""),
+      );
+    }
+    // The daemons are a bundle of their own: it is found and read, and the daemon says what it lacks on this machine.
+    await assert.rejects(
+      run(`${second}/usr/bin/argosy`, ["daemon", "nothing"]),
+      (error: { code?: number; stderr?: string }) => /there is no daemon "nothing"/.test(error.stderr ?? ""),
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
