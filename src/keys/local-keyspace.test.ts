@@ -187,6 +187,50 @@ test("a write whose answer is lost is carried out once", async () => {
   await cluster.stop(gateway);
 });
 
+/** A gateway whose watch of the store can be cut. */
+function cuttable(cluster: Cluster): { readonly gateway: Gateway; readonly cut: () => void } {
+  let broken = new AbortController();
+  const gateway = cluster.gateway({
+    ...bound(cluster.store),
+    watch: (range, after, signal) => {
+      broken = new AbortController();
+      return cluster.store.watch(range, after, AbortSignal.any([signal, broken.signal]));
+    },
+  });
+  return { gateway, cut: () => broken.abort(new Fault("store-unavailable", "Cannot watch, it was cut.")) };
+}
+
+test("a stream that outlives an outage is told what happened meanwhile", async () => {
+  const cluster = new Cluster();
+  const [writer, { gateway, cut }] = [cluster.gateway(), cuttable(cluster)];
+  await cluster.env.settle();
+  const stream = done(await gateway.keyspace.watch(watch("/d", { recursive: true, stream: true }), open));
+  done(await writer.keyspace.write(set("/d/a", "1"), open));
+  assert.equal((await stream.next(open))?.node.key, "/d/a");
+  cut();
+  await cluster.env.settle();
+  assert.equal(gateway.keyspace.status().connected, false);
+  done(await writer.keyspace.write(set("/d/b", "1"), open));
+  done(await writer.keyspace.write({ do: "delete", path: "/d", directory: true, recursive: true }, open));
+  await cluster.env.advance(1_000);
+  assert.equal((await stream.next(open))?.node.key, "/d/b");
+  assert.equal((await stream.next(open))?.action, "delete");
+  await cluster.stop(writer, gateway);
+});
+
+test("a stream ends when more happened in an outage than the history holds", async () => {
+  const cluster = new Cluster();
+  const [writer, { gateway, cut }] = [cluster.gateway(), cuttable(cluster)];
+  done(await writer.keyspace.write(set("/k", "0"), open));
+  const stream = done(await gateway.keyspace.watch(watch("/other", { stream: true }), open));
+  cut();
+  await cluster.env.settle();
+  for (let i = 0; i <= historyLength; i++) done(await writer.keyspace.write(set("/k", String(i)), open));
+  await cluster.env.advance(1_000);
+  assert.equal(await stream.next(open), undefined);
+  await cluster.stop(writer, gateway);
+});
+
 test("a store that is away makes error 300 in bounded time, and reads go on", async () => {
   let away = false;
   const cluster = new Cluster((store) => ({
