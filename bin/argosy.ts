@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
 import process from "node:process";
+import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 
 /**
  * The one program behind every name. The launchers in /usr/bin pass the name they were called by as the first word; a
@@ -13,6 +14,8 @@ const words = called === "argosy" ? process.argv.slice(2) : [called, ...process.
 if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);
+} else if (comesLater(words[0])) {
+  process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
 } else {
   const [{ main }, { argosyProgram }] = await Promise.all([
     import("../src/cli/main.ts"),

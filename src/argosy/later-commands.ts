@@ -18,8 +18,16 @@ export const laterCommands: readonly Command[] = Object.entries(instead).map(([n
   description: `Not part of this release. Until then, use ${other}`,
   passesFlagsOn: true,
   examples: [{ line: name, meaning: "says what to use instead" }],
-  async run({ stderr }) {
-    stderr.write(`This release of Argosy does not contain ${name} yet; use ${other}\n`);
-    return unavailable;
-  },
+  run: async ({ stderr }) => refuseLater(name, (text) => stderr.write(text)),
 }));
+
+/** Whether a word names one of these commands. The entry point asks first, so that none of their flags is judged. */
+export function comesLater(word: string | undefined): word is string {
+  return word !== undefined && Object.hasOwn(instead, word);
+}
+
+/** Says in one sentence that the command is not there yet and what to use; returns the exit code. */
+export function refuseLater(name: string, write: (text: string) => void): number {
+  write(`This release of Argosy does not contain ${name} yet; use ${instead[name] ?? "another command"}\n`);
+  return unavailable;
+}
