@@ -1,7 +1,6 @@
 import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import { jsonFlag, printJson } from "../cli/json.ts";
 import { type Lab, openLab } from "../lab/lab.ts";
-import { Fault } from "../lib/fault.ts";
 import { labName, machineName, nameFlag } from "./lab-flags.ts";
 
 /** `argosy lab exec`. */
@@ -12,18 +11,15 @@ export const labExecCommand: Command = {
   description:
     "Runs the command as root inside the machine, on this terminal, and exits with its exit code. With `all` it runs " +
     "in every machine at once; each line of output begins with the machine's name, and the exit code is the highest " +
-    "of all. Flags of this command come before the machine's name.",
+    "of all. What stands behind `--` belongs to the command, flags and all.",
   flags: [nameFlag, jsonFlag],
   arity: { least: 2 },
-  passesFlagsOn: true,
   examples: [
     { line: "argosy lab exec m1 -- fleetctl list-machines", meaning: "ask the first machine" },
     { line: "argosy lab exec all -- systemctl --failed", meaning: "ask every machine" },
   ],
   run: async (call) => {
-    const [, ...rest] = call.arguments;
-    const words = rest[0] === "--" ? rest.slice(1) : rest;
-    if (words.length === 0) throw new Fault("no-command", "exec needs a command behind the machine's name.");
+    const words = call.arguments.slice(1);
     const lab = await openLab(labName(call));
     if (machineName(call) === "all") return await execEverywhere(call, lab, words);
     const machine = lab.machine(machineName(call));

@@ -17,7 +17,7 @@ import {
 } from "./network.ts";
 import { productLayer, type Product } from "./product-layer.ts";
 import { otherRecords, readRecord, writeRecord } from "./record.ts";
-import { checkRequirements } from "./requirements.ts";
+import { allowMachines, checkRequirements, checkRoot } from "./requirements.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 import { usualMembers } from "./settings.ts";
 import { stopwatch } from "./waiting.ts";
@@ -137,7 +137,8 @@ export async function labUp(options: LabOptions = {}): Promise<Lab> {
   const waiting = (): void => progress(`Another command is at work on lab "${name}"; waiting for it`);
   return await withLabLock(name, waiting, async () => {
     const before = await readRecord(name);
-    const used = (await otherRecords(name)).flatMap(layersOf);
+    const others = await otherRecords(name);
+    const used = others.flatMap(layersOf);
     const root = before?.rootFileSystem ?? (await rootFileSystem({ progress, signal: options.signal, used }));
     const product = options.product && (await productLayer(root, options.product, { progress, used }));
     options.signal?.throwIfAborted();
@@ -146,6 +147,7 @@ export async function labUp(options: LabOptions = {}): Promise<Lab> {
     const record: LabRecord = product === undefined ? plain : { ...plain, productLayer: product };
     await writeRecord(record);
     const lab = await labOf(record);
+    await allowMachines([record, ...others].flatMap((each) => each.machines).length, progress);
     await start(lab, record, options);
     return lab;
   });
@@ -291,6 +293,7 @@ async function labOf(record: LabRecord): Promise<Lab> {
 }
 
 async function withLabLock<T>(name: string, waiting: () => void, work: () => Promise<T>): Promise<T> {
+  checkRoot();
   return await withLock(`lab-${name}`, waiting, work);
 }
 

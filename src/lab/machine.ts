@@ -22,6 +22,7 @@ import {
 import { connectMachine, setCable } from "./network.ts";
 import { attachProgram, runProgram, type Finished, type ProgramOptions } from "./programs.ts";
 import { fleetPort, hostsSetting, keysPort, machineSettings } from "./settings.ts";
+import { checkRoot } from "./requirements.ts";
 import { waitUntil } from "./waiting.ts";
 
 /** What `argosy lab status` tells of a machine. */
@@ -219,6 +220,7 @@ export class Machine {
     words: readonly string[],
     added: Readonly<Record<string, string>> = {},
   ): Promise<readonly string[]> {
+    checkRoot();
     const pid = await firstProcess(this.#group);
     if (pid === undefined) {
       throw new Fault(

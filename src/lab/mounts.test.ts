@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mountsBelow, parseMounts } from "./mounts.ts";
+import { fileSystemAt, mountsBelow, parseMounts } from "./mounts.ts";
 
 // Lines in the format of proc(5), /proc/pid/mountinfo.
 const text = String.raw`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -26,4 +26,12 @@ test("mounts below a folder come innermost first and do not include its neighbou
     "/var/lib/argosy/lab/a/m1/root/odd name",
     "/var/lib/argosy/lab/a/m1/root",
   ]);
+});
+
+test("a path lies on the innermost mount above it", () => {
+  const mounts = parseMounts(text);
+  assert.equal(fileSystemAt(mounts, "/var/lib/argosy/lab/a/m1/root/etc/hosts"), "overlay");
+  assert.equal(fileSystemAt(mounts, "/var/lib/argosy/lab/abc"), "ext4");
+  assert.equal(fileSystemAt(mounts, "/var/lib/argosy/lab/ab"), "tmpfs");
+  assert.equal(fileSystemAt([], "/"), undefined);
 });

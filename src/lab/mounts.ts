@@ -26,6 +26,15 @@ export function mountsBelow(mounts: readonly Mount[], folder: string): readonly 
     .reverse();
 }
 
+/** The kind of file system that a path lies on, whether there is something at the path yet or not. */
+export function fileSystemAt(mounts: readonly Mount[], path: string): string | undefined {
+  const above = mounts.filter(
+    (mount) => mount.path === "/" || path === mount.path || path.startsWith(`${mount.path}/`),
+  );
+  // Of two mounts at one path the later one is seen.
+  return above.toSorted((one, other) => one.path.length - other.path.length).at(-1)?.fileSystem;
+}
+
 /** The kernel writes a space, tab, line feed and backslash as a backslash and three octal digits. */
 function unescaped(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>

@@ -90,7 +90,8 @@ export const recipe: Recipe = {
       "[Journal]\nStorage=persistent\nSystemMaxUse=256M\nRateLimitBurst=0\n",
     "/etc/systemd/system.conf.d/lab.conf": "[Manager]\nShowStatus=no\nDefaultTimeoutStopSec=15s\n",
     // The keys of a machine's ssh server are its own, made when somebody first asks for them.
-    "/etc/systemd/system/ssh@.service.d/lab.conf": "[Service]\nExecStartPre=/usr/bin/ssh-keygen -A\n",
+    "/etc/systemd/system/ssh.service.d/lab.conf":
+      "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n",
     // A machine of a lab has nobody outside to ask.
     "/etc/resolv.conf": "",
     "/etc/hostname": "lab\n",

@@ -1,6 +1,9 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, writeFile } from "node:fs/promises";
 import { arch, platform } from "node:os";
 import { Fault } from "../lib/fault.ts";
+import { mounts, readIfThere } from "./disk.ts";
+import { labsFolder } from "./layout.ts";
+import { fileSystemAt } from "./mounts.ts";
 
 /** Programs the lab runs, and the Debian package each comes in. */
 const programs: Readonly<Record<string, string>> = {
@@ -25,10 +28,11 @@ export async function checkRequirements(): Promise<void> {
       `The lab is made for x86-64 and this machine is ${arch()}; use another machine.`,
     );
   }
-  if (process.getuid?.() !== 0) {
+  checkRoot();
+  if (fileSystemAt(await mounts(), labsFolder) === "overlay") {
     throw new Fault(
-      "not-root",
-      "The lab needs root, because it boots machines and makes network interfaces; run it with sudo.",
+      "disks-on-overlay",
+      `The disks of a lab's machines cannot lie on an overlay, as ${labsFolder} does here; mount a real disk or a tmpfs there.`,
     );
   }
   const missing: string[] = [];
@@ -40,6 +44,31 @@ export async function checkRequirements(): Promise<void> {
     "programs-missing",
     `The lab lacks programs; install them with: apt-get install ${missing.join(" ")}`,
   );
+}
+
+/** Throws Fault `not-root` for anybody else. */
+export function checkRoot(): void {
+  if (process.getuid?.() === 0) return;
+  throw new Fault(
+    "not-root",
+    "The lab needs root, because it boots machines and makes network interfaces; run it with sudo.",
+  );
+}
+
+/** inotify(7): how many sets of watches one user may have. All machines' systemd share root's. */
+const watchLimitFile = "/proc/sys/fs/inotify/max_user_instances";
+
+/** What one machine may need, with some containers in it; and what the rest of this machine may. */
+const watchesOfMachine = 20;
+const watchesOfHost = 64;
+
+/** Raises the limit that machines would run into first, when there are too many of them for it. */
+export async function allowMachines(count: number, progress: (line: string) => void): Promise<void> {
+  const present = Number(await readIfThere(watchLimitFile));
+  const needed = watchesOfHost + watchesOfMachine * count;
+  if (present >= needed) return;
+  progress(`Raising fs.inotify.max_user_instances from ${present} to ${needed}: ${count} machines need it`);
+  await writeFile(watchLimitFile, String(needed));
 }
 
 async function isInPath(program: string): Promise<boolean> {
