@@ -302,6 +302,33 @@ test("Replaces: units that need the replaced one beside them go with it", () => 
   assert.equal(whereOf(plan)["mate.service"], "m1");
 });
 
+test("Replaces: units that came to share a machine are parted as soon as the replaced one fits elsewhere", () => {
+  const shared = {
+    units: [unit("kick", "Replaces=old.service"), unit("old")],
+    placements: { kick: "m1", old: "m1" },
+  };
+  assert.deepEqual(schedule(cluster({ ...shared, machines: machines(1) })).decisions, []);
+  const plan = schedule(cluster({ ...shared, machines: machines(2) }));
+  assert.deepEqual(kindsOf(plan), ["move old.service"]);
+});
+
+test("Replaces: a move that fails half-way leaves everything as it was, global units too", () => {
+  const first = { ...machine("m1"), metadata: { zone: "a" } };
+  const seen = cluster({
+    units: [
+      unit("global", "Global=true\nConflicts=old.service\nMachineMetadata=zone=a"),
+      unit("kick", "Replaces=old.service"),
+      unit("mate", "MachineOf=old.service\nMachineMetadata=zone=a"),
+      unit("old"),
+    ],
+    machines: [first, machine("m2")],
+    placements: { kick: "m1", mate: "m1", old: "m1" },
+  });
+  const plan = schedule(seen);
+  assert.deepEqual(plan.decisions, []);
+  assert.deepEqual(plan.holds.get("m1"), ["kick.service", "mate.service", "old.service"]);
+});
+
 test("Replaces in both directions is ignored", () => {
   const seen = cluster({
     units: [unit("a", "Replaces=b.service"), unit("b", "Replaces=a.service")],

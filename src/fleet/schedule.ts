@@ -125,7 +125,7 @@ function putInPlaceOfOthers(board: Board, unit: PlannedUnit, model: MachineModel
   const allMoved = inTheWay.every(
     (other) => board.where(other) !== model.machine.id || moveAway(board, other, model, moves),
   );
-  if (allMoved && model.broken() === undefined) {
+  if (allMoved) {
     noteMoves(board, moves, unit.name);
     return true;
   }
