@@ -95,9 +95,18 @@ test("a client reads its own write, and the index goes on after a restart", asyn
 });
 
 test("three gateways that write at once lose nothing", async () => {
-  const cluster = new Cluster();
+  const cluster: Cluster = new Cluster((store) => ({
+    ...bound(store),
+    commit: async (transaction) => {
+      // Time to plan on what is about to change.
+      await cluster.env.clock.sleep(1);
+      return store.commit(transaction);
+    },
+  }));
   const gateways = [cluster.gateway(), cluster.gateway(), cluster.gateway()];
-  done(await (gateways[0] as Gateway).keyspace.write(set("/counter", "0"), open));
+  const begun = (gateways[0] as Gateway).keyspace.write(set("/counter", "0"), open);
+  await cluster.env.advance(100);
+  done(await begun);
   let finished = 0;
   const increment = async (gateway: Gateway): Promise<void> => {
     for (;;) {
@@ -118,6 +127,30 @@ test("three gateways that write at once lose nothing", async () => {
   const { index } = done(await read(gateways[0] as Gateway, "/counter"));
   assert.equal(index, 31);
   await cluster.stop(...gateways);
+});
+
+test("a write that came too late is planned again, whatever else is written to the store", async () => {
+  const cluster = new Cluster();
+  const faster = cluster.gateway();
+  let overtake = async (): Promise<void> => undefined;
+  const slower = cluster.gateway({
+    ...bound(cluster.store),
+    commit: async (transaction) => {
+      await overtake();
+      return cluster.store.commit(transaction);
+    },
+  });
+  await cluster.env.settle();
+  overtake = async () => {
+    overtake = async () => undefined;
+    done(await faster.keyspace.write(set("/a", "1"), open));
+    const other = { do: "put", key: "/argosy/fleet/x", value: "" } as const;
+    await cluster.store.commit({ when: [], then: [other] });
+  };
+  const answer = slower.keyspace.write(set("/b", "1"), open);
+  await cluster.env.advance(10_000);
+  assert.equal(done(await answer).index, 2);
+  await cluster.stop(faster, slower);
 });
 
 test("a refusal of a gateway that lags behind is checked against the store", async () => {
