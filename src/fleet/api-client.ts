@@ -1,0 +1,172 @@
+import { Fault } from "../lib/fault.ts";
+import type { Revision } from "../store/store.ts";
+import type { UnitFile } from "../unit/unit-file.ts";
+import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
+import { exitCodeHeader } from "./api-local.ts";
+import type { JournalOptions } from "./local-machine.ts";
+import type { TargetState, UnitName } from "./model.ts";
+
+/**
+ * Carries one request to a fleet API. Throws Fault `endpoint-unreachable`; a status that tells of a failure is an answer.
+ * @param path with its query, beginning with `/`
+ * @param body JSON
+ */
+export type Transport = (
+  method: "GET" | "PUT" | "DELETE",
+  path: string,
+  body?: string,
+  signal?: AbortSignal,
+) => Promise<Response>;
+
+/** Units that changed, as `GET /argosy/v1/changes` tells them. */
+export interface UnitChanges {
+  /** Ask for what comes after this next. */
+  readonly revision: Revision;
+  readonly units: readonly UnitReport[];
+}
+
+/**
+ * A client of the fleet API v1. Every call throws Fault `endpoint-unreachable` when there is no answer and `api-STATUS`
+ * (`api-400`) with the server's message when it refuses.
+ */
+export class FleetClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async units(): Promise<readonly UnitEntity[]> {
+    return await this.#all("/fleet/v1/units", "units");
+  }
+
+  async states(): Promise<readonly StateEntity[]> {
+    return await this.#all("/fleet/v1/state", "states");
+  }
+
+  async machines(): Promise<readonly MachineEntity[]> {
+    return await this.#all("/fleet/v1/machines", "machines");
+  }
+
+  /** One unit, or undefined when the registry does not have it. */
+  async unit(name: UnitName): Promise<UnitEntity | undefined> {
+    const response = await this.#transport("GET", unitPath(name));
+    if (response.status === 404) return await discard(response);
+    return (await json(response)) as UnitEntity;
+  }
+
+  /** Every state of one unit; one machine's unless it is global or moving. */
+  async statesOf(name: UnitName): Promise<readonly StateEntity[]> {
+    return await this.#all(`/fleet/v1/state?unitName=${encodeURIComponent(name)}`, "states");
+  }
+
+  /** Writes a unit's options together with what is wanted of it. */
+  async putUnit(name: UnitName, options: UnitFile, desiredState: TargetState): Promise<void> {
+    await this.#put(name, { desiredState, name, options });
+  }
+
+  async setTarget(name: UnitName, desiredState: TargetState): Promise<void> {
+    await this.#put(name, { desiredState, name });
+  }
+
+  /** Removes a unit; false when the registry did not have it. */
+  async destroy(name: UnitName): Promise<boolean> {
+    const response = await this.#transport("DELETE", unitPath(name));
+    if (response.status !== 404) await refused(response);
+    await discard(response);
+    return response.status !== 404;
+  }
+
+  /**
+   * The units out of `names` that changed after a revision (0: all of them, at once), as soon as there are any; none
+   * when the server's patience ends first. Undefined from a server that does not have this request.
+   */
+  async changes(
+    names: readonly UnitName[],
+    after: Revision,
+    signal?: AbortSignal,
+  ): Promise<UnitChanges | undefined> {
+    const query = names.map((name) => `&unit=${encodeURIComponent(name)}`).join("");
+    const response = await this.#transport(
+      "GET",
+      `/argosy/v1/changes?after=${after}${query}`,
+      undefined,
+      signal,
+    );
+    if (response.status === 404) return await discard(response);
+    return (await json(response)) as UnitChanges;
+  }
+
+  /** What `systemctl status` prints on the unit's machine, and its exit code. */
+  async status(name: UnitName): Promise<{ readonly text: string; readonly exitCode: number }> {
+    const response = await this.#transport("GET", `/argosy/v1/units/${encodeURIComponent(name)}/status`);
+    await refused(response);
+    return { text: await response.text(), exitCode: Number(response.headers.get(exitCodeHeader) ?? 0) };
+  }
+
+  /** What `journalctl` prints on the unit's machine, piece by piece. */
+  async *journal(name: UnitName, options: JournalOptions, signal: AbortSignal): AsyncGenerator<string> {
+    const query = new URLSearchParams({
+      lines: String(options.lines),
+      follow: String(options.follow),
+      output: options.output,
+    });
+    const path = `/argosy/v1/units/${encodeURIComponent(name)}/journal?${query.toString()}`;
+    const response = await this.#transport("GET", path, undefined, signal);
+    await refused(response);
+    const decoder = new TextDecoder();
+    for await (const piece of response.body ?? []) yield decoder.decode(piece, { stream: true });
+  }
+
+  async #put(name: UnitName, unit: object): Promise<void> {
+    const response = await this.#transport("PUT", unitPath(name), JSON.stringify(unit));
+    await refused(response);
+    await discard(response);
+  }
+
+  async #all<Item>(path: string, field: string): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let token: string | undefined;
+    do {
+      const next =
+        token === undefined
+          ? ""
+          : `${path.includes("?") ? "&" : "?"}nextPageToken=${encodeURIComponent(token)}`;
+      const page = (await json(await this.#transport("GET", path + next))) as Record<string, unknown>;
+      items.push(...((page[field] ?? []) as Item[]));
+      token = page.nextPageToken as string | undefined;
+    } while (token !== undefined);
+    return items;
+  }
+}
+
+function unitPath(name: UnitName): string {
+  return `/fleet/v1/units/${encodeURIComponent(name)}`;
+}
+
+async function json(response: Response): Promise<unknown> {
+  await refused(response);
+  return await response.json();
+}
+
+/** Reads a body that says nothing to its end, so that the connection can carry the next request. */
+async function discard(response: Response): Promise<undefined> {
+  await response.text();
+  return undefined;
+}
+
+/** Throws what a refusal says, in the words fleetctl v1.0.0 had for it. */
+async function refused(response: Response): Promise<void> {
+  if (response.ok) return;
+  const text = await response.text();
+  throw new Fault(`api-${response.status}`, `googleapi: Error ${response.status}: ${messageOf(text)}`);
+}
+
+function messageOf(text: string): string {
+  try {
+    const body = JSON.parse(text) as { error?: { message?: string } } | null;
+    return body?.error?.message ?? text;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,146 @@
+import { readFileSync } from "node:fs";
+import {
+  Agent as HttpAgent,
+  type IncomingMessage,
+  type RequestOptions,
+  request as requestHttp,
+} from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { Readable } from "node:stream";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import type { Transport } from "./api-client.ts";
+
+/** Where fleet's API is when nothing else is said. */
+export const defaultEndpoint = "unix:///run/fleet.sock";
+
+/** Files for TLS; all of them optional. Without `caFile` the system's authorities count. */
+export interface TlsFiles {
+  readonly keyFile: string;
+  readonly certFile: string;
+  readonly caFile: string;
+}
+
+/** Connections a client opens to one endpoint. */
+const mostConnections = 16;
+
+/**
+ * Opens the way to a fleet API; no connection is made yet.
+ * @param endpoint `unix:///PATH`, `file:///PATH`, `http://ADDRESS:PORT` or `https://ADDRESS:PORT`
+ * Throws Fault `bad-endpoint`, or `file-unreadable` for the files of TLS.
+ */
+export function transportTo(endpoint: string, tls: TlsFiles): Transport {
+  const target = readEndpoint(endpoint);
+  const pool = { keepAlive: true, maxSockets: mostConnections };
+  const secure = target.secure ? new HttpsAgent({ ...pool, ...readTls(tls) }) : undefined;
+  const plain = new HttpAgent(pool);
+  return async (method, path, body, signal) =>
+    await new Promise<Response>((resolve, reject) => {
+      const headers =
+        body === undefined
+          ? {}
+          : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
+      const options: RequestOptions = {
+        ...target.connect,
+        method,
+        path,
+        headers: { Host: target.hostHeader, ...headers },
+        agent: secure ?? plain,
+        ...(signal === undefined ? {} : { signal }),
+      };
+      const request = secure === undefined ? requestHttp(options) : requestHttps(options);
+      request.on("response", (incoming) => resolve(responseOf(incoming)));
+      request.on("error", (error) => {
+        reject(signal?.aborted === true ? signal.reason : unreachable(endpoint, error));
+      });
+      request.end(body);
+    });
+}
+
+function responseOf(incoming: IncomingMessage): Response {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (typeof value === "string") headers.set(name, value);
+  }
+  const status = incoming.statusCode ?? 500;
+  if (status === 204 || status === 304) {
+    incoming.resume();
+    return new Response(null, { status, headers });
+  }
+  return new Response(Readable.toWeb(incoming) as ReadableStream<Uint8Array>, { status, headers });
+}
+
+interface Target {
+  readonly secure: boolean;
+  readonly connect: { readonly socketPath: string } | { readonly host: string; readonly port: number };
+  readonly hostHeader: string;
+}
+
+function readEndpoint(endpoint: string): Target {
+  if (!endpoint.includes(":")) throw new Fault("bad-endpoint", "URL scheme undefined");
+  let url: URL;
+  try {
+    url = new URL(endpoint);
+  } catch {
+    throw new Fault(
+      "bad-endpoint",
+      `the endpoint "${endpoint}" is not a URL such as ${defaultEndpoint} or http://10.0.0.1:49153`,
+    );
+  }
+  const scheme = url.protocol.slice(0, -1);
+  if (scheme === "unix" || scheme === "file") {
+    if (url.host !== "") {
+      throw new Fault(
+        "bad-endpoint",
+        `unable to connect to host "${url.host}" with scheme "${scheme}"; write three slashes`,
+      );
+    }
+    return {
+      secure: false,
+      connect: { socketPath: decodeURIComponent(url.pathname) },
+      hostHeader: "domain-sock",
+    };
+  }
+  if (scheme !== "http" && scheme !== "https") {
+    throw new Fault("bad-endpoint", `URL scheme "${scheme}" is not one of unix, file, http and https`);
+  }
+  const secure = scheme === "https";
+  const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
+  return { secure, connect: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, hostHeader: url.host };
+}
+
+function readTls(tls: TlsFiles): { key?: string; cert?: string; ca?: string } {
+  return {
+    ...(tls.keyFile === "" ? {} : { key: readText(tls.keyFile) }),
+    ...(tls.certFile === "" ? {} : { cert: readText(tls.certFile) }),
+    ...(tls.caFile === "" ? {} : { ca: readText(tls.caFile) }),
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Fault("file-unreadable", `cannot read ${path}: ${sentenceOf(error)}`, { cause: error });
+  }
+}
+
+function unreachable(endpoint: string, error: Error): Fault {
+  const code = "code" in error ? String(error.code) : "";
+  const why = causes.get(code) ?? error.message;
+  return new Fault(
+    "endpoint-unreachable",
+    `Cannot reach the fleet API at ${endpoint}: ${why}. ` +
+      "Check fleet.socket and fleet.service there, or name another endpoint with --endpoint or FLEETCTL_ENDPOINT.",
+    { cause: error },
+  );
+}
+
+const causes: ReadonlyMap<string, string> = new Map([
+  ["ENOENT", "there is no such socket"],
+  ["ECONNREFUSED", "nothing listens there"],
+  ["EACCES", "permission denied"],
+  ["ECONNRESET", "the connection was cut off"],
+  ["EHOSTUNREACH", "there is no route to it"],
+  ["ENOTFOUND", "the name is not known"],
+  ["ETIMEDOUT", "it does not answer"],
+]);

@@ -1,0 +1,159 @@
+import { type Call, exitCodes, type Flag } from "../cli/command.ts";
+import type { FleetClient } from "../fleet/api-client.ts";
+import type { UnitReport } from "../fleet/api-entities.ts";
+import type { TargetState } from "../fleet/model.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
+import { splitName } from "../unit/name.ts";
+import { fail } from "./columns.ts";
+import type { Connect } from "./connect.ts";
+import { machineLegend } from "./legend.ts";
+import { inParallel } from "./parallel.ts";
+import { type replaceable, type SourcedUnit, sourceUnit } from "./source.ts";
+import type { Verdict } from "./verdicts.ts";
+import { type Outcomes, waitForUnits } from "./wait.ts";
+
+/** A verb that creates units when need be and asks for a state of them: submit, load and start. */
+export interface Activation {
+  readonly verb: keyof typeof replaceable;
+  readonly target: TargetState;
+  /** Undefined for a verb that does not wait. */
+  readonly judge: ((report: UnitReport) => Verdict) | undefined;
+}
+
+/** How long one of the attempts of --block-attempts is (fleetctl v1.0.0). */
+export const attemptMs = 2000;
+
+export const createFlags: readonly Flag[] = [
+  { name: "replace", kind: "switch", summary: "replace units of the registry that differ from the files" },
+  { name: "sign", kind: "switch", summary: "without effect", hidden: true },
+];
+
+export const waitFlags: readonly Flag[] = [
+  {
+    name: "block-attempts",
+    kind: "number",
+    summary: "wait this many times 2 seconds; 0 waits for as long as it takes",
+    otherwise: "0",
+  },
+  { name: "no-block", kind: "switch", summary: "do not wait" },
+];
+
+/** Carries out submit, load and start: all units are written first, then waited for together. */
+export async function activate(call: Call, connect: Connect, activation: Activation): Promise<number> {
+  if (call.arguments.length === 0) return noUnits(call);
+  const client = connect(call);
+  let units: readonly SourcedUnit[];
+  try {
+    const looked = await inParallel(call.arguments, async (argument) => {
+      return await sourceUnit(call, client, activation.verb, argument);
+    });
+    units = Array.from(new Map(looked.map((unit) => [unit.name, unit])).values());
+    await inParallel(units, async (unit) => await create(client, unit, activation.target));
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return fail(call, `Error creating units: ${error.message}`);
+  }
+  for (const unit of units) {
+    if (unit.file !== undefined) call.stdout.write(`Unit ${unit.name} ${unit.global ? "" : "inactive"}\n`);
+  }
+  if (activation.judge === undefined) return exitCodes.done;
+  const triggered = units.filter(
+    (unit) => unit.file !== undefined || unit.existing?.desiredState !== activation.target,
+  );
+  try {
+    await inParallel(triggered, async (unit) => await setTarget(client, unit, activation.target));
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return fail(call, `Error ${activation.verb}ing units: ${error.message}`);
+  }
+  return await follow(call, client, activation.verb, activation.judge, triggered);
+}
+
+/** A template is only ever submitted; everything else is written together with what is wanted of it, in one request. */
+async function create(client: FleetClient, { name, file }: SourcedUnit, target: TargetState): Promise<void> {
+  if (file === undefined) return;
+  try {
+    await client.putUnit(name, file, isTemplate(name) ? "inactive" : target);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    throw new Fault(error.code, `failed creating unit ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+async function setTarget(
+  client: FleetClient,
+  { name, file }: SourcedUnit,
+  target: TargetState,
+): Promise<void> {
+  if (file === undefined || isTemplate(name)) await client.setTarget(name, target);
+}
+
+function isTemplate(name: string): boolean {
+  return splitName(name)?.isTemplate === true;
+}
+
+async function follow(
+  call: Call,
+  client: FleetClient,
+  verb: Activation["verb"],
+  judge: (report: UnitReport) => Verdict,
+  units: readonly SourcedUnit[],
+): Promise<number> {
+  const waitFor: string[] = [];
+  for (const { name, global } of units) {
+    if (global) call.stdout.write(`Triggered global unit ${name} ${verb}\n`);
+    else if (call.flags.on("no-block")) call.stdout.write(`Triggered unit ${name} ${verb}\n`);
+    else waitFor.push(name);
+  }
+  const patient = call.flags.given("block-attempts");
+  const attempts = call.flags.number("block-attempts") ?? 0;
+  try {
+    const outcomes = await waitForUnits({
+      client,
+      clock: call.env.clock,
+      names: waitFor,
+      judge: (report) => {
+        const verdict = judge(report);
+        // Whoever says how long to wait waits for a machine that can take the unit, too.
+        return patient && verdict.kind === "unplaced" ? { kind: "pending" } : verdict;
+      },
+      settled: (name, verdict) => tell(call, name, verdict),
+      limitMs: attempts === 0 ? undefined : attempts * attemptMs,
+      signal: call.signal,
+    });
+    return exitCodeOf(call, waitFor, outcomes, verb === "start" ? "launched" : "loaded");
+  } catch (error) {
+    if (call.signal.aborted || !isFault(error)) throw error;
+    return waitFailed(call, sentenceOf(error));
+  }
+}
+
+function tell(call: Call, name: string, verdict: Verdict): void {
+  if (verdict.kind === "done") call.stdout.write(`${verdict.line}\n`);
+  if (verdict.kind === "failed") call.stderr.write(`Error waiting for units: ${verdict.sentence}\n`);
+  if (verdict.kind !== "unplaced") return;
+  const lines = verdict.reasons.map(({ machine, why }) =>
+    machine === undefined ? `  ${why}` : `  ${machineLegend(machine, false)}: ${why}`,
+  );
+  const close = `It is placed as soon as a machine fits. To wait for that: --block-attempts=0; to give it up: fleetctl unload ${name}`;
+  call.stderr.write([`Unit ${name} cannot be placed on any machine now:`, ...lines, close, ""].join("\n"));
+}
+
+function exitCodeOf(call: Call, names: readonly string[], outcomes: Outcomes, state: TargetState): number {
+  const late = names.find((name) => !outcomes.has(name));
+  if (late !== undefined)
+    return waitFailed(call, `timed out waiting for unit ${late} to report state ${state}`);
+  const kinds = new Set(Array.from(outcomes.values(), (verdict) => verdict.kind));
+  if (kinds.has("failed")) return exitCodes.failed;
+  return kinds.has("unplaced") ? exitCodes.notPlaced : exitCodes.done;
+}
+
+function waitFailed(call: Call, why: string): number {
+  return fail(call, `Error waiting for units: ${why}\nError waiting for unit states, exit status: ${why}`);
+}
+
+/** What fleetctl v1.0.0 does when nothing is named: it says so and is content. */
+export function noUnits(call: Call): number {
+  call.stderr.write("No units given\n");
+  return exitCodes.done;
+}

@@ -1,0 +1,61 @@
+import type { Call, Flag } from "../cli/command.ts";
+import { exitCodes } from "../cli/command.ts";
+import { jsonFlag, printJson } from "../cli/json.ts";
+import { tabbedTable } from "../lib/table.ts";
+
+/** The columns a listing can show: how each is made of a row; an empty cell is shown as `-`. */
+export type Columns<Row> = Readonly<Record<string, (row: Row, full: boolean) => string>>;
+
+/** The flags of a listing (fleetctl v1.0.0), and --json. */
+export function listFlags(fields: string, columns: readonly string[]): readonly Flag[] {
+  return [
+    {
+      name: "fields",
+      kind: "text",
+      placeholder: "LIST",
+      summary: `columns out of ${columns.join(",")}`,
+      otherwise: fields,
+    },
+    { name: "full", short: "l", kind: "switch", summary: "do not shorten IDs and hashes" },
+    { name: "no-legend", kind: "switch", summary: "do not print the line with the names of the columns" },
+    jsonFlag,
+  ];
+}
+
+/** Prints rows in the columns that --fields names, or `raw` as JSON; returns the exit code. */
+export async function printRows<Row>(
+  call: Call,
+  columns: Columns<Row>,
+  read: () => Promise<{ readonly rows: readonly Row[]; readonly raw: unknown }>,
+): Promise<number> {
+  const fields = call.flags.text("fields") ?? "";
+  if (fields === "") return fail(call, "Must define output format");
+  const names = fields.split(",");
+  const unknown = names.find((name) => !Object.hasOwn(columns, name));
+  if (unknown !== undefined) return fail(call, `Invalid key in output format: "${unknown}"`);
+  const { rows, raw } = await read();
+  if (call.flags.on("json")) {
+    printJson(call, raw);
+    return exitCodes.done;
+  }
+  const full = call.flags.on("full");
+  const header = call.flags.on("no-legend") ? [] : [names.map((name) => name.toUpperCase())];
+  const lines = rows.map((row) => names.map((name) => orDash(columns[name]?.(row, full) ?? "")));
+  call.stdout.write([...tabbedTable([...header, ...lines]), ""].join("\n"));
+  return exitCodes.done;
+}
+
+function orDash(cell: string): string {
+  return cell === "" ? "-" : cell;
+}
+
+/** Says why on standard error and gives the exit code of a failure. */
+export function fail(call: Call, sentence: string): number {
+  call.stderr.write(`${sentence}\n`);
+  return exitCodes.failed;
+}
+
+/** A hash as tables show it: its first 7 digits, or all. */
+export function shownHash(hash: string, full: boolean): string {
+  return full ? hash : hash.slice(0, 7);
+}

@@ -1,0 +1,109 @@
+import { type Call, exitCodes } from "../cli/command.ts";
+import type { FleetClient } from "../fleet/api-client.ts";
+import type { UnitEntity, UnitReport } from "../fleet/api-entities.ts";
+import { requirementsOf } from "../fleet/options.ts";
+import { isFault } from "../lib/fault.ts";
+import { withServiceSuffix } from "../unit/name.ts";
+import { attemptMs, noUnits } from "./activate.ts";
+import { fail } from "./columns.ts";
+import type { Connect } from "./connect.ts";
+import { inParallel } from "./parallel.ts";
+import { fileOf } from "./unit-options.ts";
+import type { Verdict } from "./verdicts.ts";
+import { waitForUnits } from "./wait.ts";
+
+/** A verb that takes units down: stop and unload. */
+export interface Deactivation {
+  readonly verb: "stop" | "unload";
+  readonly target: "loaded" | "inactive";
+  /** The verb in the sentence that ends it. */
+  readonly past: "stopped" | "unloaded";
+  readonly judge: (report: UnitReport) => Verdict;
+  /** What to do with a unit in this state: carry on, leave it out, or end with an error. */
+  readonly check: (unit: UnitEntity) => "take" | "skip" | { readonly problem: string };
+}
+
+/** Carries out stop and unload; returns once no process of the units is left. */
+export async function deactivate(call: Call, connect: Connect, deactivation: Deactivation): Promise<number> {
+  const { verb, target } = deactivation;
+  if (call.arguments.length === 0) return noUnits(call);
+  const client = connect(call);
+  const found = await findUnits(call, client);
+  if (found.length === 0) return notFound(call);
+  const units: UnitEntity[] = [];
+  for (const unit of found) {
+    const check = deactivation.check(unit);
+    if (typeof check === "object") return fail(call, check.problem);
+    if (check === "take") units.push(unit);
+  }
+  const names = found.map(({ name }) => name).join(" ");
+  try {
+    await inParallel(units, async ({ name }) => await client.setTarget(name, target));
+    const problem = await follow(call, client, deactivation, units);
+    if (problem !== undefined) return fail(call, `Failed to ${verb} units [${names}]. err: ${problem}`);
+  } catch (error) {
+    if (call.signal.aborted || !isFault(error)) throw error;
+    return fail(call, `Failed to ${verb} units [${names}]. err: ${error.message}`);
+  }
+  call.stderr.write(`Successfully ${deactivation.past} units [${names}].\n`);
+  return exitCodes.done;
+}
+
+async function follow(
+  call: Call,
+  client: FleetClient,
+  { verb, target, judge }: Deactivation,
+  units: readonly UnitEntity[],
+): Promise<string | undefined> {
+  const waitFor: string[] = [];
+  for (const unit of units) {
+    if (isGlobal(unit)) call.stdout.write(`Triggered global unit ${unit.name} ${verb}\n`);
+    else if (call.flags.on("no-block")) call.stdout.write(`Triggered unit ${unit.name} ${verb}\n`);
+    else waitFor.push(unit.name);
+  }
+  return await waitUntilDown(call, client, waitFor, judge, target);
+}
+
+/** Waits for units to go down, printing each; the problem of the first one that did not. */
+export async function waitUntilDown(
+  call: Call,
+  client: FleetClient,
+  names: readonly string[],
+  judge: (report: UnitReport) => Verdict,
+  state: string,
+): Promise<string | undefined> {
+  const attempts = call.flags.number("block-attempts") ?? 0;
+  const outcomes = await waitForUnits({
+    client,
+    clock: call.env.clock,
+    names,
+    judge,
+    settled: (_name, verdict) => {
+      if (verdict.kind === "done") call.stdout.write(`${verdict.line}\n`);
+    },
+    limitMs: attempts === 0 ? undefined : attempts * attemptMs,
+    signal: call.signal,
+  });
+  for (const name of names) {
+    const verdict = outcomes.get(name);
+    if (verdict === undefined) return `timed out waiting for unit ${name} to report state ${state}`;
+    if (verdict.kind === "failed") return verdict.sentence;
+  }
+  return undefined;
+}
+
+/** The units that the arguments name and the registry has, each once. */
+export async function findUnits(call: Call, client: FleetClient): Promise<readonly UnitEntity[]> {
+  const names = Array.from(new Set(call.arguments.map(withServiceSuffix)));
+  const units = await inParallel(names, async (name) => await client.unit(name));
+  return units.filter((unit) => unit !== undefined);
+}
+
+export function notFound(call: Call): number {
+  call.stderr.write("Units not found in registry\n");
+  return exitCodes.done;
+}
+
+export function isGlobal(unit: UnitEntity): boolean {
+  return requirementsOf(fileOf(unit), unit.name).global;
+}

@@ -1,0 +1,46 @@
+import type { CommandGroup } from "../cli/command.ts";
+import { cat } from "./cat.ts";
+import { connectWith, globalFlags, type OpenTransport } from "./connect.ts";
+import { destroy } from "./destroy.ts";
+import { journal } from "./journal.ts";
+import { listMachines } from "./list-machines.ts";
+import { listUnitFiles } from "./list-unit-files.ts";
+import { listUnits } from "./list-units.ts";
+import { load } from "./load.ts";
+import { start } from "./start.ts";
+import { status } from "./status.ts";
+import { stop } from "./stop.ts";
+import { submit } from "./submit.ts";
+import { unload } from "./unload.ts";
+
+/**
+ * fleetctl as a value: its commands over any transport.
+ * @param version printed by `fleetctl version`
+ */
+export function fleetctlProgram(open: OpenTransport, version: string): CommandGroup {
+  const connect = connectWith(open);
+  const verbs = [
+    cat,
+    destroy,
+    journal,
+    listMachines,
+    listUnitFiles,
+    listUnits,
+    load,
+    start,
+    status,
+    stop,
+    submit,
+    unload,
+  ];
+  return {
+    name: "fleetctl",
+    summary: "fleetctl is a command-line interface to fleet, the cluster-wide CoreOS init system.",
+    description:
+      "To get help about any command, run fleetctl help COMMAND. Commands may be shortened to a unique prefix. Every global flag has an environment variable, such as FLEETCTL_ENDPOINT.",
+    version,
+    prefixes: true,
+    flags: globalFlags,
+    commands: verbs.map((verb) => verb(connect)),
+  };
+}

@@ -1,0 +1,155 @@
+import type { Call } from "../cli/command.ts";
+import type { FleetClient } from "../fleet/api-client.ts";
+import type { UnitEntity } from "../fleet/api-entities.ts";
+import type { TargetState, UnitName } from "../fleet/model.ts";
+import { problemWithOptions, warningsAbout } from "../fleet/options-check.ts";
+import { requirementsOf } from "../fleet/options.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import { hashUnitText } from "../unit/hash.ts";
+import { problemWithName, splitName, withServiceSuffix } from "../unit/name.ts";
+import { parseUnitFile } from "../unit/parse.ts";
+import { printUnitFile } from "../unit/print.ts";
+import type { UnitFile } from "../unit/unit-file.ts";
+import { fileOf } from "./unit-options.ts";
+
+/** The verbs that create units, and the present desired states in which each may replace one (fleetctl v1.0.0). */
+export const replaceable: Readonly<Record<"submit" | "load" | "start", readonly TargetState[]>> = {
+  submit: ["inactive"],
+  load: ["inactive", "loaded"],
+  start: ["inactive", "loaded", "launched"],
+};
+
+/** A unit that a command line names, looked up. */
+export interface SourcedUnit {
+  readonly name: UnitName;
+  /** As the registry has it; undefined when it does not. */
+  readonly existing: UnitEntity | undefined;
+  /** What is to be written; undefined when the registry keeps what it has. */
+  readonly file: UnitFile | undefined;
+  readonly global: boolean;
+}
+
+/**
+ * Finds what an argument of submit, load or start means: the unit in the registry, else the file, else for an instance
+ * its template in the registry or beside the file. Nothing is written.
+ */
+export async function sourceUnit(
+  call: Call,
+  client: FleetClient,
+  verb: keyof typeof replaceable,
+  argument: string,
+): Promise<SourcedUnit> {
+  const name = withServiceSuffix(argument);
+  const folder = argument.slice(0, argument.lastIndexOf("/") + 1);
+  const existing = await registered(client, name);
+  if (existing === undefined) {
+    const file = await newFile(call, client, name, folder);
+    check(call, name, file);
+    return sourced(name, undefined, file);
+  }
+  const local = await localFile(call, name, folder);
+  if (!call.flags.on("replace")) {
+    warnIfDifferent(call, existing, local);
+    return sourced(name, existing, undefined);
+  }
+  if (local === undefined) {
+    throw new Fault(
+      "no-file",
+      `error Unit ${folder}${name} does not seem to be a template unit, and there is no such file`,
+    );
+  }
+  if (hashOf(local.file) === hashOf(fileOf(existing))) {
+    call.stdout.write(`Found same Unit(${name}) in Registry, nothing to do\n`);
+    return sourced(name, existing, undefined);
+  }
+  if (!replaceable[verb].includes(existing.desiredState)) {
+    call.stderr.write(
+      `Warning: can not replace Unit(${name}) in state '${existing.desiredState}', use the appropriate command\n`,
+    );
+    return sourced(name, existing, undefined);
+  }
+  check(call, name, local.file);
+  return sourced(name, existing, local.file);
+}
+
+async function registered(client: FleetClient, name: UnitName): Promise<UnitEntity | undefined> {
+  try {
+    return await client.unit(name);
+  } catch (error) {
+    throw new Fault("registry", `error retrieving Unit(${name}) from Registry: ${sentenceOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function sourced(name: UnitName, existing: UnitEntity | undefined, file: UnitFile | undefined): SourcedUnit {
+  const effective = file ?? (existing === undefined ? [] : fileOf(existing));
+  return { name, existing, file, global: requirementsOf(effective, name).global };
+}
+
+interface LocalFile {
+  readonly path: string;
+  readonly file: UnitFile;
+  readonly kind: "unit" | "template";
+}
+
+/** The file of a unit, or of its template. */
+async function localFile(call: Call, name: UnitName, folder: string): Promise<LocalFile | undefined> {
+  const own = await readUnit(call, folder + name);
+  if (own !== undefined) return { path: folder + name, file: own, kind: "unit" };
+  const parts = splitName(name);
+  if (parts?.template === undefined || parts.instance === undefined) return undefined;
+  const template = await readUnit(call, folder + parts.template);
+  return template === undefined
+    ? undefined
+    : { path: folder + parts.template, file: template, kind: "template" };
+}
+
+async function newFile(call: Call, client: FleetClient, name: UnitName, folder: string): Promise<UnitFile> {
+  const own = await readUnit(call, folder + name);
+  if (own !== undefined) return own;
+  const parts = splitName(name);
+  if (parts?.template === undefined || parts.instance === undefined) {
+    throw new Fault("no-unit", `unable to find Unit(${name}) in Registry or on filesystem`);
+  }
+  const inRegistry = await registered(client, parts.template);
+  if (inRegistry !== undefined) return fileOf(inRegistry);
+  const beside = await readUnit(call, folder + parts.template);
+  if (beside !== undefined) return beside;
+  throw new Fault(
+    "no-unit",
+    `failed getting Unit(${folder}${name}) from template: ` +
+      `unable to find template Unit(${parts.template}) in Registry or on filesystem`,
+  );
+}
+
+async function readUnit(call: Call, path: string): Promise<UnitFile | undefined> {
+  const text = await call.files.read(path);
+  if (text === undefined) return undefined;
+  const { file, problems } = parseUnitFile(text);
+  const [problem] = problems;
+  if (problem === undefined) return file;
+  throw new Fault(
+    "bad-file",
+    `failed getting Unit(${path}) from file: ${problem.sentence} (line ${problem.line})`,
+  );
+}
+
+function warnIfDifferent(call: Call, existing: UnitEntity, local: LocalFile | undefined): void {
+  if (local === undefined || hashOf(local.file) === hashOf(fileOf(existing))) return;
+  const kind = local.kind === "template" ? "local template unit file" : "local unit file";
+  call.stderr.write(
+    `WARNING: Unit ${existing.name} in registry differs from ${kind} ${local.path}. Add --replace to override.\n`,
+  );
+}
+
+/** Refuses what the server would refuse, before anything is written, and warns of options that do nothing. */
+function check(call: Call, name: UnitName, file: UnitFile): void {
+  const problem = problemWithName(name) ?? problemWithOptions(file);
+  if (problem !== undefined) throw new Fault("bad-unit", `failed creating unit ${name}: ${problem}`);
+  for (const warning of warningsAbout(file, name)) call.stderr.write(`WARNING: ${warning}\n`);
+}
+
+function hashOf(file: UnitFile): string {
+  return hashUnitText(printUnitFile(file));
+}

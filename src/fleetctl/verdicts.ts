@@ -1,0 +1,117 @@
+import type { StateReport, UnitReport, WaitingReason } from "../fleet/api-entities.ts";
+import { machineLegend } from "./legend.ts";
+
+/** What a report says about something that was asked of a unit. */
+export type Verdict =
+  | { readonly kind: "pending"; readonly afterMs?: undefined }
+  /** It is so; `line` tells it. */
+  | { readonly kind: "done"; readonly line: string; readonly afterMs?: number }
+  /** It has failed for good; `sentence` tells why. */
+  | { readonly kind: "failed"; readonly sentence: string; readonly afterMs?: number }
+  /** No machine can take the unit as things are. */
+  | { readonly kind: "unplaced"; readonly reasons: readonly WaitingReason[]; readonly afterMs: number };
+
+const pending: Verdict = { kind: "pending" };
+
+/** A peer or a machine may be just arriving, so that only a lasting lack of a place counts. */
+const placementSettleMs = 1000;
+/** A unit that is not running may be one whose start systemd has not begun yet. */
+const endedSettleMs = 1000;
+
+/** `start`: systemd has the unit active, or it ran to its end with success. */
+export function startVerdict(report: UnitReport): Verdict {
+  const place = placeOf(report);
+  if ("kind" in place) return place;
+  const { state, where } = place;
+  if (state.reached !== "launched") return withProblem(report, state, where);
+  const done: Verdict = { kind: "done", line: `Unit ${report.name} launched${where}` };
+  if (state.active === "active" || state.active === "reloading") return done;
+  if (state.active === "failed") return failed(report, state, where, "failed");
+  if (state.sub === "auto-restart" && isBadResult(state.result)) {
+    return failed(report, state, where, "keeps failing and is restarted");
+  }
+  if (state.active !== "inactive") return pending;
+  return isBadResult(state.result)
+    ? failed(report, state, where, "ended")
+    : { ...done, afterMs: endedSettleMs };
+}
+
+/** `load`: the unit is known to systemd on its machine, and not running. */
+export function loadVerdict(report: UnitReport): Verdict {
+  const place = placeOf(report);
+  if ("kind" in place) return place;
+  const { state, where } = place;
+  if (state.problem !== undefined && state.load !== "loaded") return withProblem(report, state, where);
+  if (state.reached !== "loaded" || isRunning(state)) return pending;
+  return { kind: "done", line: `Unit ${report.name} loaded${where}` };
+}
+
+/** `stop`: no process of the unit is left. */
+export function stopVerdict(report: UnitReport): Verdict {
+  const { name, machine, states } = report;
+  if (states.some(isRunning)) return pending;
+  const state = states.find((one) => one.machine.id === machine?.id);
+  if (machine !== undefined && state?.reached !== "loaded") return pending;
+  return { kind: "done", line: `Unit ${name} loaded${machine === undefined ? "" : on(machine)}` };
+}
+
+/** `unload`: no machine holds the unit any more. */
+export function unloadVerdict({ name, machine, states }: UnitReport): Verdict {
+  if (machine !== undefined || states.length > 0) return pending;
+  return { kind: "done", line: `Unit ${name} inactive` };
+}
+
+/** `destroy`: the registry does not have the unit, and no machine holds it any more. */
+export function destroyVerdict({ name, desiredState, machine, states }: UnitReport): Verdict {
+  if (desiredState !== undefined) {
+    return { kind: "failed", sentence: `Unit ${name} was created again by somebody else.` };
+  }
+  return machine !== undefined || states.length > 0 ? pending : { kind: "done", line: `Destroyed ${name}` };
+}
+
+/** Where the unit is with the text that is wanted; or the verdict while it is nowhere. */
+function placeOf(report: UnitReport): Verdict | { readonly state: StateReport; readonly where: string } {
+  const { name, machine, waiting, states, desiredState, hash } = report;
+  if (desiredState === undefined)
+    return { kind: "failed", sentence: `Unit ${name} was destroyed by somebody else.` };
+  if (machine === undefined) {
+    return waiting === undefined
+      ? pending
+      : { kind: "unplaced", reasons: waiting, afterMs: placementSettleMs };
+  }
+  const state = states.find((one) => one.machine.id === machine.id);
+  if (state === undefined || state.hash !== hash) return pending;
+  return { state, where: on(machine) };
+}
+
+function withProblem({ name }: UnitReport, { problem }: StateReport, where: string): Verdict {
+  if (problem === undefined) return pending;
+  return { kind: "failed", sentence: `Unit ${name} cannot be loaded${where}: ${problem}.` };
+}
+
+function failed(
+  { name }: UnitReport,
+  { result, problem }: StateReport,
+  where: string,
+  what: string,
+): Verdict {
+  const why =
+    result === undefined || result === "" ? (problem ?? "systemd gives no reason") : `result ${result}`;
+  return {
+    kind: "failed",
+    sentence: `Unit ${name} ${what}${where}: ${why}. To see why: fleetctl journal ${name}`,
+  };
+}
+
+function on(machine: { readonly id: string; readonly address: string }): string {
+  return ` on ${machineLegend(machine, false)}`;
+}
+
+function isBadResult(result: string | undefined): boolean {
+  return result !== undefined && result !== "" && result !== "success";
+}
+
+/** Whether systemd still has processes for the unit, or may have. */
+function isRunning({ active }: StateReport): boolean {
+  return active !== "inactive" && active !== "failed" && active !== "";
+}

@@ -1,0 +1,112 @@
+import type { Clock } from "../lib/env.ts";
+import type { FleetClient, UnitChanges } from "../fleet/api-client.ts";
+import type { UnitReport } from "../fleet/api-entities.ts";
+import type { UnitName } from "../fleet/model.ts";
+import { pollChanges } from "./poll.ts";
+import type { Verdict } from "./verdicts.ts";
+
+/** How a unit came out of the wait; `pending` when the time was over. */
+export type Outcomes = ReadonlyMap<UnitName, Verdict>;
+
+export interface Wait {
+  readonly client: FleetClient;
+  readonly clock: Clock;
+  readonly names: readonly UnitName[];
+  readonly judge: (report: UnitReport) => Verdict;
+  /** Called once for each unit, as soon as its verdict is final. */
+  readonly settled: (name: UnitName, verdict: Verdict) => void;
+  /** Ends the wait; undefined waits for as long as it takes. */
+  readonly limitMs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+interface Held {
+  readonly verdict: Verdict;
+  readonly sinceMs: number;
+}
+
+/**
+ * Follows units until each has a final verdict. A verdict with `afterMs` is final once it has held for that long.
+ * Wakes only when the server tells of a change, or when a verdict or the wait itself falls due.
+ */
+export async function waitForUnits(wait: Wait): Promise<Outcomes> {
+  const { clock, names } = wait;
+  const startMs = clock.monotonic();
+  const held = new Map<UnitName, Held>();
+  const outcomes = new Map<UnitName, Verdict>();
+  let after = 0;
+  for (;;) {
+    const open = names.filter((name) => !outcomes.has(name));
+    const nowMs = clock.monotonic();
+    const leftMs = wait.limitMs === undefined ? undefined : startMs + wait.limitMs - nowMs;
+    if (open.length === 0 || (leftMs !== undefined && leftMs <= 0)) return outcomes;
+    const changes = await nextChanges(wait, open, after, firstDue([leftMs, ...dueTimes(held, nowMs)]));
+    after = changes?.revision ?? after;
+    for (const report of changes?.units ?? []) hold(held, report.name, wait.judge(report), clock.monotonic());
+    for (const name of open) {
+      const verdict = finalVerdict(held.get(name), clock.monotonic());
+      if (verdict === undefined) continue;
+      outcomes.set(name, verdict);
+      held.delete(name);
+      wait.settled(name, verdict);
+    }
+  }
+}
+
+/** A verdict of the same kind keeps its age, with what is known newest. */
+function hold(held: Map<UnitName, Held>, name: UnitName, verdict: Verdict, nowMs: number): void {
+  const before = held.get(name);
+  const sinceMs = before?.verdict.kind === verdict.kind ? before.sinceMs : nowMs;
+  held.set(name, { verdict, sinceMs });
+}
+
+function finalVerdict(held: Held | undefined, nowMs: number): Verdict | undefined {
+  if (held === undefined || held.verdict.kind === "pending") return undefined;
+  return nowMs - held.sinceMs >= (held.verdict.afterMs ?? 0) ? held.verdict : undefined;
+}
+
+function dueTimes(held: ReadonlyMap<UnitName, Held>, nowMs: number): readonly number[] {
+  return Array.from(held.values())
+    .filter(({ verdict }) => verdict.kind !== "pending")
+    .map(({ verdict, sinceMs }) => sinceMs + (verdict.afterMs ?? 0) - nowMs);
+}
+
+function firstDue(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.max(0, Math.min(...known));
+}
+
+/** What changed, or undefined when `dueMs` passed first. */
+async function nextChanges(
+  { client, clock, signal }: Wait,
+  names: readonly UnitName[],
+  after: number,
+  dueMs: number | undefined,
+): Promise<UnitChanges | undefined> {
+  const due = new AbortController();
+  const abort = (): void => due.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  const alarm = new AbortController();
+  let rang = false;
+  if (dueMs !== undefined) {
+    clock.sleep(dueMs, alarm.signal).then(
+      () => {
+        rang = true;
+        due.abort(new Error("due"));
+        return undefined;
+      },
+      () => undefined,
+    );
+  }
+  try {
+    const changes = await client.changes(names, after, due.signal);
+    return changes ?? (await pollChanges(client, clock, names, due.signal));
+  } catch (error) {
+    if (rang && !signal.aborted) return undefined;
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    alarm.abort();
+  }
+}
