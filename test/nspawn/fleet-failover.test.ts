@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import type { UnitReport } from "../../src/fleet/api-entities.ts";
+import { fleetKeys } from "../../src/fleet/registry.ts";
+import { labDown } from "../../src/lab/lab.ts";
+import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
+
+// Machines of a cluster that go, with and without a goodbye, and come back.
+
+const name = "fleet-failover";
+let cluster: FleetLab;
+
+before(async () => {
+  cluster = await openFleetLab(name);
+  await cluster.setTimeToLive("3s");
+});
+beforeEach(async () => await cluster.reset());
+afterEach(async (context) => {
+  if ("passed" in context && !context.passed) await cluster.printJournals();
+});
+after(async () => await labDown(name));
+
+const units = [1, 2, 3, 4, 5, 6].map((number) => `web-${number}.service`);
+
+/** Starts six units and returns those that run on `lost`, and the others. */
+async function startUnits(lost: string, text = sleeper): Promise<{ lostUnits: string[]; others: string[] }> {
+  for (const unit of units) await cluster.put(unit, text);
+  const homes = await cluster.untilRunning(units);
+  const lostUnits = units.filter((_, at) => homes[at] === lost);
+  assert.equal(lostUnits.length, 2, `units are spread: ${homes.join()}`);
+  return { lostUnits, others: units.filter((_, at) => homes[at] !== lost) };
+}
+
+function runsElsewhere(lost: string): (report: UnitReport) => boolean {
+  const { id } = cluster.machine(lost);
+  return (report) => isRunning(report) && report.machine?.id !== id && report.states.length === 1;
+}
+
+/** The other machine to ask while one is away. */
+function besides(lost: string): string {
+  return lost === "m1" ? "m2" : "m1";
+}
+
+/** Boots a lost machine again, and sees that it belongs to the cluster and runs a unit that is sent to it. */
+async function comeBack(lost: string): Promise<void> {
+  await cluster.lab.revive(lost);
+  await cluster.untilWhole();
+  await cluster.put("back.service", `${sleeper}[X-Fleet]\nMachineMetadata=machine=${lost}\n`);
+  assert.deepEqual(await cluster.untilRunning(["back.service"]), [lost]);
+}
+
+test("units of a machine that loses power run elsewhere; when it returns nothing runs twice", async () => {
+  const { lostUnits, others } = await startUnits("m3");
+  const before = await cluster.snapshot(others);
+  await cluster.lab.kill("m3");
+  await cluster.until(lostUnits, "m3's units run elsewhere", runsElsewhere("m3"));
+  await cluster.runsOnce(units);
+  const between = await cluster.snapshot(units);
+  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+
+  await comeBack("m3");
+  await cluster.runsOnce(units);
+  assert.deepEqual(await cluster.snapshot(units), between, "the return disturbs no unit");
+});
+
+test("the machine whose engine leads may lose power", async () => {
+  const leader = cluster.nameOf(await leaderId("m1"));
+  const { lostUnits, others } = await startUnits(leader);
+  const through = besides(leader);
+  const before = await cluster.snapshot(others);
+  await cluster.lab.kill(leader);
+  await cluster.until(lostUnits, `${leader}'s units run elsewhere`, runsElsewhere(leader), through);
+  assert.notEqual(cluster.nameOf(await leaderId(through)), leader);
+  const between = await cluster.snapshot(units);
+  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+
+  await comeBack(leader);
+  await cluster.runsOnce(units);
+  assert.deepEqual(await cluster.snapshot(units), between, "the return disturbs no unit");
+});
+
+test("a powered-off machine stops its units first, and they run elsewhere long before its time to live is over", async () => {
+  // Ten minutes: whatever happens within the limits of this test did not wait for a lease to lapse.
+  await cluster.setTimeToLive("600s");
+  const notes = "/root/notes-%p";
+  const text =
+    `[Service]\nExecStart=/bin/sh -c 'echo start $$(date +%%s%%N) >> ${notes}; exec sleep infinity'\n` +
+    `ExecStopPost=/bin/sh -c 'echo end $$(date +%%s%%N) >> ${notes}'\n`;
+  const { lostUnits, others } = await startUnits("m2", text);
+  const before = await cluster.snapshot(others);
+  await cluster.lab.poweroff("m2");
+  const moved = await cluster.until(lostUnits, "m2's units run elsewhere", runsElsewhere("m2"));
+  await cluster.runsOnce(units);
+  const between = await cluster.snapshot(units);
+  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+  for (const unit of lostUnits) {
+    const file = `/root/notes-${unit.replace(".service", "")}`;
+    const there = cluster.nameOf(moved.get(unit)?.machine?.id);
+    const ended = await noted("m2", file, "end");
+    const started = await noted(there, file, "start");
+    assert(ended < started, `${unit} ended on m2 at ${ended} and started on ${there} at ${started}`);
+  }
+
+  await comeBack("m2");
+  await cluster.runsOnce(units);
+  assert.deepEqual(await cluster.snapshot(units), between, "the return disturbs no unit");
+});
+
+test("all machines lose power at once, and every unit runs once when they are back", async () => {
+  await cluster.setTimeToLive("3s");
+  await startUnits("m1");
+  for (const { name: machine } of cluster.machines) await cluster.lab.kill(machine);
+  for (const { name: machine } of cluster.machines) await cluster.lab.revive(machine);
+  await cluster.untilWhole();
+  await cluster.untilRunning(units);
+  await cluster.waitFor("every unit runs once", async () => {
+    for (const unit of units) if ((await cluster.machinesRunning(unit)).length !== 1) return false;
+    return true;
+  });
+});
+
+/** The machine whose engine leads, as the store has it. */
+async function leaderId(through: string): Promise<string> {
+  const { address } = cluster.machine(through);
+  const key = Buffer.from(fleetKeys.leader).toString("base64");
+  let leader = "";
+  await cluster.waitFor("an engine leads", async () => {
+    const answer = await fetch(`http://${address}:2379/v3/kv/range`, {
+      method: "POST",
+      body: JSON.stringify({ key }),
+    });
+    const { kvs = [] } = (await answer.json()) as { kvs?: readonly { value: string }[] };
+    leader = Buffer.from(kvs[0]?.value ?? "", "base64").toString();
+    return leader !== "";
+  });
+  return leader;
+}
+
+/** When a unit last noted this on a machine's disk, whether the machine runs or not: nanoseconds since 1970. */
+async function noted(machine: string, path: string, what: "start" | "end"): Promise<bigint> {
+  const text = await readFile(`${cluster.machine(machine).rootDirectory}${path}`, "utf8");
+  const line = text.split("\n").findLast((each) => each.startsWith(what));
+  assert(line !== undefined, `${machine} noted the ${what} of a unit in ${path}`);
+  return BigInt(line.split(" ")[1] ?? "");
+}
