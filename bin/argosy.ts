@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
+import type { CommandGroup } from "../src/cli/command.ts";
 
 /**
  * The one program behind every name. The launchers in /usr/bin pass the name they were called by as the first word; a
@@ -11,18 +12,23 @@ import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 const called = basename(process.argv[1] ?? "").replace(/\.(ts|mjs)$/, "");
 const words = called === "argosy" ? process.argv.slice(2) : [called, ...process.argv.slice(2)];
 
-if (words[0] === "fleetd") {
+if (words[0] === "fleetctl") {
+  const { fleetctl } = await import("../src/fleetctl/main.ts");
+  await runHere(fleetctl, words.slice(1));
+} else if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);
 } else if (comesLater(words[0])) {
   process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
 } else {
-  const [{ main }, { argosyProgram }] = await Promise.all([
-    import("../src/cli/main.ts"),
-    import("../src/argosy/program.ts"),
-  ]);
-  process.argv.splice(2, Number.POSITIVE_INFINITY, ...words);
-  await main(argosyProgram({ fleet: runFleet, etcd: runKeysApi }));
+  const { argosyProgram } = await import("../src/argosy/program.ts");
+  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }), words);
+}
+
+async function runHere(program: CommandGroup, itsWords: readonly string[]): Promise<void> {
+  const { main } = await import("../src/cli/main.ts");
+  process.argv.splice(2, Number.POSITIVE_INFINITY, ...itsWords);
+  await main(program);
 }
 
 async function runFleet(): Promise<number> {

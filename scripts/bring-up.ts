@@ -1,11 +1,13 @@
 import { stat } from "node:fs/promises";
 import { sentenceOf } from "../src/lib/fault.ts";
+import { runExample } from "../src/lab/example.ts";
 import { labUp, type Lab } from "../src/lab/lab.ts";
 import { usualLab } from "../src/lab/layout.ts";
 import { builtProduct } from "../src/lab/product.ts";
 
 /** What npm start does once all is set up: the cluster, the example on it, and a page on where everything is. */
 
+const name = process.env["ARGOSY_LAB"] || usualLab;
 const machineCount = 3;
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -19,7 +21,7 @@ try {
   const begun = performance.now();
   await nameTheReason();
   const lab = await labUp({
-    name: usualLab,
+    name,
     machines: machineCount,
     product,
     progress: say,
@@ -27,6 +29,8 @@ try {
   });
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(`The cluster of ${lab.machines.length} machines works after ${seconds} s.`);
+  console.log("Running the service-discovery example on it ...");
+  await runExample(lab, say);
   console.log(await whereEverythingIs(lab));
 } catch (error) {
   console.error(
@@ -41,14 +45,14 @@ function say(line: string): void {
 }
 
 async function nameTheReason(): Promise<void> {
-  const there = await stat(`/var/lib/argosy/lab/${usualLab}`).catch(() => undefined);
-  console.log(`${there ? "Completing" : "Making"} the lab "${usualLab}" of ${machineCount} machines ...`);
+  const there = await stat(`/var/lib/argosy/lab/${name}`).catch(() => undefined);
+  console.log(`${there ? "Completing" : "Making"} the lab "${name}" of ${machineCount} machines ...`);
   say("as root: boots systemd-nspawn machines, connects them by a bridge of their own, mounts their disks");
 }
 
 async function whereEverythingIs(lab: Lab): Promise<string> {
   const { machines } = await lab.status();
-  const name = lab.name === usualLab ? "" : ` --name ${lab.name}`;
+  const flag = name === usualLab ? "" : ` --name ${name}`;
   const [first] = machines;
   return [
     "",
@@ -58,15 +62,18 @@ async function whereEverythingIs(lab: Lab): Promise<string> {
         `  ${machine.padEnd(6)}${address.padEnd(18)}${`${fleetApi}/fleet/v1/units`.padEnd(41)}${keysApi}/v2/keys/`,
     ),
     "",
+    `The example: web servers on every machine behind a balancer, http://${first?.address}/`,
+    "",
     "Try next",
-    `  build/argosy lab exec${name} m1 -- fleetctl list-machines`,
-    `  build/argosy lab exec${name} m1 -- fleetctl list-units`,
+    `  build/argosy lab exec${flag} m1 -- fleetctl list-machines`,
+    `  build/argosy lab exec${flag} m1 -- fleetctl list-units`,
+    `  for n in 1 2 3; do curl http://${first?.address}/; done`,
     `  curl ${first?.keysApi}/v2/keys/?recursive=true`,
-    `  build/argosy lab kill${name} m2          cut a machine's power; revive brings it back`,
+    `  build/argosy lab kill${flag} m2          cut a machine's power; revive brings it back`,
     "",
     "Look inside",
-    `  build/argosy lab shell${name} m1         a root shell on a machine`,
-    `  build/argosy lab logs${name} m1 -u fleet -f`,
+    `  build/argosy lab shell${flag} m1         a root shell on a machine`,
+    `  build/argosy lab logs${flag} m1 -u fleet -f`,
     "",
     "npm stop removes all of it.",
   ].join("\n");

@@ -21,6 +21,7 @@ test("the bundled product runs from a root folder, and installs itself from ther
 
     const { stdout } = await run(`${second}/usr/bin/argosy`, ["--version"]);
     assert.match(stdout, /^argosy version \d/);
+    assert.match((await run(`${second}/usr/bin/fleetctl`, ["--version"])).stdout, /^fleetctl version \d/);
     assert.match((await run(`${second}/usr/bin/fleetd`, ["-version"])).stdout, /^fleetd version \d/);
     for (const later of ["etcdctl", "locksmithctl", "coreos-cloudinit"]) {
       await assert.rejects(

@@ -1,16 +1,17 @@
+import { rm } from "node:fs/promises";
 import { labDown } from "../src/lab/lab.ts";
 import { cacheFolder, usualLab } from "../src/lab/layout.ts";
 import { labNames } from "../src/lab/record.ts";
 import { sentenceOf } from "../src/lib/fault.ts";
-import { rm } from "node:fs/promises";
 
 /** What npm stop does: removes the lab of npm start and, when asked to, the cache. */
 
+const name = process.env["ARGOSY_LAB"] || usualLab;
 const withCache = process.argv.includes("--cache");
 
 try {
-  await labDown(usualLab, (line) => console.log(`  ${line}`));
-  console.log(`The lab "${usualLab}" is gone: its processes, mounts, network and disks.`);
+  await labDown(name, (line) => console.log(`  ${line}`));
+  console.log(`The lab "${name}" is gone: its processes, mounts, network and disks.`);
   const others = await labNames();
   if (!withCache) {
     console.log(`Kept for the next start: ${cacheFolder}. "npm stop -- --cache" removes it too.`);

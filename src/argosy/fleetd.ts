@@ -1,5 +1,5 @@
 import type { RunDaemon } from "./daemon-command.ts";
-import { productVersion } from "./version.ts";
+import { productVersion } from "../lib/version.ts";
 
 /**
  * `fleetd` with the arguments of fleet v1.0.0: none to run, `-version`, `--version` or `version`.

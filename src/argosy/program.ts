@@ -3,7 +3,7 @@ import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
-import { productVersion } from "./version.ts";
+import { productVersion } from "../lib/version.ts";
 
 /** The umbrella command. The daemons come from outside, because nothing may import them. */
 export function argosyProgram(daemons: Readonly<Record<string, RunDaemon>>): CommandGroup {

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { launcher } from "../../src/argosy/launcher.ts";
+import { productFiles } from "../../src/argosy/product.ts";
+import { labDown, labUp } from "../../src/lab/lab.ts";
+import type { Machine } from "../../src/lab/machine.ts";
+import { builtProduct } from "../../src/lab/product.ts";
+
+// argosy install on a running Debian machine, with Debian's own etcd at work on it.
+
+const name = "test-install";
+const services = ["etcd-member.service", "etcd.service", "fleet.service", "etcd.socket", "fleet.socket"];
+let machine: Machine;
+
+before(async () => {
+  await labDown(name);
+  await builtProduct(() => {});
+  const lab = await labUp({ name, machines: 1 });
+  machine = lab.machine("m1");
+  await mkdir(`${machine.rootDirectory}/opt/argosy`);
+  const files = await productFiles();
+  for (const [from, to] of [
+    [files.node, "node"],
+    [files.commands, "argosy.mjs"],
+    [files.daemons, "daemons.mjs"],
+  ] as const) {
+    await copyFile(from, `${machine.rootDirectory}/opt/argosy/${to}`);
+  }
+  await writeFile(`${machine.rootDirectory}/opt/argosy/argosy`, launcher("argosy"), { mode: 0o755 });
+});
+
+after(async () => await labDown(name));
+
+async function run(...words: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await machine.exec(words);
+  assert.equal(code, 0, `${words.join(" ")}: ${stderr}${stdout}`);
+  return stdout;
+}
+
+async function property(unit: string, wanted: string): Promise<string> {
+  return (await run("systemctl", "show", "--value", "-p", wanted, unit)).trim();
+}
+
+test("it takes the place of Debian's etcd and everything runs when it returns", async () => {
+  await run("install", "--directory", "--owner=etcd", "--mode=700", "/var/lib/etcd");
+  await run("systemctl", "start", "etcd.service");
+  assert.equal(await property("etcd.service", "FragmentPath"), "/usr/lib/systemd/system/etcd.service");
+  const said = await run("/opt/argosy/argosy", "install");
+  assert.match(said, /^wrote \/usr\/lib\/argosy\/node$/m);
+  assert.match(said, /^started etcd-member\.service, etcd\.socket/m);
+  for (const unit of services) {
+    assert.equal(await property(unit, "ActiveState"), "active", unit);
+    assert.equal(await property(unit, "UnitFileState"), "enabled", unit);
+  }
+  const keys = await run("curl", "-sf", "-XPUT", "-d", "value=1", "http://127.0.0.1:4001/v2/keys/installed");
+  assert.match(keys, /"action":"set"/);
+  // Docker makes its bridge long after the socket was opened.
+  await run("ip", "link", "add", "docker0", "type", "bridge");
+  await run("ip", "address", "add", "172.17.0.1/16", "dev", "docker0");
+  assert.match(await run("curl", "-sf", "http://172.17.0.1:4001/v2/keys/installed"), /"value":"1"/);
+  assert.match(
+    await run("curl", "-sf", "--unix-socket", "/run/fleet.sock", "http://fleet/fleet/v1/machines"),
+    new RegExp(machine.id),
+  );
+});
+
+test("the installed product installs itself, and again changes and restarts nothing", async () => {
+  const invocation = await property("fleet.service", "InvocationID");
+  assert.equal(await run("argosy", "install"), "nothing to do: the product in / is up to date\n");
+  assert.equal(await property("fleet.service", "InvocationID"), invocation);
+});
+
+test("daemons log to the journal under their names, with levels", async () => {
+  const lines = (await run("journalctl", "-o", "json", "-u", "fleet.service", "-u", "etcd.service"))
+    .trim()
+    .split("\n")
+    .map((line): Record<string, unknown> => JSON.parse(line) as Record<string, unknown>);
+  const starts = lines.filter(({ MESSAGE: message }) => /^(fleet|etcd) starts /.test(String(message)));
+  const told = starts.map((line) => `${String(line["SYSLOG_IDENTIFIER"])} ${String(line["PRIORITY"])}`);
+  assert.deepEqual(told.sort(), ["etcd 6", "fleet 6"]);
+});
+
+test("a killed daemon comes back on the same sockets; no connection is refused meanwhile", async () => {
+  for (const service of ["etcd", "fleet"]) {
+    const killed = await property(`${service}.service`, "InvocationID");
+    await run("systemctl", "kill", "--signal=KILL", `${service}.service`);
+    const path = service === "etcd" ? "http://127.0.0.1:4001/v2/keys/" : "http://fleet/fleet/v1/units";
+    const socket = service === "etcd" ? [] : ["--unix-socket", "/run/fleet.sock"];
+    await run("curl", "-s", ...socket, path);
+    assert.notEqual(await property(`${service}.service`, "InvocationID"), killed, service);
+  }
+});
+
+test("at shutdown fleet stops before the store, the bus and the network", async () => {
+  const order = (await property("fleet.service", "After")).split(" ");
+  for (const unit of ["etcd-member.service", "dbus.socket", "network.target"]) {
+    assert.ok(order.includes(unit), `After= names ${unit}`);
+  }
+  for (const kind of ["Requires", "BindsTo", "Requisite"]) {
+    assert.doesNotMatch(await property("fleet.service", kind), /etcd/, kind);
+  }
+});
