@@ -114,6 +114,15 @@ export function bridgeNamespace(lab: string): string {
   return networkNamespace(lab, "bridge");
 }
 
+/**
+ * The address of a machine's network interface: the same after every boot, because the others go on sending to the one
+ * they remember for half a minute. Of the kind that is administered locally.
+ */
+export function hardwareAddress(lab: string, machine: string): string {
+  const digits = shortHash(`${lab} ${machine}`);
+  return ["02", "00", ...(digits.match(/../g) ?? [])].join(":");
+}
+
 /** FNV-1a, 32 bits, as eight hexadecimal digits. */
 export function shortHash(text: string): string {
   return hash32(text).toString(16).padStart(8, "0");

@@ -3,6 +3,7 @@ import { isMounted, namesIn } from "./disk.ts";
 import {
   bridgeNamespace,
   hostAddress,
+  hardwareAddress,
   hostLink,
   networkNamespace,
   networkNamespacePrefix,
@@ -63,7 +64,7 @@ export async function connectMachine(lab: string, machine: string, address: stri
   await runProgram("ip", ["-n", bridge, "link", "delete", machine]);
   await expectProgram("ip", ["netns", "add", namespace]);
   await ipBatch(bridge, [
-    `link add ${machine} type veth peer name eth0 netns ${namespace}`,
+    `link add ${machine} type veth peer name eth0 address ${hardwareAddress(lab, machine)} netns ${namespace}`,
     `link set ${machine} addrgenmode none master ${mainBridge} up`,
   ]);
   await ipBatch(namespace, [

@@ -53,7 +53,7 @@ const namePrefix = "product-";
 const unfinishedPrefix = "unfinished-product-";
 
 /** A layer this young may be about to be mounted by somebody else. */
-const youngMs = 60 * 60_000;
+const youngMs = 5 * 60_000;
 
 /** Removes the layers of earlier builds, but none that a machine lies on. */
 async function removeUnused(current: string, used: readonly string[]): Promise<void> {
