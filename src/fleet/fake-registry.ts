@@ -86,6 +86,10 @@ export class FakeRegistry implements Registry {
     return this.#change({ placements: withEntry(this.#view.placements, unit, placement) });
   }
 
+  clearPlacement(unit: UnitName): Revision {
+    return this.#change({ placements: without(this.#view.placements, unit) });
+  }
+
   /** What an agent publishes about a unit. */
   setState(state: Partial<UnitState> & Pick<UnitState, "unit" | "machine">): Revision {
     const whole: UnitState = {

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FleetClient } from "./api-client.ts";
+import { serveFleetApi } from "./api-listener.ts";
+import { fleetApi } from "./api-server.ts";
+import { transportTo } from "./api-transport.ts";
+import { FakeRegistry } from "./fake-registry.ts";
+
+const quiet = { debug: () => {}, info: () => {}, warning: () => {}, error: () => {} };
+const noTls = { keyFile: "", certFile: "", caFile: "" };
+const clock = { now: () => 0, monotonic: () => 0, sleep: () => new Promise<void>(() => {}) };
+
+test("client and server speak over a unix socket and over TCP", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "argosy-transport-"));
+  const stop = new AbortController();
+  const registry = new FakeRegistry();
+  const id = "1".repeat(32);
+  for (let count = 0; count < 5; count++) registry.setMachine({ id: `${count}`.repeat(32) });
+  const handler = fleetApi(registry, {
+    version: "1.0.0",
+    tokenLimit: 2,
+    clock,
+    machines: {
+      local: {
+        id,
+        status: async () => ({ text: "running\n", exitCode: 0 }),
+        journal: () => new Blob(["zwölf\n"]).stream(),
+      },
+      fetchMachine: undefined,
+    },
+  });
+  const sockets = [{ path: join(folder, "fleet.sock") }, { host: "127.0.0.1", port: 0 }];
+  const { endpoints, ended } = await serveFleetApi(handler, sockets, quiet, stop.signal);
+  try {
+    for (const [index, endpoint] of endpoints.entries()) {
+      const client = new FleetClient(transportTo(endpoint, noTls));
+      const name = `a${index}.service`;
+      assert.equal((await client.machines()).length, 5);
+      assert.equal(await client.unit(name), undefined);
+      await client.putUnit(name, [{ section: "Service", name: "ExecStart", value: "/bin/true" }], "launched");
+      assert.equal((await client.unit(name))?.desiredState, "launched");
+      registry.setPlacement(name, id);
+      assert.deepEqual(await client.status(name), { text: "running\n", exitCode: 0 });
+      let journal = "";
+      const options = { lines: 10, follow: false, output: "short" };
+      for await (const piece of client.journal(name, options, new AbortController().signal)) journal += piece;
+      assert.equal(journal, "zwölf\n");
+      const interrupt = new AbortController();
+      const waiting = client.changes([name], registry.view().revision + 10, interrupt.signal);
+      interrupt.abort(new Error("enough"));
+      await assert.rejects(waiting, { message: "enough" });
+      await assert.rejects(client.setTarget("b.service", "loaded"), {
+        code: "api-409",
+        message: "googleapi: Error 409: unit does not exist and options field empty",
+      });
+      assert.equal(await client.destroy(name), true);
+      assert.equal(await client.destroy(name), false);
+    }
+  } finally {
+    stop.abort();
+    await ended;
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("an endpoint that cannot be reached is named in one sentence with the next step", async () => {
+  const client = new FleetClient(transportTo("unix:///nowhere/fleet.sock", noTls));
+  await assert.rejects(client.units(), {
+    code: "endpoint-unreachable",
+    message:
+      "Cannot reach the fleet API at unix:///nowhere/fleet.sock: there is no such socket. " +
+      "Check fleet.socket and fleet.service there, or name another endpoint with --endpoint or FLEETCTL_ENDPOINT.",
+  });
+});
+
+test("endpoints that are none are refused", () => {
+  const rows: readonly [string, RegExp][] = [
+    ["fleet", /^URL scheme undefined$/],
+    ["unix://var/run/fleet.sock", /^unable to connect to host "var" with scheme "unix"/],
+    ["ftp://a", /^URL scheme "ftp" is not one of/],
+    ["http://", /is not a URL such as/],
+  ];
+  for (const [endpoint, message] of rows) assert.throws(() => transportTo(endpoint, noTls), { message });
+  assert.throws(() => transportTo("https://a", { ...noTls, caFile: "/nowhere" }), {
+    code: "file-unreadable",
+  });
+});

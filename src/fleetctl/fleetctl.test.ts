@@ -1,0 +1,383 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeSurroundings } from "../cli/fake-surroundings.ts";
+import { runProgram } from "../cli/program.ts";
+import { fleetApi } from "../fleet/api-server.ts";
+import { FakeRegistry } from "../fleet/fake-registry.ts";
+import { fleetctlProgram } from "./program.ts";
+
+const one = "1".repeat(32);
+const two = "2".repeat(32);
+const three = "3".repeat(32);
+const hello = "[Service]\nExecStart=/bin/sleep 101\n";
+
+let elapsedMs = 0;
+const clock = {
+  now: () => 0,
+  monotonic: () => (elapsedMs += 1000),
+  sleep: () => new Promise<void>(() => {}),
+};
+
+/** A cluster of the registry alone: a test plays engine and agents. */
+function cluster() {
+  const registry = new FakeRegistry();
+  registry.setMachine({ id: one, address: "10.0.0.1", metadata: { region: "us-west", az: "a" } });
+  registry.setMachine({ id: two, address: "10.0.0.2" });
+  registry.setMachine({ id: three, address: "10.0.0.3" });
+  const handler = fleetApi(registry, {
+    version: "1.0.0",
+    clock,
+    machines: {
+      local: {
+        id: one,
+        status: async (unit) => ({
+          text: `* ${unit}\n   Loaded: loaded\n`,
+          exitCode: unit === "down.service" ? 3 : 0,
+        }),
+        journal: (unit, { lines, output }) => new Blob([`${unit} ${lines} ${output}\n`]).stream(),
+      },
+      fetchMachine: undefined,
+    },
+  });
+  const run = async (line: string, files: Record<string, string> = {}) => {
+    const surroundings = fakeSurroundings({ files });
+    const program = fleetctlProgram(
+      () => async (method, path, body, signal) =>
+        await handler(
+          new Request(`http://fleet${path}`, {
+            method,
+            ...(body === undefined ? {} : { body, headers: { "Content-Type": "application/json" } }),
+            ...(signal === undefined ? {} : { signal }),
+          }),
+        ),
+      "1.0.0",
+    );
+    const words = line.split(" ").slice(1);
+    const code = await runProgram(program, words, surroundings);
+    return { code, out: surroundings.stdout.text(), err: surroundings.stderr.text() };
+  };
+  return { registry, run };
+}
+
+/** Plays engine and agent: whatever is wanted becomes so on a machine, in the way that `become` tells. */
+function obedient(
+  registry: FakeRegistry,
+  machine: string,
+  become: Parameters<FakeRegistry["setState"]>[0] | object = {},
+) {
+  let busy = false;
+  registry.subscribe(() => {
+    if (busy) return;
+    busy = true;
+    const view = registry.view();
+    for (const unit of view.units.values()) {
+      const place = view.placements.get(unit.name);
+      const state = view.states.get(unit.name)?.get(machine);
+      if (unit.target === "inactive") {
+        if (state !== undefined) registry.clearState(unit.name, machine);
+        continue;
+      }
+      if (place === undefined) registry.setPlacement(unit.name, machine);
+      if (state?.reached !== unit.target || state.hash !== unit.hash) {
+        const down = { active: "inactive", sub: "dead", reached: "loaded" as const };
+        registry.setState({ unit: unit.name, machine, ...(unit.target === "launched" ? become : down) });
+      }
+    }
+    for (const [name] of view.states) {
+      if (!view.units.has(name)) registry.clearState(name, machine);
+    }
+    busy = false;
+  });
+}
+
+test("start, stop and start --no-block print what fleetctl v1.0.0 prints", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  const files = { "hello.service": hello, "hello@.service": hello };
+  assert.deepEqual(await run("fleetctl start hello.service", files), {
+    code: 0,
+    out: "Unit hello.service inactive\nUnit hello.service launched on 11111111.../10.0.0.1\n",
+    err: "",
+  });
+  assert.deepEqual(await run("fleetctl start hello", files), { code: 0, out: "", err: "" });
+  assert.deepEqual(await run("fleetctl stop hello.service"), {
+    code: 0,
+    out: "Unit hello.service loaded on 11111111.../10.0.0.1\n",
+    err: "Successfully stopped units [hello.service].\n",
+  });
+  assert.equal(
+    (await run("fleetctl start --no-block hello@1 hello@2", files)).out,
+    "Unit hello@1.service inactive\nUnit hello@2.service inactive\n" +
+      "Triggered unit hello@1.service start\nTriggered unit hello@2.service start\n",
+  );
+});
+
+test("load, unload and destroy wait for what they say", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, two);
+  const loaded = await run("fleetctl load a.service", { "a.service": hello });
+  assert.equal(loaded.out, "Unit a.service inactive\nUnit a.service loaded on 22222222.../10.0.0.2\n");
+  const unloading = run("fleetctl unload a.service");
+  await new Promise(setImmediate);
+  registry.clearPlacement("a.service");
+  assert.deepEqual(await unloading, {
+    code: 0,
+    out: "Unit a.service inactive\n",
+    err: "Successfully unloaded units [a.service].\n",
+  });
+  assert.deepEqual(await run("fleetctl destroy a.service"), {
+    code: 0,
+    out: "Destroyed a.service\n",
+    err: "",
+  });
+  assert.deepEqual(await run("fleetctl destroy a.service"), {
+    code: 0,
+    out: "",
+    err: "Units not found in registry\n",
+  });
+});
+
+test("stop and destroy return only when the process is gone", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a.service", { "a.service": hello });
+  registry.setPlacement("a.service", one);
+  registry.setState({ unit: "a.service", machine: one });
+  let ended = false;
+  const destroying = run("fleetctl destroy a.service").then((result) => {
+    ended = true;
+    return result;
+  });
+  await new Promise(setImmediate);
+  registry.setState({ unit: "a.service", machine: one, active: "deactivating", sub: "stop-sigterm" });
+  await new Promise(setImmediate);
+  assert.equal(ended, false);
+  registry.clearState("a.service", one);
+  assert.equal((await destroying).out, "Destroyed a.service\n");
+});
+
+test("a unit that fails is named with machine, result and the way to its journal", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one, { active: "failed", sub: "failed", result: "exit-code" });
+  assert.deepEqual(await run("fleetctl start bad.service", { "bad.service": hello }), {
+    code: 1,
+    out: "Unit bad.service inactive\n",
+    err:
+      "Error waiting for units: Unit bad.service failed on 11111111.../10.0.0.1: result exit-code. " +
+      "To see why: fleetctl journal bad.service\n",
+  });
+});
+
+test("a unit without a place is told with the reasons, machine by machine, and exit code 3", async () => {
+  const { registry, run } = cluster();
+  registry.subscribe(() => {
+    const unit = registry.view().units.get("x.service");
+    if (unit === undefined || registry.view().placements.has("x.service")) return;
+    registry.setPlacement("x.service", [
+      { machine: one, why: "local Machine metadata insufficient" },
+      { machine: two, why: "found conflict with locally-scheduled Unit(y.service)" },
+    ]);
+  });
+  const result = await run("fleetctl start x.service", { "x.service": hello });
+  assert.equal(result.code, 3);
+  assert.match(
+    result.err,
+    /^Unit x\.service cannot be placed on any machine now:\n {2}11111111\.\.\.\/10\.0\.0\.1: local Machine/,
+  );
+  assert.match(result.err, /\n {2}22222222\.\.\.\/10\.0\.0\.2: found conflict/);
+  await run("fleetctl unload --no-block x.service");
+  const patient = await run("fleetctl start --block-attempts=2 x.service");
+  assert.equal(patient.code, 1);
+  assert.equal(
+    patient.err,
+    "Error waiting for units: timed out waiting for unit x.service to report state launched\n" +
+      "Error waiting for unit states, exit status: timed out waiting for unit x.service to report state launched\n",
+  );
+});
+
+test("a oneshot that ran to its end with success is a success", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one, { active: "inactive", sub: "dead", result: "success" });
+  assert.equal((await run("fleetctl start once.service", { "once.service": hello })).code, 0);
+});
+
+test("global units are triggered and not waited for", async () => {
+  const { run } = cluster();
+  const files = { "g.service": `${hello}[X-Fleet]\nGlobal=true\n` };
+  const started = await run("fleetctl start g.service", files);
+  assert.deepEqual(
+    [started.code, started.out],
+    [0, "Unit g.service \nTriggered global unit g.service start\n"],
+  );
+  const stopped = await run("fleetctl stop g.service");
+  assert.deepEqual(stopped.out, "Triggered global unit g.service stop\n");
+});
+
+test("listings look like those of fleetctl v1.0.0", async () => {
+  const { registry, run } = cluster();
+  assert.equal((await run("fleetctl list-units")).out, "UNIT\tMACHINE\tACTIVE\tSUB\n");
+  const global = "[Service]\nExecStart=/bin/sleep 101\n[X-Fleet]\nGlobal=true\n";
+  await run("fleetctl start global.service", { "global.service": global });
+  await run("fleetctl submit hello@.service", { "hello@.service": hello });
+  registry.setState({ unit: "global.service", machine: one });
+  registry.setState({ unit: "global.service", machine: two });
+  assert.equal(
+    (await run("fleetctl list-units")).out,
+    "UNIT\t\tMACHINE\t\t\tACTIVE\tSUB\n" +
+      "global.service\t11111111.../10.0.0.1\tactive\trunning\n" +
+      "global.service\t22222222.../10.0.0.2\tactive\trunning\n",
+  );
+  await run("fleetctl start --no-block hello@1");
+  registry.setPlacement("hello@1.service", one);
+  registry.setState({ unit: "hello@1.service", machine: one });
+  assert.equal(
+    (await run("fleetctl list-unit-files")).out,
+    "UNIT\t\tHASH\tDSTATE\t\tSTATE\t\tTARGET\n" +
+      `global.service\t${registry.view().units.get("global.service")?.hash.slice(0, 7)}\tlaunched\t-\t\tglobal\n` +
+      "hello@.service\t3adfef7\tinactive\tinactive\t-\n" +
+      "hello@1.service\t3adfef7\tlaunched\tlaunched\t11111111.../10.0.0.1\n",
+  );
+  assert.equal(
+    (await run("fleetctl list-machines")).out,
+    "MACHINE\t\tIP\t\tMETADATA\n" +
+      "11111111...\t10.0.0.1\taz=a,region=us-west\n22222222...\t10.0.0.2\t-\n33333333...\t10.0.0.3\t-\n",
+  );
+  assert.equal(
+    (await run("fleetctl list-machines --l --no-legend --fields machine")).out,
+    `${one}\n${two}\n${three}\n`,
+  );
+  assert.deepEqual(await run("fleetctl list-units --fields=unit,foo"), {
+    code: 1,
+    out: "",
+    err: 'Invalid key in output format: "foo"\n',
+  });
+  assert.equal((await run("fleetctl list-units --fields=")).err, "Must define output format\n");
+  const json = JSON.parse((await run("fleetctl list-units --json")).out) as { name: string }[];
+  assert.deepEqual(
+    json.map(({ name }) => name),
+    ["global.service", "global.service", "hello@1.service"],
+  );
+});
+
+test("cat gives the text back, and instances come from their template", async () => {
+  const { run } = cluster();
+  await run("fleetctl submit units/hello@.service", { "units/hello@.service": `# a comment\n${hello}` });
+  await run("fleetctl submit hello@7");
+  assert.deepEqual(await run("fleetctl cat hello@7"), { code: 0, out: hello, err: "" });
+  assert.equal((await run("fleetctl cat nope")).err, "Unit nope.service not found\n");
+  const missing = await run("fleetctl start other@7");
+  assert.deepEqual(missing, {
+    code: 1,
+    out: "",
+    err:
+      "Error creating units: failed getting Unit(other@7.service) from template: " +
+      "unable to find template Unit(other@.service) in Registry or on filesystem\n",
+  });
+  assert.equal(
+    (await run("fleetctl start hello@.service")).err,
+    'Error starting units: googleapi: Error 400: cannot activate template "hello@.service"\n',
+  );
+});
+
+test("a differing file is pointed out, and --replace writes it", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl submit a.service", { "a.service": hello });
+  const files = { "a.service": "[Service]\nExecStart=/bin/sleep 102\n" };
+  assert.equal(
+    (await run("fleetctl submit a.service", files)).err,
+    "WARNING: Unit a.service in registry differs from local unit file a.service. Add --replace to override.\n",
+  );
+  assert.equal((await run("fleetctl submit --replace a.service", files)).out, "Unit a.service inactive\n");
+  assert.equal(registry.view().units.get("a.service")?.text, files["a.service"]);
+  assert.equal(
+    (await run("fleetctl submit --replace a.service", files)).out,
+    "Found same Unit(a.service) in Registry, nothing to do\n",
+  );
+  await registry.setTarget("a.service", "launched");
+  assert.equal(
+    (await run("fleetctl submit --replace a.service", { "a.service": hello })).err,
+    "Warning: can not replace Unit(a.service) in state 'launched', use the appropriate command\n",
+  );
+});
+
+test("bad input changes nothing: when one argument is bad, none is written", async () => {
+  const { registry, run } = cluster();
+  const files = {
+    "good.service": hello,
+    "bad.service": "[Service\n",
+    "two.service": `${hello}[X-Fleet]\nGlobal=true\nMachineID=x\n`,
+  };
+  const bad = await run("fleetctl submit good.service bad.service", files);
+  assert.equal(bad.code, 1);
+  assert.equal(
+    bad.err,
+    "Error creating units: failed getting Unit(bad.service) from file: unable to find end of section (line 1)\n",
+  );
+  const options = await run("fleetctl submit good.service two.service", files);
+  assert.equal(
+    options.err,
+    "Error creating units: failed creating unit two.service: MachineID cannot be used with Global\n",
+  );
+  assert.equal(registry.view().units.size, 0);
+  const name = await run("fleetctl submit a%b", { "a%b.service": hello });
+  assert.match(name.err, /invalid character '%' in unit name/);
+  const unknown = await run("fleetctl submit odd", { "odd.service": `${hello}[X-Fleet]\nFoo=1\n` });
+  assert.equal(unknown.code, 0);
+  assert.match(unknown.err, /Unit odd\.service: unrecognized requirement in \[X-Fleet\] section: "Foo"/);
+});
+
+test("status and journal come through the API", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a.service down.service", {
+    "a.service": hello,
+    "down.service": hello,
+  });
+  assert.deepEqual(await run("fleetctl status a.service"), {
+    code: 1,
+    out: "",
+    err: "Unit a.service does not appear to be loaded.\n",
+  });
+  registry.setPlacement("a.service", one);
+  registry.setPlacement("down.service", one);
+  assert.deepEqual(await run("fleetctl status --no-block a.service down.service"), {
+    code: 3,
+    out: "* a.service\n   Loaded: loaded\n\n* down.service\n   Loaded: loaded\n",
+    err: "",
+  });
+  assert.equal((await run("fleetctl status nope")).err, "Unit nope.service does not exist.\n");
+  assert.equal((await run("fleetctl journal -n 5 --sudo a.service")).out, "a.service 5 short\n");
+  assert.equal((await run("fleetctl journal")).err, "One unit file must be provided.\n");
+  const json = JSON.parse((await run("fleetctl status --json a.service")).out) as {
+    machine: { id: string };
+  }[];
+  assert.equal(json[0]?.machine.id, one);
+});
+
+test("nothing to do is no error, and a stop of an inactive unit is one", async () => {
+  const { run } = cluster();
+  for (const verb of ["submit", "load", "start", "stop", "unload", "destroy"]) {
+    assert.deepEqual(await run(`fleetctl ${verb}`), { code: 0, out: "", err: "No units given\n" });
+  }
+  assert.equal((await run("fleetctl stop nope")).err, "Units not found in registry\n");
+  await run("fleetctl submit a.service", { "a.service": hello });
+  assert.deepEqual(await run("fleetctl stop a.service"), {
+    code: 1,
+    out: "",
+    err: "Unable to stop unit a.service in state inactive\n",
+  });
+});
+
+test("commands may be shortened, unknown ones and flags are refused, versions and help are there", async () => {
+  const { run } = cluster();
+  assert.equal((await run("fleetctl unl")).err, "No units given\n");
+  assert.equal((await run("fleetctl list-u")).code, 2);
+  assert.equal((await run("fleetctl start --nope")).code, 2);
+  assert.equal((await run("fleetctl version")).out, "fleetctl version 1.0.0\n");
+  const { out } = await run("fleetctl help");
+  for (const title of ["NAME", "USAGE", "VERSION", "COMMANDS", "DESCRIPTION", "GLOBAL OPTIONS"]) {
+    assert.match(out, new RegExp(`^${title}:$`, "m"));
+  }
+  assert.equal(
+    (await run("fleetctl --driver=etcd list-units")).err,
+    'Error: Unable to initialize client: unrecognized driver "etcd"; the only one is API\n',
+  );
+});
