@@ -1,0 +1,17 @@
+import process from "node:process";
+
+/** Every benchmark by its name; each prints what it measured and, on its last line, JSON. */
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  start: async () => (await import("./start.ts")).benchStart(),
+};
+
+const [name = ""] = process.argv.slice(2);
+const run = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
+if (run === undefined) {
+  process.stderr.write(
+    `There is no benchmark "${name}". Run one with: npm run bench -- NAME, where NAME is ${Object.keys(benchmarks).join(", ")}.\n`,
+  );
+  process.exitCode = 2;
+} else {
+  await run();
+}
