@@ -25,7 +25,7 @@ interface Written {
 /**
  * Puts a batch of units in place: files, links, [Install], then one look at all of them. systemd finds new names by
  * itself, because it notices changed folders; it has to be told to reload only when it holds an older file of the same
- * name, or when two changes fell into one tick of the folder's timestamp and it missed the second.
+ * name, when an [Install] section was carried out, or when two changes fell into one tick of the folder's timestamp and it missed the second.
  */
 export async function loadUnits(
   manager: Manager,
@@ -36,17 +36,18 @@ export async function loadUnits(
   const problems = new Map<UnitName, string>();
   const written = writeFiles(directory, units, problems);
   await link(manager, directory, written, problems);
-  await enable(manager, directory, written, problems);
+  const enabled = await enable(manager, directory, written, problems);
   await takeBack(manager, directory, written, problems);
 
   const placed = written.filter(({ unit }) => !problems.has(unit.name));
   const replaced = placed.filter(({ before }) => before !== undefined).map(({ unit }) => unit.name);
   const held = await manager.unitsHeld(replaced);
-  if (held.length > 0) await reload();
+  const reloaded = held.length > 0 || enabled;
+  if (reloaded) await reload();
 
   const names = placed.map(({ unit }) => unit.name).filter((name) => !splitName(name)?.isTemplate);
   let rows = await unitRows(manager, names);
-  if (held.length === 0 && rows.some((row) => row.load === "not-found")) {
+  if (!reloaded && rows.some((row) => row.load === "not-found")) {
     await reload();
     rows = await unitRows(manager, names);
   }
@@ -96,26 +97,48 @@ function foreignProblem(directory: UnitDirectory, name: UnitName): string | unde
   return `the machine has a unit of that name in ${path}; choose another name`;
 }
 
+/**
+ * Makes systemd find the files until the next boot, as `systemctl link --runtime` does. Its own LinkUnitFiles call would do the
+ * same and then have systemctl warn about every unit of the machine until somebody reloads.
+ */
 async function link(
   manager: Manager,
   directory: UnitDirectory,
   written: readonly Written[],
   problems: Map<UnitName, string>,
 ): Promise<void> {
+  const installed = written.filter(({ before }) => before !== undefined && hasInstall(before));
   const refused = await inBatch(
-    written.map(({ unit }) => unit.name),
-    (names) => manager.link(names.map((name) => directory.pathOf(name))),
+    installed.map(({ unit }) => unit.name),
+    (names) => manager.disable(names),
   );
   for (const [name, why] of refused)
-    problems.set(name, `cannot load ${name}: systemd refuses its unit file: ${why}`);
+    problems.set(name, `cannot load ${name}: systemd keeps what its earlier [Install] section did: ${why}`);
+  for (const { unit } of written) {
+    if (problems.has(unit.name)) continue;
+    try {
+      directory.link(unit.name);
+    } catch (error) {
+      problems.set(
+        unit.name,
+        `cannot load ${unit.name}: its unit file cannot be linked: ${sentenceOf(error)}`,
+      );
+    }
+  }
 }
 
+/** Whether a unit file has anything for systemd to enable, so that systemd has to be asked to take it back. */
+export function hasInstall(text: string): boolean {
+  return installOf(parseUnitFile(text).file) !== "none";
+}
+
+/** Carries out [Install] sections; true when one was, because units that want the new one hear of it only by a reload. */
 async function enable(
   manager: Manager,
   directory: UnitDirectory,
   written: readonly Written[],
   problems: Map<UnitName, string>,
-): Promise<void> {
+): Promise<boolean> {
   // systemd tells of a batch only whether any of it says where to, so the doubtful ones are asked about alone.
   const whole: UnitName[] = [];
   const alone: UnitName[] = [];
@@ -131,6 +154,7 @@ async function enable(
   const refused = new Map(await inBatch(whole, call));
   for (const name of alone) for (const [of, why] of await inBatch([name], call)) refused.set(of, why);
   for (const [name, why] of refused) problems.set(name, `Failed to enable systemd unit ${name}: ${why}`);
+  return whole.length + alone.length > refused.size;
 }
 
 /** What could not be linked or enabled leaves no trace: the file of before comes back, or none. */
@@ -141,11 +165,16 @@ async function takeBack(
   problems: ReadonlyMap<UnitName, string>,
 ): Promise<void> {
   const broken = written.filter(({ unit }) => problems.has(unit.name));
-  const fresh = broken.filter(({ before }) => before === undefined).map(({ unit }) => unit.name);
-  await inBatch(fresh, (names) => manager.disable(names));
+  const enabled = broken.filter(({ unit }) => hasInstall(unit.text)).map(({ unit }) => unit.name);
+  await inBatch(enabled, (names) => manager.disable(names));
   for (const { unit, before } of broken) {
-    if (before === undefined) directory.remove(unit.name);
-    else directory.write(unit.name, before);
+    if (before === undefined) {
+      directory.unlink(unit.name);
+      directory.remove(unit.name);
+    } else {
+      directory.write(unit.name, before);
+      directory.link(unit.name);
+    }
   }
 }
 

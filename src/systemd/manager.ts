@@ -32,18 +32,13 @@ export class Manager {
     }
   }
 
-  /** Makes files outside systemd's own folders known until the next boot, replacing links of the same name. */
-  async link(paths: readonly string[]): Promise<void> {
-    await this.#call("LinkUnitFiles", "asbb", [paths, true, true]);
-  }
-
   /** Carries out [Install] until the next boot; false when none of the files has anything to install. */
   async enable(paths: readonly string[]): Promise<boolean> {
     const reply = await this.#call("EnableUnitFiles", "asbb", [paths, true, true]);
     return Array.isArray(reply) && reply[0] === true;
   }
 
-  /** Takes back `link` and `enable`. */
+  /** Takes back `enable`. */
   async disable(names: readonly UnitName[]): Promise<void> {
     await this.#call("DisableUnitFiles", "asb", [names, true]);
   }

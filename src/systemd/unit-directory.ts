@@ -6,6 +6,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -109,6 +110,23 @@ export class UnitDirectory {
 
   remove(name: UnitName): void {
     rmSync(this.#file(name), { force: true });
+  }
+
+  /** Makes systemd find the file, in one step, until the next boot. */
+  link(name: UnitName): void {
+    const path = this.#root + join(runtimeDirectory, name);
+    if (kindOf(path) === "link" && readlinkSync(path) === this.pathOf(name)) return;
+    const unfinished = this.#root + join(runtimeDirectory, `${unfinishedPrefix}${this.#written++}`);
+    mkdirSync(this.#root + runtimeDirectory, { recursive: true, mode: 0o755 });
+    rmSync(unfinished, { force: true });
+    symlinkSync(this.pathOf(name), unfinished);
+    renameSync(unfinished, path);
+  }
+
+  /** Takes `link` back; a link or file of somebody else stays. */
+  unlink(name: UnitName): void {
+    const path = join(runtimeDirectory, name);
+    if (kindOf(this.#root + path) === "link" && !this.#linksElsewhere(path)) rmSync(this.#root + path);
   }
 
   /** The file of somebody else that has this name, or undefined. */

@@ -1,6 +1,7 @@
 import type { UnitName } from "../fleet/model.ts";
 import { sentenceOf } from "../lib/fault.ts";
 import { inBatch } from "./batch.ts";
+import { hasInstall } from "./load.ts";
 import { isDown, type Manager } from "./manager.ts";
 import type { UnitDirectory } from "./unit-directory.ts";
 
@@ -22,7 +23,8 @@ export async function unloadUnits(
     problems.set(unit.name, `cannot unload ${unit.name}: it is ${unit.active}; stop it first`);
   }
   const stopped = ours.filter((name) => !problems.has(name));
-  const refused = await inBatch(stopped, (some) => manager.disable(some));
+  const installed = stopped.filter((name) => hasInstall(directory.read(name) ?? ""));
+  const refused = await inBatch(installed, (some) => manager.disable(some));
   for (const [name, why] of refused) problems.set(name, `cannot unload ${name}: systemd says: ${why}`);
 
   const gone = stopped.filter((name) => !problems.has(name));
@@ -31,6 +33,7 @@ export async function unloadUnits(
   await Promise.all(failed.map((unit) => inBatch([unit.name], () => manager.resetFailed(unit.name))));
   for (const name of gone) {
     try {
+      directory.unlink(name);
       directory.remove(name);
     } catch (error) {
       problems.set(name, `cannot unload ${name}: its unit file cannot be deleted: ${sentenceOf(error)}`);

@@ -110,6 +110,15 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
     });
   });
 
+  test("loading units does not make systemctl warn about every unit of the machine", async () => {
+    const show = ["systemctl", "show", "--property=NeedDaemonReload", "--value", "dbus.service"];
+    await machine.exec(["systemctl", "daemon-reload"]);
+    await withSleeper("no-warning.service", async () => {
+      assert.equal((await machine.exec(show)).stdout.trim(), "no");
+    });
+    assert.equal((await machine.exec(show)).stdout.trim(), "no");
+  });
+
   test("a unit of the machine's own is neither hidden nor touched", async () => {
     const manager = await open();
     try {
