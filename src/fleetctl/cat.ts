@@ -10,7 +10,7 @@ import { fileOf } from "./unit-options.ts";
 export function cat(connect: Connect): Command {
   return {
     name: "cat",
-    summary: "Output the contents of a submitted unit",
+    summary: "Print the text of a unit as the registry has it",
     usage: "UNIT",
     description: "Prints the text of a unit as the registry has it: what machines load, without comments.",
     flags: [jsonFlag],

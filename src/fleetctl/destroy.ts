@@ -12,7 +12,7 @@ import { destroyVerdict } from "./verdicts.ts";
 export function destroy(connect: Connect): Command {
   return {
     name: "destroy",
-    summary: "Destroy one or more units in the cluster",
+    summary: "Remove units from the registry and from their machines",
     usage: "UNIT...",
     description:
       "Removes units from the registry; the machines they are on stop them and delete their files. Returns when they are gone there.",

@@ -8,7 +8,7 @@ import type { Connect } from "./connect.ts";
 export function journal(connect: Connect): Command {
   return {
     name: "journal",
-    summary: "Print the journal of a unit in the cluster to stdout",
+    summary: "Print the journal of a unit, wherever it is",
     usage: "UNIT",
     description:
       "Prints the last lines of a unit's journal from the machine it is on; of a global unit, from all machines.",

@@ -20,7 +20,7 @@ const columns: Columns<MachineEntity> = {
 export function listMachines(connect: Connect): Command {
   return {
     name: "list-machines",
-    summary: "Enumerate the current hosts in the cluster",
+    summary: "List the machines of the cluster",
     usage: "",
     description: "Lists all machines that are present in the cluster, with their addresses and metadata.",
     flags: listFlags("machine,ip,metadata", Object.keys(columns)),

@@ -38,7 +38,7 @@ function target({ global, machine }: Row, full: boolean): string {
 export function listUnitFiles(connect: Connect): Command {
   return {
     name: "list-unit-files",
-    summary: "List the units that exist in the cluster.",
+    summary: "Show the units of the registry and what is wanted of them",
     usage: "",
     description:
       "Lists every unit of the registry: what is wanted of it (DSTATE), how far that is carried out (STATE), and the machine it is on (TARGET).",

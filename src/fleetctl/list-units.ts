@@ -23,7 +23,7 @@ const columns: Columns<Row> = {
 export function listUnits(connect: Connect): Command {
   return {
     name: "list-units",
-    summary: "List the current state of units in the cluster",
+    summary: "Show what systemd says about each unit on each machine",
     usage: "",
     description:
       "Lists each unit on each machine it is loaded on, with the state that systemd gives it there.",

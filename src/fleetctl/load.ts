@@ -7,7 +7,7 @@ import { loadVerdict } from "./verdicts.ts";
 export function load(connect: Connect): Command {
   return {
     name: "load",
-    summary: "Schedule one or more units in the cluster, first submitting them if necessary.",
+    summary: "Have units loaded on machines, submitting them first where needed",
     usage: "UNIT...",
     description:
       "Gives each unit a machine and has its file loaded there, without starting it; a unit that runs is stopped. Waits until it is so. Exit code 3: no machine can take a unit now.",

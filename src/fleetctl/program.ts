@@ -35,9 +35,9 @@ export function fleetctlProgram(open: OpenTransport, version: string): CommandGr
   ];
   return {
     name: "fleetctl",
-    summary: "fleetctl is a command-line interface to fleet, the cluster-wide CoreOS init system.",
+    summary: "Run units on a cluster of machines as if it were one",
     description:
-      "To get help about any command, run fleetctl help COMMAND. Commands may be shortened to a unique prefix. Every global flag has an environment variable, such as FLEETCTL_ENDPOINT.",
+      "Speaks to the fleet API of any machine of the cluster. Commands may be shortened to a unique prefix. Each global flag can be set by an environment variable instead, such as FLEETCTL_ENDPOINT.",
     version,
     prefixes: true,
     flags: globalFlags,

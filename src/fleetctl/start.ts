@@ -7,8 +7,7 @@ import { startVerdict } from "./verdicts.ts";
 export function start(connect: Connect): Command {
   return {
     name: "start",
-    summary:
-      "Instruct systemd to start one or more units in the cluster, first submitting and loading if necessary.",
+    summary: "Start units, submitting and loading them first where needed",
     usage: "UNIT...",
     description:
       "Gives each unit a machine and has systemd start it there. Waits until systemd says that it is active, or that it ran to its end with success. Exit code 1: a unit failed; 3: no machine can take a unit now. A unit that is started already is left alone.",

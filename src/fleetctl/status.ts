@@ -10,7 +10,7 @@ import type { Connect } from "./connect.ts";
 export function status(connect: Connect): Command {
   return {
     name: "status",
-    summary: "Output the status of one or more units in the cluster",
+    summary: "Show what systemctl says about units, wherever they are",
     usage: "UNIT...",
     description:
       "Prints what systemctl status says about each unit on its machine; about a global unit, on every machine. The exit code is that of systemctl: 3 when a unit does not run.",

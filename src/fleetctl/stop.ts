@@ -27,7 +27,7 @@ function check(unit: UnitEntity): ReturnType<Deactivation["check"]> {
 export function stop(connect: Connect): Command {
   return {
     name: "stop",
-    summary: "Instruct systemd to stop one or more units in the cluster.",
+    summary: "Stop units and keep them loaded",
     usage: "UNIT...",
     description: "Stops units; they stay loaded on their machines. Returns when their processes are gone.",
     flags: waitFlags,

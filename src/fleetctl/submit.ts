@@ -6,7 +6,7 @@ import type { Connect } from "./connect.ts";
 export function submit(connect: Connect): Command {
   return {
     name: "submit",
-    summary: "Upload one or more units to the cluster without starting them",
+    summary: "Put units into the registry without starting them",
     usage: "UNIT...",
     description:
       "Puts unit files into the registry. Nothing is loaded or started. A template must be submitted before it can be left out beside its instances.",

@@ -23,7 +23,7 @@ function check(unit: UnitEntity): ReturnType<Deactivation["check"]> {
 export function unload(connect: Connect): Command {
   return {
     name: "unload",
-    summary: "Unschedule one or more units in the cluster.",
+    summary: "Take units off their machines and keep them in the registry",
     usage: "UNIT...",
     description:
       "Stops units and takes them off their machines; they stay in the registry. Returns when they are gone.",
