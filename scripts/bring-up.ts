@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { sentenceOf } from "../src/lib/fault.ts";
+import { spacedTable } from "../src/lib/table.ts";
 import { runExample } from "../src/lab/example.ts";
 import { labUp, type Lab } from "../src/lab/lab.ts";
 import { usualLab } from "../src/lab/layout.ts";
@@ -56,11 +57,15 @@ async function whereEverythingIs(lab: Lab): Promise<string> {
   const [first] = machines;
   return [
     "",
-    "Machines                  fleet API                                keys API",
-    ...machines.map(
-      ({ name: machine, address, fleetApi, keysApi }) =>
-        `  ${machine.padEnd(6)}${address.padEnd(18)}${`${fleetApi}/fleet/v1/units`.padEnd(41)}${keysApi}/v2/keys/`,
-    ),
+    ...spacedTable([
+      ["MACHINE", "ADDRESS", "FLEET API", "KEYS API"],
+      ...machines.map((machine) => [
+        machine.name,
+        machine.address,
+        `${machine.fleetApi}/fleet/v1/units`,
+        `${machine.keysApi}/v2/keys/`,
+      ]),
+    ]),
     "",
     `The example: web servers on every machine behind a balancer, http://${first?.address}/`,
     "",
