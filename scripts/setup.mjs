@@ -177,7 +177,7 @@ function npm(words) {
     const said = String(error.stderr ?? error.message)
       .trim()
       .split("\n");
-    const why = said.find((line) => line.startsWith("npm error")) ?? said[0];
+    const why = said.find((line) => /^npm error (?!code )/.test(line)) ?? said[0];
     throw new SetUpProblem(
       `npm's packages cannot be installed (${why}): make "npm ci" work, then try again.`,
     );
