@@ -79,14 +79,21 @@ export class Agent {
     }
   }
 
-  /** Stops every unit that this agent has started, and says so in the store: for a machine that goes down. */
+  /**
+   * Stops every unit of this machine, for when it leaves the cluster. What was carried out here is forgotten: a machine
+   * that comes back starts what it then has to run, as after a reboot.
+   */
   async stopAll(): Promise<void> {
+    if (this.#mustList) await this.#list();
     const started = [...this.#actual.values()].filter(
       ({ active }) => active !== "inactive" && active !== "failed",
     );
-    if (started.length === 0) return;
-    this.#env.log.info(`stopping ${started.length} unit(s) before leaving`);
-    await this.#options.units.stop(started.map(({ name }) => name));
+    if (started.length > 0) {
+      this.#env.log.info(`stopping ${started.length} unit(s) before leaving`);
+      await this.#options.units.stop(started.map(({ name }) => name));
+    }
+    this.#attempts.clear();
+    await this.#noteAttempts();
   }
 
   #observe(changed: readonly ManagedUnit[] | undefined): void {
@@ -155,7 +162,7 @@ export class Agent {
   #remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
     if (attempts.size === 0) return;
     for (const [name, attempt] of attempts) this.#attempts.set(name, attempt);
-    this.#noteAttempts();
+    void this.#noteAttempts();
   }
 
   #wanted(): Scheduled[] {
@@ -219,7 +226,7 @@ export class Agent {
       if (unit !== undefined && unit.active !== "failed")
         this.#actual.set(name, { ...unit, active: "inactive", sub: "dead" });
       this.#setReached(name, "loaded");
-      this.#noteAttempts();
+      void this.#noteAttempts();
     }
     return outcomes;
   }
@@ -232,7 +239,7 @@ export class Agent {
       this.#actual.delete(name);
       this.#attempts.delete(name);
     }
-    this.#noteAttempts();
+    void this.#noteAttempts();
     return outcomes;
   }
 
@@ -254,7 +261,7 @@ export class Agent {
       this.#setReached(name, "launched");
       this.#step("starting", [name], signal, () => this.#options.units.start([name]));
     }
-    this.#noteAttempts();
+    void this.#noteAttempts();
   }
 
   #setReached(name: UnitName, reached: Attempt["reached"]): void {
@@ -264,8 +271,8 @@ export class Agent {
   }
 
   /** Saves what was carried out; a machine whose /run is full goes on, and may start a unit that ended once more. */
-  #noteAttempts(): void {
-    this.#options.attempts.write(this.#attempts).catch((error: unknown) => {
+  async #noteAttempts(): Promise<void> {
+    await this.#options.attempts.write(this.#attempts).catch((error: unknown) => {
       this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
     });
   }

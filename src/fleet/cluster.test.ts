@@ -27,6 +27,7 @@ class TestMachine {
   #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #lease: LeaseId | undefined;
+  #agent: Agent | undefined;
   readonly #env: FakeEnv;
   readonly #store: Store;
   readonly #metadata: Readonly<Record<string, string>>;
@@ -74,6 +75,7 @@ class TestMachine {
       for (const listener of listeners) listener();
     };
     const agent = new Agent(env, { store, me, schedule, units, attempts, lease, leaseChanged });
+    this.#agent = agent;
     this.#running = Promise.all([
       shared.hold(signal),
       keepPresence(env, { store, facts, ttlMs, changed }, signal),
@@ -99,9 +101,11 @@ class TestMachine {
     this.#bootId += "+";
   }
 
+  /** `systemctl stop fleet`: what lies under /run stays. */
   async leave(): Promise<void> {
     const lease = this.#lease;
-    await this.powerLoss();
+    await this.crash();
+    await this.#agent?.stopAll();
     if (lease !== undefined) await leaveCluster(this.#store, lease);
   }
 
@@ -195,6 +199,20 @@ test("the engine's own machine may die: another leads, and its units move at onc
     assert.notEqual(await leader(), led);
     const all = (await picture()).flat();
     assert.deepEqual(all.sort(), ["web-1.service", "web-2.service", "web-3.service"]);
+  });
+});
+
+test("a machine that left in order and comes back without a reboot runs again what it has to", async () => {
+  await withCluster(2, async ({ env, machines, submit, picture }) => {
+    await submit("everywhere.service", `${sleeper}\n[X-Fleet]\nGlobal=true\n`);
+    await submit("web.service", sleeper);
+    assert.deepEqual(await picture(), [["everywhere.service", "web.service"], ["everywhere.service"]]);
+    await machines[0]?.leave();
+    await env.settle();
+    assert.deepEqual(await picture(), [[], ["everywhere.service", "web.service"]]);
+    machines[0]?.start();
+    await env.settle();
+    assert.deepEqual(await picture(), [["everywhere.service"], ["everywhere.service", "web.service"]]);
   });
 });
 
