@@ -1,4 +1,4 @@
-import { Fault } from "../lib/fault.ts";
+import { Fault, isFault } from "../lib/fault.ts";
 import { exactly } from "../store/range.ts";
 import type { Operation, Revision, Store } from "../store/store.ts";
 import { maxOperations } from "../store/store.ts";
@@ -16,21 +16,43 @@ export interface ViewSource {
 
 /** How often a change of one unit is tried again when others change the same unit at the same time. */
 const mostTries = 16;
+/** How often one write is sent when the answer is lost, as when the store's leader dies: an election fits in between. */
+const mostSendings = 2;
 
 /** The registry over a Store: reads come from the picture, each write is one guarded transaction. */
 export function storeRegistry(store: Store, source: ViewSource): Registry {
-  /** Writes a unit when its key is at revision `seen` (0: absent); answers undefined when it is not. */
+  /**
+   * Writes a unit's record (undefined deletes it) when its key is at revision `seen` (0: absent); answers undefined when
+   * it is not. The compare makes it harmless to send it again when the answer was lost.
+   */
+  const write = async (
+    name: UnitName,
+    value: string | undefined,
+    seen: Revision,
+  ): Promise<Revision | undefined> => {
+    const key = fleetKeys.unit(name);
+    const operation: Operation =
+      value === undefined ? { do: "delete", range: exactly(key) } : { do: "put", key, value };
+    for (let sendings = 1; ; sendings++) {
+      try {
+        const outcome = await store.commit({ when: [{ key, modRevision: seen }], then: [operation] });
+        if (outcome.committed) return outcome.revision;
+      } catch (error) {
+        if (sendings === mostSendings || !isFault(error, "store-unavailable")) throw error;
+        continue;
+      }
+      if (sendings === 1) return undefined;
+      // It may be our own earlier sending that moved the key on.
+      const { entries, revision } = await store.read(exactly(key));
+      if (entries[0]?.value !== value) return undefined;
+      return entries[0]?.modRevision ?? revision;
+    }
+  };
+
   const put = async (
     unit: Pick<Unit, "name" | "text" | "hash" | "target">,
     seen: Revision,
-  ): Promise<Revision | undefined> => {
-    const key = fleetKeys.unit(unit.name);
-    const outcome = await store.commit({
-      when: [{ key, modRevision: seen }],
-      then: [{ do: "put", key, value: encodeUnit(unit) }],
-    });
-    return outcome.committed ? outcome.revision : undefined;
-  };
+  ): Promise<Revision | undefined> => await write(unit.name, encodeUnit(unit), seen);
 
   const current = async (name: UnitName): Promise<Unit> => {
     const snapshot = await store.read(exactly(fleetKeys.unit(name)));
@@ -82,14 +104,7 @@ export function storeRegistry(store: Store, source: ViewSource): Registry {
     },
 
     destroy(name: UnitName) {
-      return change(name, async (unit) => {
-        const key = fleetKeys.unit(name);
-        const outcome = await store.commit({
-          when: [{ key, modRevision: unit.revision }],
-          then: [{ do: "delete", range: exactly(key) }],
-        });
-        return outcome.committed ? outcome.revision : undefined;
-      });
+      return change(name, async (unit) => await write(name, undefined, unit.revision));
     },
 
     async setMetadata(changes: readonly MetadataChange[]) {
