@@ -13,6 +13,7 @@ import { storeRegistry } from "../fleet/store-registry.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
+import { groupedStore } from "../store/grouped-store.ts";
 import { openMirror } from "../store/mirror.ts";
 import { between, under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
@@ -47,7 +48,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const units = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
   const parts = new AbortController();
   const shared = new SharedPicture(env, store, idlePictureMs);
-  const registry = storeRegistry(store, shared);
+  const registry = storeRegistry(groupedStore(store), shared);
   const lease = new LeaseHolder();
   const agent = new Agent(env, {
     store,

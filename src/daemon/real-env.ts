@@ -1,5 +1,4 @@
 import { fstatSync } from "node:fs";
-import { setTimeout as timeout } from "node:timers/promises";
 import type { Clock, Env } from "../lib/env.ts";
 import { createLog, type LeveledLog, type LineStyle, logLevels } from "./journal-log.ts";
 
@@ -16,20 +15,28 @@ export const realClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
-    try {
-      let left = ms;
-      do {
-        await timeout(Math.min(left, longestTimerMs), undefined, signal ? { signal } : {});
-        left -= longestTimerMs;
-      } while (left > 0);
-    } catch (error) {
-      // Node rejects with an AbortError of its own; callers are promised the reason they aborted with.
-      signal?.throwIfAborted();
-      throw error;
+    for (let leftMs = ms; ; leftMs -= longestTimerMs) {
+      await oneTimer(Math.min(leftMs, longestTimerMs), signal);
+      if (leftMs <= longestTimerMs) return;
     }
-    signal?.throwIfAborted();
   },
 };
+
+/** Waits on one timer. Not that of node:timers/promises, which makes an error with a stack for each sleep that is cut short. */
+function oneTimer(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}
 
 /**
  * A log on stderr, in the journal's style when stderr is the journal. Its level is that of `ARGOSY_LOG_LEVEL`

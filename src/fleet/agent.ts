@@ -3,7 +3,7 @@ import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
-import type { LeaseId, Store } from "../store/store.ts";
+import type { Change, LeaseId, Store } from "../store/store.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
 import { type Attempt, reconcile } from "./reconcile.ts";
@@ -53,6 +53,10 @@ export class Agent {
   #attempts = new Map<UnitName, Attempt>();
   readonly #busy = new Map<UnitName, "loading" | "starting" | "stopping" | "unloading">();
   readonly #trouble = new Map<UnitName, Trouble>();
+  /** This machine's schedule by store key, decoded. */
+  readonly #wanted = new Map<string, Scheduled>();
+  /** The states as they were told last, so that what did not change is the same object. */
+  #told = new Map<UnitName, Told>();
   #mustList = true;
 
   constructor(env: Env, options: AgentOptions) {
@@ -65,11 +69,12 @@ export class Agent {
   async run(signal: AbortSignal): Promise<void> {
     const { schedule, units, leaseChanged } = this.#options;
     const ends = [
-      schedule.subscribe(this.#wake.wake),
+      schedule.subscribe((changes) => this.#note(changes)),
       units.subscribe((changed) => this.#observe(changed)),
       leaseChanged(this.#publish.wake),
     ];
     try {
+      for (const [, entry] of schedule.entries) this.#note([{ kind: "put", entry }]);
       this.#attempts = new Map(await this.#options.attempts.read());
       await Promise.all([this.#converge(signal), this.#report(signal)]);
     } catch (error) {
@@ -131,7 +136,7 @@ export class Agent {
 
   /** Plans from what is wanted and what is so, and sets off every step whose unit is free. */
   #pass(signal: AbortSignal): void {
-    const wanted = this.#wanted();
+    const wanted = [...this.#wanted.values()];
     const tasks = reconcile(wanted, [...this.#actual.values()], this.#attempts);
     this.#remember(tasks.remember);
     const now = this.#env.clock.monotonic();
@@ -165,14 +170,17 @@ export class Agent {
     void this.#noteAttempts();
   }
 
-  #wanted(): Scheduled[] {
-    const wanted: Scheduled[] = [];
-    for (const [, entry] of this.#options.schedule.entries) {
-      const record = decodeFleetEntry(entry);
-      if (record?.family === "scheduled") wanted.push(record.scheduled);
-      else this.#env.log.error(`the record ${entry.key} in the store cannot be read and is ignored`);
+  /** Takes in changes of the schedule; each line is decoded once. */
+  #note(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const key = change.kind === "put" ? change.entry.key : change.key;
+      const record = change.kind === "put" ? decodeFleetEntry(change.entry) : undefined;
+      if (record?.family === "scheduled") this.#wanted.set(key, record.scheduled);
+      else this.#wanted.delete(key);
+      if (change.kind === "put" && record === undefined)
+        this.#env.log.error(`the record ${key} in the store cannot be read and is ignored`);
     }
-    return wanted;
+    this.#wake.wake();
   }
 
   /** Carries out one step for some units, marks them busy meanwhile, and wakes the loop at its end. */
@@ -309,30 +317,51 @@ export class Agent {
     }
   }
 
-  /** How every unit of this machine is, also those that could not be loaded. */
+  /** How every unit of this machine is, also those that could not be loaded; the same object for what did not change. */
   states(): ReadonlyMap<UnitName, UnitState> {
-    const states = new Map<UnitName, UnitState>();
-    const machine = this.#options.me;
+    const told = new Map<UnitName, Told>();
     for (const unit of this.#actual.values()) {
+      const attempt = this.#attempts.get(unit.name);
       const problem = this.#trouble.get(unit.name)?.problem;
-      states.set(unit.name, {
-        unit: unit.name,
-        machine,
-        hash: unit.hash,
-        load: unit.load,
-        active: unit.active,
-        sub: unit.sub,
-        reached: this.#attempts.get(unit.name)?.reached ?? "loaded",
-        ...(unit.result === undefined ? {} : { result: unit.result }),
-        ...(problem === undefined ? {} : { problem }),
-      });
+      told.set(unit.name, this.#tell(unit, attempt, problem));
     }
-    for (const { unit, hash } of this.#wanted()) {
-      const problem = this.#trouble.get(unit)?.problem;
-      if (problem === undefined || states.has(unit)) continue;
-      const state = { unit, machine, hash, load: "error", active: "inactive", sub: "dead" };
-      states.set(unit, { ...state, reached: "loaded", problem });
+    for (const { unit: name, hash } of this.#wanted.values()) {
+      const problem = this.#trouble.get(name)?.problem;
+      if (problem === undefined || told.has(name)) continue;
+      const before = this.#told.get(name);
+      const unit =
+        before?.unit.hash === hash
+          ? before.unit
+          : { name, hash, load: "error", active: "inactive", sub: "dead" };
+      told.set(name, this.#tell(unit, undefined, problem));
     }
-    return states;
+    this.#told = told;
+    return new Map(Array.from(told, ([name, { state }]) => [name, state]));
   }
+
+  #tell(unit: ManagedUnit, attempt: Attempt | undefined, problem: string | undefined): Told {
+    const before = this.#told.get(unit.name);
+    if (before?.unit === unit && before.attempt === attempt && before.problem === problem) return before;
+    const { name, hash, load, active, sub, result } = unit;
+    const state: UnitState = {
+      unit: name,
+      machine: this.#options.me,
+      hash,
+      load,
+      active,
+      sub,
+      reached: attempt?.reached ?? "loaded",
+      ...(result === undefined ? {} : { result }),
+      ...(problem === undefined ? {} : { problem }),
+    };
+    return { unit, attempt, problem, state };
+  }
+}
+
+/** A state with what it was made of. */
+interface Told {
+  readonly unit: ManagedUnit;
+  readonly attempt: Attempt | undefined;
+  readonly problem: string | undefined;
+  readonly state: UnitState;
 }

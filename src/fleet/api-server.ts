@@ -334,6 +334,9 @@ async function whileHeld(
   }
 }
 
+/** Why the clock of a limit ends that was not reached; made once, because every request has one. */
+const isFinished = new Fault("finished", "finished in time");
+
 /** Does something with a signal that is aborted after a time, or together with `signal`. */
 async function within<Result>(
   clock: Clock,
@@ -351,6 +354,6 @@ async function within<Result>(
     return await work(limit.signal);
   } finally {
     signal.removeEventListener("abort", abort);
-    finished.abort();
+    finished.abort(isFinished);
   }
 }

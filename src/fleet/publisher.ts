@@ -7,29 +7,42 @@ import { fleetKeys } from "./registry.ts";
 /** Room in a transaction for the two compares on presence, and a bound on its size with long problem texts. */
 const mostPerTransaction = Math.min(100, maxOperations);
 
-/**
- * The operations that turn what is published into what is so; keys in `published` that are not wanted any more go.
- * @param published store value by unit, as last written on this lease
- */
-export function stateOperations(
+/** What is in the store for one unit, and the state it was made of. */
+export interface Published {
+  readonly value: string;
+  /** Undefined for what an earlier daemon wrote. */
+  readonly state: UnitState | undefined;
+}
+
+/** One change of what is published; without `now` the unit's state goes. */
+export interface StateChange {
+  readonly unit: UnitName;
+  readonly now: Published | undefined;
+  readonly operation: Operation;
+}
+
+/** The changes that turn what is published into what is so. A state that is the same object as before is not looked at. */
+export function stateChanges(
   machine: MachineId,
   lease: LeaseId,
   states: ReadonlyMap<UnitName, UnitState>,
-  published: ReadonlyMap<UnitName, string>,
-): { readonly unit: UnitName; readonly value: string | undefined; readonly operation: Operation }[] {
-  const operations: { unit: UnitName; value: string | undefined; operation: Operation }[] = [];
+  published: ReadonlyMap<UnitName, Published>,
+): StateChange[] {
+  const changes: StateChange[] = [];
   for (const [unit, state] of states) {
+    const before = published.get(unit);
+    if (before?.state === state) continue;
     const value = encodeState(state);
-    if (published.get(unit) === value) continue;
+    if (before?.value === value) continue;
     const key = fleetKeys.state(machine, unit);
-    operations.push({ unit, value, operation: { do: "put", key, value, lease } });
+    changes.push({ unit, now: { value, state }, operation: { do: "put", key, value, lease } });
   }
   for (const unit of published.keys()) {
     if (states.has(unit)) continue;
     const range = exactly(fleetKeys.state(machine, unit));
-    operations.push({ unit, value: undefined, operation: { do: "delete", range } });
+    changes.push({ unit, now: undefined, operation: { do: "delete", range } });
   }
-  return operations;
+  return changes;
 }
 
 /**
@@ -40,7 +53,7 @@ export class StatePublisher {
   readonly #store: Store;
   readonly #machine: MachineId;
   #lease: LeaseId | undefined;
-  #published = new Map<UnitName, string>();
+  #published = new Map<UnitName, Published>();
 
   constructor(store: Store, machine: MachineId) {
     this.#store = store;
@@ -50,13 +63,13 @@ export class StatePublisher {
   /** Brings the store in step with `states`. Throws the store's Faults; calling again goes on where it stopped. */
   async publish(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<void> {
     if (this.#lease !== lease) await this.#begin(lease);
-    const operations = stateOperations(this.#machine, lease, states, this.#published);
-    for (let first = 0; first < operations.length; first += mostPerTransaction) {
-      const part = operations.slice(first, first + mostPerTransaction);
+    const changes = stateChanges(this.#machine, lease, states, this.#published);
+    for (let first = 0; first < changes.length; first += mostPerTransaction) {
+      const part = changes.slice(first, first + mostPerTransaction);
       await this.#store.commit({ when: [], then: part.map(({ operation }) => operation) });
-      for (const { unit, value } of part) {
-        if (value === undefined) this.#published.delete(unit);
-        else this.#published.set(unit, value);
+      for (const { unit, now } of part) {
+        if (now === undefined) this.#published.delete(unit);
+        else this.#published.set(unit, now);
       }
     }
   }
@@ -68,7 +81,7 @@ export class StatePublisher {
     this.#published = new Map();
     for (const entry of snapshot.entries) {
       const unit = entry.key.slice(prefix.length);
-      this.#published.set(unit, entry.lease === lease ? entry.value : "");
+      this.#published.set(unit, { value: entry.lease === lease ? entry.value : "", state: undefined });
     }
     this.#lease = lease;
   }

@@ -8,6 +8,9 @@ import { FleetPicture } from "./picture.ts";
 import { fleetPrefix, type FleetView } from "./registry.ts";
 import type { ViewSource } from "./store-registry.ts";
 
+/** Why the pause ends before an unused picture is dropped; made once, because every request ends one. */
+const isUsedAgain = new Fault("used-again", "the picture is used again");
+
 /** Someone's use of the shared picture; release it when done. */
 export interface Held {
   readonly picture: FleetPicture;
@@ -44,7 +47,7 @@ export class SharedPicture implements ViewSource {
   /** Opens the picture if nobody has, and resolves when its first read is done; rejects with the signal's reason. */
   async hold(signal: AbortSignal): Promise<Held> {
     this.#users += 1;
-    this.#idle?.abort();
+    this.#idle?.abort(isUsedAgain);
     this.#idle = undefined;
     const open = (this.#open ??= this.#start());
     let released = false;
@@ -90,7 +93,7 @@ export class SharedPicture implements ViewSource {
 
   /** Ends the copy now. */
   close(): void {
-    this.#idle?.abort();
+    this.#idle?.abort(isUsedAgain);
     this.#open?.stop.abort(new Error("closing"));
     this.#open = undefined;
   }
