@@ -4,8 +4,13 @@ import type { Revision } from "../store/store.ts";
 import type { MachineId, UnitName, UnitState } from "./model.ts";
 import type { FleetView, Registry } from "./registry.ts";
 
-/** How long changes are gathered before waiting clients hear of them again, so that a burst costs a few answers. */
+/**
+ * How long changes are gathered before waiting clients hear of them again, so that a burst costs a few answers: this, and a
+ * little more for every unit that is waited for.
+ */
 const gatherMs = 5;
+const gatherMsPerName = 0.1;
+const mostGatherMs = 100;
 
 /** Names the log keeps; beyond that it starts afresh, and waiting clients are told everything once. */
 const mostNames = 100_000;
@@ -19,6 +24,8 @@ export class ChangeLog {
   readonly #clock: Clock;
   readonly #changedAt = new Map<UnitName, Revision>();
   readonly #waiters = new Set<Wake>();
+  /** Units that are waited for, counted once for each client. */
+  #waitedFor = 0;
   #seen: FleetView | undefined;
   /** The revision from which on the log is complete. */
   #since: Revision = 0;
@@ -39,6 +46,7 @@ export class ChangeLog {
   async next(names: readonly UnitName[], after: Revision, signal: AbortSignal): Promise<Changes> {
     const wake = new Wake();
     this.#enter(wake);
+    this.#waitedFor += names.length;
     try {
       for (;;) {
         const changes = this.#changesOf(names, after);
@@ -48,6 +56,7 @@ export class ChangeLog {
         });
       }
     } finally {
+      this.#waitedFor -= names.length;
       this.#leave(wake);
     }
   }
@@ -75,7 +84,8 @@ export class ChangeLog {
 
   #changed(): void {
     if (this.#gathering) return;
-    const pauseMs = this.#lastReadMs + gatherMs - this.#clock.monotonic();
+    const untilMs = this.#lastReadMs + Math.min(mostGatherMs, gatherMs + this.#waitedFor * gatherMsPerName);
+    const pauseMs = untilMs - this.#clock.monotonic();
     if (pauseMs <= 0) {
       this.#report();
       return;

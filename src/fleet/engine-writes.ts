@@ -138,13 +138,14 @@ function scheduleCorrections(
   isGlobal: (unit: UnitName) => boolean,
 ): EngineWrite[] {
   const writes: EngineWrite[] = [];
+  const holds = new Map(Array.from(plan.holds, ([machine, names]) => [machine, new Set(names)]));
   const belongs = (machine: MachineId, name: UnitName, unit: Unit): boolean => {
     if (unit.target === "inactive") return false;
     const placement = picture.placements.get(name);
     if (!isGlobal(name))
       return placement !== undefined && "machine" in placement && placement.machine === machine;
     // The absence of a machine is no reason to take its global units away: it may only be cut off.
-    return picture.presenceRevision(machine) === undefined || holdsUnit(plan, machine, name);
+    return picture.presenceRevision(machine) === undefined || (holds.get(machine)?.has(name) ?? false);
   };
   for (const [machine, lines] of picture.schedules) {
     for (const [name, line] of lines) {
@@ -184,10 +185,6 @@ function scheduleCorrections(
     }
   }
   return writes;
-}
-
-function holdsUnit(plan: Plan, machine: MachineId, unit: UnitName): boolean {
-  return plan.holds.get(machine)?.includes(unit) ?? false;
 }
 
 function seen(name: UnitName, unit: Unit, placement: Placement | undefined): Compare[] {

@@ -7,7 +7,7 @@ import type { Mirror } from "../store/mirror.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import { AbsenceJudge } from "./absence.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
-import { type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
+import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetPicture } from "./picture.ts";
@@ -161,6 +161,8 @@ async function leadWith(
   const grace = new AbortController();
   signal.addEventListener("abort", () => grace.abort(signal.reason), { once: true });
   let graceUntil: number | undefined;
+  /** What the last pass was made of; while it stays the same and nothing waits for a stop, a pass would find nothing. */
+  let planned = { changes: -1, uncertain: "", waitsForStop: false };
   try {
     for (;;) {
       const syncedForMs =
@@ -179,8 +181,12 @@ async function leadWith(
           () => undefined,
         );
       }
-      await pass(env, options.store, picture, parsed, uncertain, signal);
-      progressed();
+      const now = { changes: picture.planChanges, uncertain: [...uncertain].sort().join(" ") };
+      if (planned.waitsForStop || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
+        const { deferred } = await pass(env, options.store, picture, parsed, uncertain, signal);
+        planned = { ...now, waitsForStop: deferred.length > 0 };
+        progressed();
+      }
       await wake.next(signal);
     }
   } finally {
@@ -196,7 +202,7 @@ async function pass(
   parsed: ParsedUnits,
   uncertain: ReadonlySet<MachineId>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<EngineWork> {
   const cluster: Cluster = {
     units: parsed.of(picture.units),
     machines: [...picture.machines().values()],
@@ -205,14 +211,15 @@ async function pass(
   };
   const plan = schedule(cluster);
   const isGlobal = (name: UnitName): boolean => parsed.isGlobal(name);
-  const { writes } = engineWork(plan, picture, isGlobal);
-  for (const pack of packWrites(writes)) {
+  const work = engineWork(plan, picture, isGlobal);
+  for (const pack of packWrites(work.writes)) {
     signal.throwIfAborted();
     const outcome = await store.commit(pack.transaction);
     if (outcome.committed) logWrites(env, pack.writes);
     else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes);
     // A single write that lost its race needs nothing: what overtook it is on its way and wakes the next pass.
   }
+  return work;
 }
 
 /** One stale write spoils a whole transaction, so the others go one by one. */

@@ -25,6 +25,7 @@ export class FleetPicture {
   /** The parts of the view that have not changed since they were built. */
   readonly #sorted: { -readonly [K in Exclude<keyof FleetView, "revision">]?: FleetView[K] } = {};
   #revision: Revision = 0;
+  #planChanges = 0;
 
   /** The units by name, in no particular order; live, not a copy. */
   get units(): ReadonlyMap<UnitName, Unit> {
@@ -42,6 +43,11 @@ export class FleetPicture {
 
   get states(): ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>> {
     return this.#states;
+  }
+
+  /** Grows with every change that a plan may depend on: everything but unit states and the leader's lock. */
+  get planChanges(): number {
+    return this.#planChanges;
   }
 
   /** Revision at which a present machine last published itself; undefined when it is not present. */
@@ -84,6 +90,7 @@ export class FleetPicture {
 
   #touch(key: string): void {
     const family = parseFleetKey(key)?.family;
+    if (family !== "state" && family !== "leader") this.#planChanges += 1;
     if (family === "unit") delete this.#sorted.units;
     else if (family === "placement") delete this.#sorted.placements;
     else if (family === "machine" || family === "metadata") delete this.#sorted.machines;
