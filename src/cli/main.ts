@@ -22,7 +22,7 @@ export async function main(program: CommandGroup): Promise<void> {
     });
   }
   try {
-    process.exitCode = await runProgram(program, process.argv.slice(2), surroundings(interrupt.signal));
+    process.exitCode = await runProgram(program, process.argv.slice(2), surroundings(interrupt));
   } catch (error) {
     process.stderr.write(`Error: this is a bug in ${program.name}: ${sentenceOf(error)}\n`);
     if (process.env.ARGOSY_DEBUG !== undefined && error instanceof Error)
@@ -34,24 +34,26 @@ export async function main(program: CommandGroup): Promise<void> {
 /** What sysexits.h calls EX_SOFTWARE. */
 const bugExitCode = 70;
 
-function surroundings(signal: AbortSignal): Surroundings {
+function surroundings(interrupt: AbortController): Surroundings {
   return {
-    stdout: output(process.stdout, 1),
-    stderr: output(process.stderr, 2),
+    stdout: output(process.stdout, 1, interrupt),
+    stderr: output(process.stderr, 2, interrupt),
     stdin,
     variables: process.env,
     files,
     env: terminalEnv,
-    signal,
+    signal: interrupt.signal,
   };
 }
 
-function output(stream: NodeJS.WriteStream, descriptor: number): Output {
+function output(stream: NodeJS.WriteStream, descriptor: number, interrupt: AbortController): Output {
   let gone = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // A reader such as `head` that has seen enough is no failure, and any other loss of our own output cannot be told.
+    // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
     gone = true;
-    if (error.code !== "EPIPE") process.exitCode = 1;
+    interrupt.abort(
+      new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
+    );
   });
   return {
     isTerminal: isatty(descriptor),

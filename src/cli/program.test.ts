@@ -118,3 +118,20 @@ test("a Fault is one sentence and exit code 1; a bug is thrown", async () => {
   assert.equal(failed.code, 1);
   assert.equal(failed.err, "Error: Cannot do it: it is broken. Mend it.\n");
 });
+
+test("whatever breaks after an interruption is told by the exit code alone", async () => {
+  const exit = async (reason: Fault) => {
+    const interrupt = new AbortController();
+    const surroundings = fakeSurroundings({ signal: interrupt.signal });
+    const broken = recording("follow", [], {
+      run: async () => {
+        interrupt.abort(reason);
+        throw new Error("the stream was cut");
+      },
+    });
+    const code = await runProgram({ ...tool([]), commands: [broken] }, ["follow"], surroundings);
+    return [code, surroundings.stderr.text()];
+  };
+  assert.deepEqual(await exit(new Fault("interrupted", "SIGINT")), [130, ""]);
+  assert.deepEqual(await exit(new Fault("output-gone", "EPIPE")), [141, ""]);
+});

@@ -1,4 +1,4 @@
-import { Fault } from "../lib/fault.ts";
+import { Fault, isFault } from "../lib/fault.ts";
 import {
   type Command,
   type CommandGroup,
@@ -37,7 +37,9 @@ async function run(request: Run, surroundings: Surroundings): Promise<number> {
   try {
     return await command.run({ ...surroundings, path, arguments: request.arguments, flags });
   } catch (error) {
-    if (surroundings.signal.aborted && error === surroundings.signal.reason) return interrupted;
+    // Whatever breaks after an interruption breaks because of it.
+    if (surroundings.signal.aborted)
+      return isFault(surroundings.signal.reason, "output-gone") ? outputGone : interrupted;
     if (!(error instanceof Fault)) throw error;
     surroundings.stderr.write(`Error: ${error.message}\n`);
     return exitCodes.failed;
@@ -46,6 +48,8 @@ async function run(request: Run, surroundings: Surroundings): Promise<number> {
 
 /** What a shell reports for a program that SIGINT ended. */
 const interrupted = 130;
+/** What a shell reports for a program that SIGPIPE ended. */
+const outputGone = 141;
 
 interface Run {
   readonly kind: "run";

@@ -15,6 +15,8 @@ const pending: Verdict = { kind: "pending" };
 
 /** A peer or a machine may be just arriving, so that only a lasting lack of a place counts. */
 const placementSettleMs = 1000;
+/** systemd calls a simple service active before its program could be executed; a missing program shows a moment later. */
+const activeSettleMs = 200;
 /** A unit that is not running may be one whose start systemd has not begun yet. */
 const endedSettleMs = 1000;
 
@@ -25,7 +27,7 @@ export function startVerdict(report: UnitReport): Verdict {
   const { state, where } = place;
   if (state.reached !== "launched") return withProblem(report, state, where);
   const done: Verdict = { kind: "done", line: `Unit ${report.name} launched${where}` };
-  if (state.active === "active" || state.active === "reloading") return done;
+  if (state.active === "active" || state.active === "reloading") return { ...done, afterMs: activeSettleMs };
   if (state.active === "failed") return failed(report, state, where, "failed");
   if (state.sub === "auto-restart" && isBadResult(state.result)) {
     return failed(report, state, where, "keeps failing and is restarted");
