@@ -66,6 +66,47 @@ test("client and server speak over a unix socket and over TCP", async () => {
   }
 });
 
+test("a client that stops reading a journal ends journalctl on the machine", async () => {
+  const stop = new AbortController();
+  const ended = Promise.withResolvers<void>();
+  const registry = new FakeRegistry();
+  const id = "1".repeat(32);
+  registry.setState({ unit: "a.service", machine: id });
+  const handler = fleetApi(registry, {
+    version: "1.0.0",
+    clock,
+    machines: {
+      local: {
+        id,
+        status: async () => ({ text: "", exitCode: 0 }),
+        journal: (_unit, _options, signal) => {
+          signal.addEventListener("abort", () => ended.resolve(), { once: true });
+          return new ReadableStream({
+            start: (controller) => controller.enqueue(new TextEncoder().encode("one\n")),
+          });
+        },
+      },
+      fetchMachine: undefined,
+    },
+  });
+  const serving = await serveFleetApi(handler, [{ host: "127.0.0.1", port: 0 }], quiet, stop.signal);
+  try {
+    const client = new FleetClient(transportTo(serving.endpoints[0] ?? "", noTls));
+    const interrupt = new AbortController();
+    const options = { lines: 1, follow: true, output: "short" };
+    await assert.rejects(async () => {
+      for await (const line of client.journal("a.service", options, interrupt.signal)) {
+        assert.equal(line, "one\n");
+        interrupt.abort();
+      }
+    });
+    await ended.promise;
+  } finally {
+    stop.abort();
+    await serving.ended;
+  }
+});
+
 test("an endpoint that cannot be reached is named in one sentence with the next step", async () => {
   const client = new FleetClient(transportTo("unix:///nowhere/fleet.sock", noTls));
   await assert.rejects(client.units(), {
