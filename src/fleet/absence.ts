@@ -26,15 +26,16 @@ export class AbsenceJudge {
   }
 
   /**
-   * The machines out of `known` that are absent without being believed to be gone.
+   * Those of the machines that a plan misses which are not believed to be gone. A plan may be made from another copy of
+   * the store than the one `observe` is told from: what that one still shows, or showed before a break, is not gone.
+   * @param missing machines that units are placed on and that the plan does not see
    * @param syncedForMs how long the store has been watched without a break; undefined while it is away
    */
-  uncertain(known: Iterable<MachineId>, syncedForMs: number | undefined): ReadonlySet<MachineId> {
+  uncertain(missing: Iterable<MachineId>, syncedForMs: number | undefined): ReadonlySet<MachineId> {
     const uncertain = new Set<MachineId>();
-    if (syncedForMs !== undefined && syncedForMs >= this.#ttlMs) return uncertain;
-    for (const machine of known) {
-      if (!this.#present.has(machine) && (syncedForMs === undefined || !this.#gone.has(machine)))
-        uncertain.add(machine);
+    for (const machine of missing) {
+      const believed = syncedForMs !== undefined && (syncedForMs >= this.#ttlMs || this.#gone.has(machine));
+      if (this.#present.has(machine) || !believed) uncertain.add(machine);
     }
     return uncertain;
   }

@@ -167,8 +167,11 @@ async function leadWith(
     for (;;) {
       const syncedForMs =
         members.syncedSinceMs === undefined ? undefined : env.clock.monotonic() - members.syncedSinceMs;
-      const uncertain = judge.uncertain(picture.schedules.keys(), syncedForMs);
-      if (uncertain.size > 0 && syncedForMs !== undefined && graceUntil === undefined) {
+      const machines = picture.machines();
+      const missing = [...picture.schedules.keys()].filter((machine) => !machines.has(machine));
+      const uncertain = judge.uncertain(missing, syncedForMs);
+      const inGrace = syncedForMs !== undefined && syncedForMs < ttlMs;
+      if (uncertain.size > 0 && inGrace && graceUntil === undefined) {
         graceUntil = ttlMs - syncedForMs;
         env.log.info(`giving ${uncertain.size} absent machine(s) time to come back`, {
           ms: Math.ceil(graceUntil),
