@@ -8,18 +8,18 @@ import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts"
 
 // Machines of a cluster that go, with and without a goodbye, and come back.
 
-const name = "fleet-failover";
+const lab = "fleet-failover";
 let cluster: FleetLab;
 
 before(async () => {
-  cluster = await openFleetLab(name);
+  cluster = await openFleetLab(lab);
   await cluster.setTimeToLive("3s");
 });
 beforeEach(async () => await cluster.reset());
 afterEach(async (context) => {
   if ("passed" in context && !context.passed) await cluster.printJournals();
 });
-after(async () => await labDown(name));
+after(async () => await labDown(lab));
 
 const units = [1, 2, 3, 4, 5, 6].map((number) => `web-${number}.service`);
 
@@ -52,12 +52,12 @@ async function comeBack(lost: string): Promise<void> {
 
 test("units of a machine that loses power run elsewhere; when it returns nothing runs twice", async () => {
   const { lostUnits, others } = await startUnits("m3");
-  const before = await cluster.snapshot(others);
+  const earlier = await cluster.snapshot(others);
   await cluster.lab.kill("m3");
   await cluster.until(lostUnits, "m3's units run elsewhere", runsElsewhere("m3"));
   await cluster.runsOnce(units);
   const between = await cluster.snapshot(units);
-  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+  for (const [what, process] of Object.entries(earlier)) assert.deepEqual(between[what], process, what);
 
   await comeBack("m3");
   await cluster.runsOnce(units);
@@ -68,12 +68,12 @@ test("the machine whose engine leads may lose power", async () => {
   const leader = cluster.nameOf(await leaderId("m1"));
   const { lostUnits, others } = await startUnits(leader);
   const through = besides(leader);
-  const before = await cluster.snapshot(others);
+  const earlier = await cluster.snapshot(others);
   await cluster.lab.kill(leader);
   await cluster.until(lostUnits, `${leader}'s units run elsewhere`, runsElsewhere(leader), through);
   assert.notEqual(cluster.nameOf(await leaderId(through)), leader);
   const between = await cluster.snapshot(units);
-  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+  for (const [what, process] of Object.entries(earlier)) assert.deepEqual(between[what], process, what);
 
   await comeBack(leader);
   await cluster.runsOnce(units);
@@ -88,12 +88,12 @@ test("a powered-off machine stops its units first, and they run elsewhere long b
     `[Service]\nExecStart=/bin/sh -c 'echo start $$(date +%%s%%N) >> ${notes}; exec sleep infinity'\n` +
     `ExecStopPost=/bin/sh -c 'echo end $$(date +%%s%%N) >> ${notes}'\n`;
   const { lostUnits, others } = await startUnits("m2", text);
-  const before = await cluster.snapshot(others);
+  const earlier = await cluster.snapshot(others);
   await cluster.lab.poweroff("m2");
   const moved = await cluster.until(lostUnits, "m2's units run elsewhere", runsElsewhere("m2"));
   await cluster.runsOnce(units);
   const between = await cluster.snapshot(units);
-  for (const [what, process] of Object.entries(before)) assert.deepEqual(between[what], process, what);
+  for (const [what, process] of Object.entries(earlier)) assert.deepEqual(between[what], process, what);
   for (const unit of lostUnits) {
     const file = `/root/notes-${unit.replace(".service", "")}`;
     const there = cluster.nameOf(moved.get(unit)?.machine?.id);

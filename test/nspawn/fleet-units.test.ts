@@ -6,17 +6,17 @@ import { activeOn, type FleetLab, isRunning, openFleetLab, sleeper } from "./fle
 
 // Units of every kind on a cluster of real machines: where they land, and that systemd there does what was asked.
 
-const name = "fleet-units";
+const lab = "fleet-units";
 let cluster: FleetLab;
 
 before(async () => {
-  cluster = await openFleetLab(name);
+  cluster = await openFleetLab(lab);
 });
 beforeEach(async () => await cluster.reset());
 afterEach(async (context) => {
   if ("passed" in context && !context.passed) await cluster.printJournals();
 });
-after(async () => await labDown(name));
+after(async () => await labDown(lab));
 
 /** A sleeper with these lines in its [X-Fleet] section. */
 function sleeperWith(...lines: readonly string[]): string {
@@ -219,7 +219,7 @@ test("a global unit runs on every machine, stops everywhere, and reaches a machi
   await cluster.until([unit], "it has stopped everywhere", (report) => activeOn(report).length === 0);
   await cluster.setTarget(unit, "launched", "m3");
   await cluster.until([unit], "it runs everywhere", everywhere);
-  const before = await cluster.snapshot([unit, picky]);
+  const earlier = await cluster.snapshot([unit, picky]);
 
   await cluster.grow(4);
   await cluster.until([unit], "it runs on the fourth machine too", everywhere, "m4");
@@ -227,5 +227,5 @@ test("a global unit runs on every machine, stops everywhere, and reaches a machi
   assert.deepEqual(await cluster.machinesRunning(unit), ["m1", "m2", "m3", "m4"]);
   assert.deepEqual(await cluster.machinesRunning(picky), ["m2", "m4"]);
   const later = await cluster.snapshot([unit, picky]);
-  for (const [what, process] of Object.entries(before)) assert.deepEqual(later[what], process, what);
+  for (const [what, process] of Object.entries(earlier)) assert.deepEqual(later[what], process, what);
 });
