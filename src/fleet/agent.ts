@@ -29,6 +29,8 @@ export interface AgentOptions {
 }
 
 const retry = { firstMs: 500, mostMs: 30_000 };
+/** Pause between two writes of states: the first change of a burst is told at once, the others together. */
+const publishGapMs = 40;
 
 /** A unit whose last step failed, and when it is tried again. */
 interface Trouble {
@@ -161,7 +163,8 @@ export class Agent {
     }
     if (start.length > 0) this.#startAll(start, signal);
     this.#forgetTrouble(wanted);
-    this.#publish.wake();
+    // What is about to start is told once it has, not a moment before as well.
+    if (start.length === 0) this.#publish.wake();
   }
 
   #remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
@@ -303,7 +306,8 @@ export class Agent {
       const lease = this.#options.lease();
       if (lease === undefined || this.#mustList) continue;
       try {
-        await this.#publisher.publish(lease, this.states());
+        if (await this.#publisher.publish(lease, this.states()))
+          await this.#env.clock.sleep(publishGapMs, signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
@@ -341,7 +345,9 @@ export class Agent {
 
   #tell(unit: ManagedUnit, attempt: Attempt | undefined, problem: string | undefined): Told {
     const before = this.#told.get(unit.name);
-    if (before?.unit === unit && before.attempt === attempt && before.problem === problem) return before;
+    const reached = this.#reached(unit, attempt);
+    if (before?.unit === unit && before.state.reached === reached && before.problem === problem)
+      return before;
     const { name, hash, load, active, sub, result } = unit;
     const state: UnitState = {
       unit: name,
@@ -350,18 +356,23 @@ export class Agent {
       load,
       active,
       sub,
-      reached: attempt?.reached ?? "loaded",
+      reached,
       ...(result === undefined ? {} : { result }),
       ...(problem === undefined ? {} : { problem }),
     };
-    return { unit, attempt, problem, state };
+    return { unit, problem, state };
+  }
+
+  /** A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet. */
+  #reached({ name, active }: ManagedUnit, attempt: Attempt | undefined): "loaded" | "launched" {
+    const waits = this.#busy.get(name) === "starting" && (active === "inactive" || active === "failed");
+    return waits ? "loaded" : (attempt?.reached ?? "loaded");
   }
 }
 
 /** A state with what it was made of. */
 interface Told {
   readonly unit: ManagedUnit;
-  readonly attempt: Attempt | undefined;
   readonly problem: string | undefined;
   readonly state: UnitState;
 }

@@ -164,7 +164,7 @@ test("units are spread, stopped where they run, and forgotten when destroyed", a
     assert.deepEqual(await picture(), [["web-1.service"], ["web-2.service"], ["web-3.service"]]);
 
     await registry?.destroy("web-2.service");
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [["web-1.service"], [], ["web-3.service"]]);
     assert.equal(machines[1]?.units.textOf("web-2.service"), undefined);
     assert.equal(registry?.view().states.has("web-2.service"), false);

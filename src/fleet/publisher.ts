@@ -60,8 +60,11 @@ export class StatePublisher {
     this.#machine = machine;
   }
 
-  /** Brings the store in step with `states`. Throws the store's Faults; calling again goes on where it stopped. */
-  async publish(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<void> {
+  /**
+   * Brings the store in step with `states`; true when there was anything to write. Throws the store's Faults; calling again
+   * goes on where it stopped.
+   */
+  async publish(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<boolean> {
     if (this.#lease !== lease) await this.#begin(lease);
     const changes = stateChanges(this.#machine, lease, states, this.#published);
     for (let first = 0; first < changes.length; first += mostPerTransaction) {
@@ -72,6 +75,7 @@ export class StatePublisher {
         else this.#published.set(unit, now);
       }
     }
+    return changes.length > 0;
   }
 
   /** Learns what an earlier daemon of this machine left on the same lease; states on other leases are written anew. */
