@@ -142,7 +142,6 @@ test("instances of a template file are started in one command, and listed in nam
   assert.deepEqual(rows.map(([, machine = ""]) => machine).sort(), machines.map(legend).sort());
   for (const [unit, machine] of rows) assert(lines.includes(`Unit ${unit} launched on ${machine}`), started);
 
-  assert.equal();
   assert.equal(await said("m3", "submit", "/root/hello@.service"), "Unit hello@.service inactive\n");
   const template = await cluster.fleetctl("m2", "start", "hello@.service");
   assert.equal(template.code, 1);
