@@ -56,7 +56,6 @@ Environment=UV_THREADPOOL_SIZE=8
 EnvironmentFile=-/etc/argosy/argosy.env
 ExecStart=${daemonCommand("etcd")}
 SyslogIdentifier=etcd
-ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=500ms
 TimeoutStopSec=40

@@ -12,6 +12,7 @@ import { SharedPicture } from "../fleet/shared-picture.ts";
 import { storeRegistry } from "../fleet/store-registry.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Wake } from "../lib/wake.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
 import { groupedStore } from "../store/grouped-store.ts";
 import { openMirror } from "../store/mirror.ts";
@@ -34,6 +35,8 @@ const idlePictureMs = 60_000;
 /** How long units get to stop before this machine leaves; below what `runDaemon` allows altogether. */
 const stopUnitsLimitMs = 25_000;
 const stopReasonLimitMs = 2_000;
+/** How long a request waits for this machine to join, so that a daemon that has just begun need not refuse it. */
+const joinPatienceMs = 3_000;
 
 /** The program of `fleet.service`: engine, agent and API of one machine. Returns its exit code. */
 export function main(): Promise<number> {
@@ -75,12 +78,23 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     },
   });
   const serving = await serveFleetApi(
-    (request) => (lease.wasPresent ? api(request) : whileAway(request)),
+    async (request) => {
+      await lease.joinedWithin(env, joinPatienceMs, request.signal);
+      return await (lease.wasPresent ? api : whileAway)(request);
+    },
     sockets.map(({ descriptor }) => ({ fd: descriptor })),
     env.log,
     parts.signal,
   );
-  const facts = await machineFacts(id, settings, serving.endpoints);
+  let facts = await machineFacts(id, settings, serving.endpoints);
+  const refresh = new Wake();
+  daemon.onReload(async () => {
+    facts = await machineFacts(id, await loadSettings(env, daemon), serving.endpoints);
+    refresh.wake();
+    env.log.info(
+      "read the settings again; metadata, address and verbosity take effect at once, the rest at a restart",
+    );
+  });
   if (sockets.length === 0) env.log.warning("no socket was passed by fleet.socket, so the API is not served");
   await daemon.notifier.ready();
 
@@ -88,7 +102,13 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     serving.ended,
     keepPresence(
       env,
-      { store, facts, ttlMs: settings.agentTtlMs, changed: (granted) => lease.change(granted) },
+      {
+        store,
+        facts: () => facts,
+        refresh,
+        ttlMs: settings.agentTtlMs,
+        changed: (granted) => lease.change(granted),
+      },
       parts.signal,
     ),
     lease.joined(parts.signal).then(() => agent.run(parts.signal)),
@@ -172,6 +192,16 @@ class LeaseHolder {
     return () => this.#listeners.delete(listener);
   }
 
+  /** As `joined`, but not longer than `ms`. */
+  async joinedWithin(env: Env, ms: number, signal: AbortSignal): Promise<void> {
+    if (this.wasPresent) return;
+    const enough = new AbortController();
+    const either = AbortSignal.any([signal, enough.signal]);
+    const late = env.clock.sleep(ms, either).catch(() => undefined);
+    await Promise.race([this.joined(either), late]);
+    enough.abort(new Fault("over", "the wait is over"));
+  }
+
   /** Resolves when the machine is present for the first time. */
   async joined(signal: AbortSignal): Promise<void> {
     if (this.wasPresent) return;
@@ -193,6 +223,7 @@ async function loadSettings(env: Env, daemon: DaemonProcess): Promise<Settings<t
     text === undefined ? undefined : { path: settingsPath, text },
   );
   if (settings.verbosity > 0) daemon.setLogLevel("debug");
+  else if (process.env["ARGOSY_LOG_LEVEL"] === undefined) daemon.setLogLevel("info");
   for (const problem of problems) env.log.warning(`${problem}; it is ignored`);
   return settings;
 }

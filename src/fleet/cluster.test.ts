@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
+import { Wake } from "../lib/wake.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { openMirror } from "../store/mirror.ts";
 import { between, under } from "../store/range.ts";
@@ -78,7 +79,7 @@ class TestMachine {
     this.#agent = agent;
     this.#running = Promise.all([
       shared.hold(signal),
-      keepPresence(env, { store, facts, ttlMs, changed }, signal),
+      keepPresence(env, { store, facts: () => facts, refresh: new Wake(), ttlMs, changed }, signal),
       agent.run(signal),
       runEngine(env, { store, me, ttlMs, members, shared, lease, leaseChanged }, signal),
     ]).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
-import { isFault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
+import type { Wake } from "../lib/wake.ts";
 import { exactly } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import type { Machine } from "./model.ts";
@@ -17,7 +18,10 @@ export interface MachineFacts extends Machine {
 
 export interface PresenceOptions {
   readonly store: Store;
-  readonly facts: MachineFacts;
+  /** What the machine says of itself now; asked again whenever `refresh` wakes. */
+  readonly facts: () => MachineFacts;
+  /** Wakes when `facts` gives something else than before. */
+  readonly refresh: Wake;
   /** How long the machine counts as present after its last renewal (setting `agent_ttl`). */
   readonly ttlMs: number;
   /** Called with the lease when the machine becomes present, and with undefined when its lease is gone. */
@@ -45,7 +49,7 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         await store.renewLease(lease);
       }
       failures = 0;
-      await env.clock.sleep(ttlMs / 3, signal);
+      if (await refreshedWithin(env, options.refresh, ttlMs / 3, signal)) await join(env, options, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (isFault(error, "store-lease-gone")) {
@@ -66,8 +70,26 @@ export async function leaveCluster(store: Store, lease: LeaseId): Promise<void> 
   await store.revokeLease(lease);
 }
 
+/** Waits; true when woken before the time is over. */
+async function refreshedWithin(env: Env, refresh: Wake, ms: number, signal: AbortSignal): Promise<boolean> {
+  const enough = new AbortController();
+  const either = AbortSignal.any([signal, enough.signal]);
+  try {
+    return await Promise.race([
+      env.clock.sleep(ms, either).then(() => false),
+      refresh.next(either).then(() => true),
+    ]);
+  } finally {
+    enough.abort(isOver);
+  }
+}
+
+/** Why a wait ends that the other wait has overtaken. */
+const isOver = new Fault("over", "the wait is over");
+
 async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Promise<LeaseId> {
-  const { store, facts, ttlMs } = options;
+  const { store, ttlMs } = options;
+  const facts = options.facts();
   const key = fleetKeys.machine(facts.id);
   for (;;) {
     const snapshot = await store.read(exactly(key));
