@@ -39,12 +39,12 @@ async function untilAnnounced(machine: string, expected: readonly string[]): Pro
   await waitUntil(done, waitLimitMs, `${machine} shows the web servers ${text}`);
 }
 
-/** Asks balancers all the time until ended, and counts. */
+/** Asks balancers all the time until it is told to end, and counts. */
 function askAllTheTime(...machines: readonly string[]): () => Promise<{ asked: number; failed: number }> {
-  let ended = false;
+  const end = new AbortController();
   const counts = { asked: 0, failed: 0 };
   const asking = (async (): Promise<void> => {
-    while (!ended) {
+    while (!end.signal.aborted) {
       for (const machine of machines) {
         counts.asked += 1;
         if ((await askBalancer(lab.machine(machine))) === undefined) counts.failed += 1;
@@ -53,7 +53,7 @@ function askAllTheTime(...machines: readonly string[]): () => Promise<{ asked: n
     }
   })();
   return async () => {
-    ended = true;
+    end.abort();
     await asking;
     return counts;
   };
@@ -75,9 +75,9 @@ test("each machine runs one web server, and every machine's balancer shows them 
 test("starting the example again changes nothing", async () => {
   const units = async (): Promise<string> =>
     (await lab.machine("m1").exec(["systemctl", "show", "--property=InvocationID", "web@*.service"])).stdout;
-  const before = await units();
+  const earlier = await units();
   await runExample(lab, () => undefined);
-  assert.equal(await units(), before);
+  assert.equal(await units(), earlier);
 });
 
 test("a machine that loses power takes its web server out, and the page stays up", async () => {
