@@ -262,6 +262,13 @@ function grownRecord(before: LabRecord, options: LabOptions): LabRecord {
         `argosy lab down --name ${before.name} first.`,
     );
   }
+  if (options.metadata !== undefined && options.metadata.join() !== before.metadata.join()) {
+    throw new Fault(
+      "metadata-fixed",
+      `Lab "${before.name}" keeps the metadata it was made with; for another run ` +
+        `argosy lab down --name ${before.name} first.`,
+    );
+  }
   const count = checkCount(options.machines ?? before.machines.length);
   return { ...before, machines: grown(before.machines, count) };
 }
