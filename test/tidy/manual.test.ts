@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { posix } from "node:path";
+import { test } from "node:test";
+import { labCommand } from "../../src/argosy/lab.ts";
+import { argosyProgram } from "../../src/argosy/program.ts";
+import { type Command, type CommandGroup, type Flag, isGroup } from "../../src/cli/command.ts";
+import { etcdSettings } from "../../src/daemon/etcd.ts";
+import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
+import { optionTable } from "../../src/fleet/options.ts";
+import { fleetctlProgram } from "../../src/fleetctl/program.ts";
+import { filesBelow, repository, type SourceFile } from "./source-files.ts";
+
+const pages = filesBelow("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs").filter(({ path }) =>
+  path.endsWith(".md"),
+);
+
+function page(path: string): SourceFile {
+  const found = pages.find((each) => each.path === path);
+  assert.ok(found, `there is no page ${path}`);
+  return found;
+}
+
+/** The part of a page below the heading that names a command, down to the next heading of its level or above. */
+function section(of: SourceFile, heading: string): string | undefined {
+  const start = of.lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, "") === heading);
+  if (start < 0) return undefined;
+  const level = of.lines[start]?.indexOf(" ") ?? 0;
+  const end = of.lines.findIndex((line, at) => at > start && /^#+ /.test(line) && line.indexOf(" ") <= level);
+  return of.lines.slice(start, end < 0 ? undefined : end).join("\n");
+}
+
+/** What a text lacks of these flags. */
+function missingFlags(text: string, flags: readonly Flag[]): string[] {
+  return flags
+    .filter(({ name, hidden }) => hidden !== true && !new RegExp(`--${name}(?![\\w-])`).test(text))
+    .map(({ name }) => `--${name}`);
+}
+
+/** Complaints about commands without a section of their own, or with flags that their section is silent about. */
+function complaints(
+  of: SourceFile,
+  program: string,
+  commands: readonly (Command | CommandGroup)[],
+): string[] {
+  return commands.flatMap((entry) => {
+    const name = `${program} ${entry.name}`;
+    if (isGroup(entry)) return complaints(of, name, entry.commands);
+    if (entry.hidden === true) return [];
+    const text = section(of, name);
+    if (text === undefined) return [`${of.path} has no section "${name}"`];
+    return missingFlags(text, entry.flags ?? []).map(
+      (flag) => `${of.path}: "${name}" is silent about ${flag}`,
+    );
+  });
+}
+
+const fleetctl = fleetctlProgram(() => {
+  throw new Error("the manual is read, not carried out");
+}, "0.0.0");
+
+test("every command of fleetctl has a section that names its flags", () => {
+  const manual = page("docs/fleetctl.md");
+  assert.ok(fleetctl.commands.length > 0);
+  assert.deepEqual(complaints(manual, "fleetctl", fleetctl.commands), []);
+  assert.deepEqual(missingFlags(manual.text, fleetctl.flags ?? []), []);
+});
+
+test("every environment variable of fleetctl is in its page", () => {
+  const { text } = page("docs/fleetctl.md");
+  const variables = (fleetctl.flags ?? []).flatMap(({ variable, hidden }) =>
+    variable === undefined || hidden === true ? [] : [variable],
+  );
+  assert.ok(variables.length > 0);
+  assert.deepEqual(
+    variables.filter((variable) => !text.includes(variable)),
+    [],
+  );
+});
+
+test("every command of the lab has a section that names its flags", () => {
+  assert.ok(labCommand.commands.length > 0);
+  assert.deepEqual(complaints(page("docs/lab.md"), "argosy lab", labCommand.commands), []);
+});
+
+test("every other command of argosy is in the page about installing", () => {
+  const others = argosyProgram({}).commands.filter(({ name }) => name !== "lab" && name !== "fleetctl");
+  assert.ok(others.length > 0);
+  assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
+});
+
+test("every option of [X-Fleet] is in the page about units, in all its spellings", () => {
+  const { text } = page("docs/units.md");
+  const silent = optionTable
+    .flatMap(({ spellings }) => spellings)
+    .filter((spelling) => !text.includes(`\`${spelling}\``));
+  assert.deepEqual(silent, []);
+});
+
+test("every setting of the daemons is in the page about settings", () => {
+  const { text } = page("docs/settings.md");
+  const silent = [...Object.values(fleetSettings), ...Object.values(etcdSettings)]
+    .map((setting) => ("key" in setting ? setting.key : setting.environment))
+    .filter((name) => !text.includes(`\`${name}\``));
+  assert.deepEqual(silent, []);
+});
+
+test("every link within the repository leads to a file, and to a heading where it names one", () => {
+  const broken = pages.flatMap((from) =>
+    Array.from(withoutCode(from.text).matchAll(/\]\(([^)\s]+)\)/g), ([, target = ""]) => target)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => !leadsSomewhere(from, target))
+      .map((target) => `${from.path}: ${target}`),
+  );
+  assert.ok(pages.length > 10);
+  assert.deepEqual(broken, []);
+});
+
+function withoutCode(text: string): string {
+  return text.replaceAll(/^```[^]*?^```/gm, "").replaceAll(/`[^`\n]*`/g, "");
+}
+
+function leadsSomewhere(from: SourceFile, target: string): boolean {
+  const [file = "", anchor] = target.split("#");
+  const path = file === "" ? from.path : posix.join(posix.dirname(from.path), file);
+  if (!existsSync(posix.join(repository, path))) return false;
+  if (anchor === undefined) return true;
+  const headings = pages.find((each) => each.path === path)?.lines.filter((line) => /^#+ /.test(line)) ?? [];
+  return headings.some((heading) => anchorOf(heading) === anchor);
+}
+
+/** The anchor that a heading gets where Markdown is shown. */
+function anchorOf(heading: string): string {
+  return heading
+    .replace(/^#+ /, "")
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .replaceAll(" ", "-");
+}
