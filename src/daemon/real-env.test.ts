@@ -11,6 +11,20 @@ test("sleep rejects with the reason of the abort, also when it was aborted befor
   await assert.rejects(realClock.sleep(0, controller.signal), reason);
 });
 
+test("sleep never ends early: what is due then is due", async () => {
+  const early = await Promise.all(
+    Array.from({ length: 200 }, async (_, index) => {
+      const ms = 20 + index * 0.37;
+      // Not all in one turn of the loop, where Node's idea of the time would still be right.
+      await realClock.sleep(index * 0.61);
+      const end = realClock.monotonic() + ms;
+      await realClock.sleep(ms);
+      return realClock.monotonic() < end ? [ms] : [];
+    }),
+  );
+  assert.deepEqual(early.flat(), []);
+});
+
 test("sleep longer than a timer of Node can hold does not return at once", async () => {
   const controller = new AbortController();
   const sleeping = realClock.sleep(2 ** 40, controller.signal);

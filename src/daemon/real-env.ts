@@ -15,9 +15,11 @@ export const realClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
-    for (let leftMs = ms; ; leftMs -= longestTimerMs) {
-      await oneTimer(Math.min(leftMs, longestTimerMs), signal);
-      if (leftMs <= longestTimerMs) return;
+    const end = performance.now() + ms;
+    // A timer of Node counts whole milliseconds from the last turn of its loop, and so may ring up to one too early.
+    for (let leftMs = ms; ; leftMs = end - performance.now()) {
+      await oneTimer(Math.min(Math.ceil(leftMs), longestTimerMs), signal);
+      if (performance.now() >= end) return;
     }
   },
 };
