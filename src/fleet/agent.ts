@@ -196,7 +196,12 @@ export class Agent {
     for (const name of names) this.#busy.set(name, kind);
     const finish = (outcomes: readonly UnitOutcome[], mayRepeat: boolean): void => {
       for (const name of names) if (this.#busy.get(name) === kind) this.#busy.delete(name);
-      for (const outcome of outcomes) this.#judge(kind, outcome, mayRepeat, signal);
+      for (const outcome of outcomes) {
+        // Units of one machine come one by one: a start that came before a unit it needs was none.
+        const early = outcome.lacksUnit === true;
+        if (early) this.#setReached(outcome.name, "loaded");
+        this.#judge(kind, outcome, mayRepeat || early, signal);
+      }
       this.#wake.wake();
     };
     act().then(

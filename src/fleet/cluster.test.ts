@@ -277,6 +277,24 @@ test("a unit that a machine cannot load is reported, tried again, and delays no 
   });
 });
 
+test("a sidekick that comes to its machine before the unit it is bound to starts when that one is there", async () => {
+  await withCluster(1, async ({ env, machines, submit, picture }) => {
+    const [machine] = machines;
+    await submit("sidekick.service", `[Unit]\nBindsTo=main.service\n${sleeper}`);
+    await env.advance(100);
+    assert.deepEqual(await picture(), [[]]);
+    const state = machine?.registry.view().states.get("sidekick.service")?.get(machine.id);
+    assert.match(state?.problem ?? "", /main\.service not found/);
+    assert.equal(state?.reached, "loaded");
+    await submit("main.service", sleeper);
+    await env.advance(60_000);
+    assert.deepEqual(await picture(), [["main.service", "sidekick.service"]]);
+    const after = machine?.registry.view().states.get("sidekick.service")?.get(machine.id);
+    assert.equal(after?.problem, undefined);
+    assert.equal(after?.reached, "launched");
+  });
+});
+
 test("a oneshot that has ended and a unit that has failed are not started again", async () => {
   await withCluster(1, async ({ env, machines, submit }) => {
     await submit("once.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");

@@ -85,7 +85,15 @@ export class FakeUnitManager implements UnitManager {
 
   async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
     await this.#begin("start", names);
-    return names.map((name) => this.#outcome("start", name, () => this.#start(name)));
+    return names.map((name) => {
+      const missing = this.#missingPeer(name);
+      if (missing === undefined) return this.#outcome("start", name, () => this.#start(name));
+      return {
+        name,
+        problem: `cannot start ${name}: systemd says: Unit ${missing} not found.`,
+        lacksUnit: true,
+      };
+    });
   }
 
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
@@ -145,6 +153,14 @@ export class FakeUnitManager implements UnitManager {
     this.#set(unit.name, { active: "inactive", sub: "dead", ...present, text: unit.text, load });
     if (load === "loaded") return undefined;
     return `cannot load ${unit.name}: systemd calls its unit file ${load}; see systemctl status ${unit.name}`;
+  }
+
+  /** A unit that this one cannot do without and that is not here; names of instances stand written out. */
+  #missingPeer(name: UnitName): UnitName | undefined {
+    return parseUnitFile(this.#units.get(name)?.text ?? "")
+      .file.filter((option) => option.section === "Unit" && ["BindsTo", "Requires"].includes(option.name))
+      .map((option) => option.value)
+      .find((peer) => !this.#units.has(peer));
   }
 
   #start(name: UnitName): string | undefined {

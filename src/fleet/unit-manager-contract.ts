@@ -94,6 +94,24 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       });
     });
 
+    test("a unit that needs another one can be started once that one is there", async () => {
+      const peer = { name: "contract-peer.service", text: sleeper };
+      const unit = { name: "contract-needy.service", text: `[Unit]\nBindsTo=${peer.name}\n${sleeper}` };
+      await withUnits([unit], async () => {
+        const [early] = await manager.start([unit.name]);
+        assert.equal(early?.lacksUnit, true);
+        assert.match(early?.problem ?? "", /contract-peer\.service not found/);
+        assert.equal((await stateOf(unit.name))?.active, "inactive");
+        await manager.load([peer]);
+        assert.deepEqual(await manager.start([peer.name, unit.name]), [
+          { name: peer.name },
+          { name: unit.name },
+        ]);
+        await manager.stop([unit.name, peer.name]);
+        await manager.unload([peer.name]);
+      });
+    });
+
     test("a oneshot that ends well is no problem, and stays active if it says so", async () => {
       const once = { name: "contract-once.service", text: passing };
       const kept = { name: "contract-kept.service", text: `${passing}RemainAfterExit=yes\n` };

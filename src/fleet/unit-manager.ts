@@ -61,4 +61,6 @@ export interface ManagedUnit {
 export interface UnitOutcome {
   readonly name: UnitName;
   readonly problem?: string;
+  /** True when a start was refused because a unit that this one needs is not there; it may be there in a moment. */
+  readonly lacksUnit?: true;
 }

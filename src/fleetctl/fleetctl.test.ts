@@ -167,6 +167,19 @@ test("a unit that fails is named with machine, result and the way to its journal
   });
 });
 
+test("a unit that systemd refuses to start is told with what systemd says", async () => {
+  const { registry, run } = cluster();
+  const problem = "cannot start bad.service: systemd says: Unit bad.service is masked.";
+  obedient(registry, one, { active: "inactive", sub: "dead", result: "success", problem });
+  assert.deepEqual(await run("fleetctl start bad.service", { "bad.service": hello }), {
+    code: 1,
+    out: "Unit bad.service inactive\n",
+    err:
+      "Error waiting for units: Unit bad.service did not start on 11111111.../10.0.0.1: " +
+      "cannot start bad.service: systemd says: Unit bad.service is masked.\n",
+  });
+});
+
 test("a unit without a place is told with the reasons, machine by machine, and exit code 3", async () => {
   const { registry, run } = cluster();
   registry.subscribe(() => {

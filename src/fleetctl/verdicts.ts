@@ -17,6 +17,8 @@ const pending: Verdict = { kind: "pending" };
 const placementSettleMs = 1000;
 /** systemd calls a simple service active before its program could be executed; a missing program shows a moment later. */
 const activeSettleMs = 200;
+/** A start that systemd refuses may be one that came before a unit it needs, and is tried again. */
+const refusedSettleMs = 3000;
 /** A unit that is not running may be one whose start systemd has not begun yet. */
 const endedSettleMs = 1000;
 
@@ -26,6 +28,8 @@ export function startVerdict(report: UnitReport): Verdict {
   if ("kind" in place) return place;
   const { state, where } = place;
   if (state.reached !== "launched") return withProblem(report, state, where);
+  if (state.problem !== undefined && state.active === "inactive")
+    return refused(report, state.problem, where);
   const done: Verdict = { kind: "done", line: `Unit ${report.name} launched${where}` };
   if (state.active === "active" || state.active === "reloading") return { ...done, afterMs: activeSettleMs };
   if (state.active === "failed") return failed(report, state, where, "failed");
@@ -86,9 +90,18 @@ function placeOf(report: UnitReport): Verdict | { readonly state: StateReport; r
   return { state, where: on(machine) };
 }
 
-function withProblem({ name }: UnitReport, { problem }: StateReport, where: string): Verdict {
+function withProblem({ name }: UnitReport, { load, problem }: StateReport, where: string): Verdict {
   if (problem === undefined) return pending;
+  if (load === "loaded") return refused({ name }, problem, where, refusedSettleMs);
   return { kind: "failed", sentence: `Unit ${name} cannot be loaded${where}: ${problem}.` };
+}
+
+function refused({ name }: { readonly name: string }, problem: string, where: string, afterMs = 0): Verdict {
+  return {
+    kind: "failed",
+    sentence: `Unit ${name} did not start${where}: ${problem.replace(/\.$/, "")}.`,
+    afterMs,
+  };
 }
 
 function failed(

@@ -1,4 +1,5 @@
 import type { UnitName } from "../fleet/model.ts";
+import type { UnitOutcome } from "../fleet/unit-manager.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { splitName } from "../unit/name.ts";
@@ -9,6 +10,8 @@ import type { UnitDirectory } from "./unit-directory.ts";
 
 /** How long a start or stop may take before its batch is answered without it; the job itself goes on. */
 const jobLimitMs = 15 * 60 * 1000;
+
+const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
 
 /** Starts and stops units of ours and says in one sentence why one could not be. */
 export class JobRunner {
@@ -23,17 +26,29 @@ export class JobRunner {
     this.#directory = directory;
   }
 
-  /** Resolves when the start job has ended: with nothing, or with the problem. */
-  async start(name: UnitName): Promise<string | undefined> {
-    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
-    if (!this.#directory.has(name)) return `cannot start ${name}: it is not loaded; load it first`;
+  /** Resolves when the start job has ended, or when systemd refuses to make one. */
+  async start(name: UnitName): Promise<UnitOutcome> {
+    const impossible = this.#whyNotStart(name);
+    if (impossible !== undefined) return { name, problem: impossible };
     let end: JobEnd;
     try {
       end = await this.#end(await this.#manager.start(name));
     } catch (error) {
       if (!isFault(error, "bus-refused")) throw error;
-      return `cannot start ${name}: systemd says: ${sentenceOf(error)}`;
+      const problem = `cannot start ${name}: systemd says: ${sentenceOf(error)}`;
+      // The unit itself was found a moment ago: what is missing is one that its Requires or BindsTo names.
+      return isRefusal(error, noSuchUnit) ? { name, problem, lacksUnit: true } : { name, problem };
     }
+    const problem = await this.#problemWithEnd(name, end);
+    return problem === undefined ? { name } : { name, problem };
+  }
+
+  #whyNotStart(name: UnitName): string | undefined {
+    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
+    return this.#directory.has(name) ? undefined : `cannot start ${name}: it is not loaded; load it first`;
+  }
+
+  async #problemWithEnd(name: UnitName, end: JobEnd): Promise<string | undefined> {
     if (end.kind === "late") {
       return `cannot say that ${name} started: it is still starting after ${jobLimitMs / 60_000} minutes; see systemctl status ${name}`;
     }
@@ -52,7 +67,7 @@ export class JobRunner {
     try {
       end = await this.#end(await this.#manager.stop(name));
     } catch (error) {
-      if (isRefusal(error, "org.freedesktop.systemd1.NoSuchUnit")) return undefined;
+      if (isRefusal(error, noSuchUnit)) return undefined;
       if (!isFault(error, "bus-refused")) throw error;
       return `cannot stop ${name}: systemd says: ${sentenceOf(error)}`;
     }

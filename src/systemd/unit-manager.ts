@@ -104,7 +104,7 @@ class SystemdUnitManager implements UnitManager {
   }
 
   async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => outcome(name, await this.#runner.start(name))));
+    return await Promise.all(names.map(async (name) => await this.#runner.start(name)));
   }
 
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
