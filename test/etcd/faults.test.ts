@@ -97,11 +97,11 @@ test("a mirror catches up when the only member was away", async () => {
   await commit(store, [put("/w/a", "1")]);
   const mirror = openMirror(silentEnv(), store, under("/w/"), stop.signal);
   await mirror.ready;
-  await cluster.kill(0);
   const lost = Promise.withResolvers<void>();
   mirror.subscribe(() => {
     if (mirror.syncedSinceMs === undefined) lost.resolve();
   });
+  await cluster.kill(0);
   await lost.promise;
   await cluster.restart(0);
   const revision = await persist(() => commit(store, [put("/w/b", "1")]));
