@@ -48,7 +48,7 @@ function failedWith(finished: Finished, code: number, words: RegExp): void {
 }
 
 async function exists(unit: string): Promise<boolean> {
-  return (await cluster.ask("m1", `/fleet/v1/units/${encodeURIComponent(unit)}`)).status === 200;
+  return (await cluster.read("m1", `/fleet/v1/units/${encodeURIComponent(unit)}`)).status === 200;
 }
 
 test("a unit file that does not parse is refused with file and line, and nothing is created", async () => {

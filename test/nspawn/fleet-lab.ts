@@ -29,6 +29,7 @@ export interface Process {
 /** Lists over the API and the systemd of every machine, for tests of a whole cluster. */
 export class FleetLab {
   lab: Lab;
+  #barriers = 0;
 
   constructor(lab: Lab) {
     this.lab = lab;
@@ -75,22 +76,30 @@ export class FleetLab {
   }
 
   async setTarget(name: string, target: TargetState, through = "m1"): Promise<void> {
+    await this.#caughtUp(through);
     const answer = await this.tryPut(name, "", target, through);
     assert.equal(answer.status, 204, await answer.text());
   }
 
   async destroy(name: string, through = "m1"): Promise<void> {
+    await this.#caughtUp(through);
     const answer = await this.ask(through, `/fleet/v1/units/${encodeURIComponent(name)}`, {
       method: "DELETE",
     });
     assert.equal(answer.status, 204, await answer.text());
   }
 
+  /** Asks a machine's API, as soon as it knows of every change that was made through another machine before. */
+  async read(through: string, path: string): Promise<Response> {
+    await this.#caughtUp(through);
+    return await this.ask(through, path);
+  }
+
   async units(through = "m1"): Promise<readonly UnitEntity[]> {
     const units: UnitEntity[] = [];
     let page = "";
     do {
-      const answer = await this.ask(through, `/fleet/v1/units${page}`);
+      const answer = await this.read(through, `/fleet/v1/units${page}`);
       assert.equal(answer.status, 200);
       const body = (await answer.json()) as { units?: UnitEntity[]; nextPageToken?: string };
       units.push(...(body.units ?? []));
@@ -101,6 +110,7 @@ export class FleetLab {
 
   /** What a machine's API knows of a unit at this moment. */
   async report(name: string, through = "m1"): Promise<UnitReport> {
+    await this.#caughtUp(through);
     const { reports } = await this.#changes([name], 0, through);
     const found = reports.find((each) => each.name === name);
     assert(found !== undefined, `${through} reports on ${name}`);
@@ -117,6 +127,7 @@ export class FleetLab {
     done: (report: UnitReport) => boolean,
     through = "m1",
   ): Promise<ReadonlyMap<string, UnitReport>> {
+    await this.#caughtUp(through);
     const end = performance.now() + waitLimitMs;
     const known = new Map<string, UnitReport>();
     for (let after = 0; ; ) {
@@ -138,6 +149,21 @@ export class FleetLab {
         assert.fail(`waited in vain until ${awaited}; ${through} shows ${seen}`);
       }
     }
+  }
+
+  /**
+   * Every machine answers from a copy of its own. Waits until that of one machine is as new as this moment: it answers
+   * a write, here of a machine that does not exist, when its copy shows it.
+   */
+  async #caughtUp(through: string): Promise<void> {
+    await this.waitFor(`${through} has caught up with the others`, async () => {
+      const value = String(++this.#barriers);
+      const body = JSON.stringify([{ op: "add", path: "/nobody/metadata/barrier", value }]);
+      const answer = await this.ask(through, "/fleet/v1/machines", { method: "PATCH", body }).catch(
+        () => undefined,
+      );
+      return answer?.status === 204;
+    });
   }
 
   async #changes(
@@ -232,6 +258,7 @@ export class FleetLab {
   }
 
   async fleetctl(machine: string, ...words: readonly string[]): Promise<Finished> {
+    await this.#caughtUp(machine);
     return await this.machine(machine).exec(["fleetctl", ...words]);
   }
 

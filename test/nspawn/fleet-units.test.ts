@@ -57,7 +57,7 @@ test("a unit is loaded, started, stopped, unloaded and destroyed from any machin
   await cluster.destroy(unit, "m3");
   await cluster.untilGone([unit], "m1");
   assert.deepEqual(await cluster.machinesRunning(unit), []);
-  assert.equal((await cluster.ask("m2", `/fleet/v1/units/${unit}`)).status, 404);
+  assert.equal((await cluster.read("m2", `/fleet/v1/units/${unit}`)).status, 404);
 });
 
 test("every machine's API tells the same about units, states and machines", async () => {
@@ -68,7 +68,7 @@ test("every machine's API tells the same about units, states and machines", asyn
   for (const machine of ["m1", "m2", "m3"]) await cluster.untilRunning(units, machine);
   for (const path of ["/fleet/v1/units", "/fleet/v1/state", "/fleet/v1/machines"]) {
     const answers = await Promise.all(
-      cluster.machines.map(async ({ name: machine }) => await (await cluster.ask(machine, path)).text()),
+      cluster.machines.map(async ({ name: machine }) => await (await cluster.read(machine, path)).text()),
     );
     assert.equal(new Set(answers).size, 1, answers.join("\n"));
   }
