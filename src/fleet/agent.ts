@@ -29,8 +29,12 @@ export interface AgentOptions {
 }
 
 const retry = { firstMs: 500, mostMs: 30_000 };
-/** Pause between two writes of states: the first change of a burst is told at once, the others together. */
-const publishGapMs = 40;
+/**
+ * Pauses between two passes and between two writes of states. The more units are under way, the longer both gather, so that a
+ * burst costs few of them and a single start none.
+ */
+const passGapMs = { least: 0, perBusyUnit: 1, most: 50 };
+const publishGapMs = { least: 40, perBusyUnit: 4, most: 250 };
 
 /** A unit whose last step failed, and when it is tried again. */
 interface Trouble {
@@ -125,8 +129,15 @@ export class Agent {
         this.#env.log.warning(`cannot read the units of this machine: ${error.message}; trying again`);
         this.#later(pauseMs(retry, failures, this.#env.random()), signal);
       }
+      await this.#gather(passGapMs, signal);
       await this.#wake.next(signal);
     }
+  }
+
+  /** Waits in proportion to what is under way; not at all when that is next to nothing. */
+  async #gather(gap: typeof passGapMs, signal: AbortSignal): Promise<void> {
+    const ms = Math.min(gap.most, gap.least + gap.perBusyUnit * Math.max(0, this.#busy.size - 1));
+    if (ms > 0) await this.#env.clock.sleep(ms, signal);
   }
 
   async #list(): Promise<void> {
@@ -311,8 +322,7 @@ export class Agent {
       const lease = this.#options.lease();
       if (lease === undefined || this.#mustList) continue;
       try {
-        if (await this.#publisher.publish(lease, this.states()))
-          await this.#env.clock.sleep(publishGapMs, signal);
+        if (await this.#publisher.publish(lease, this.states())) await this.#gather(publishGapMs, signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;

@@ -129,7 +129,7 @@ async function withCluster(count: number, body: (cluster: TestCluster) => Promis
   const store = openMemoryStore(env);
   const machines = Array.from({ length: count }, (_, index) => new TestMachine(env, store, index + 1));
   for (const machine of machines) machine.start();
-  await env.settle();
+  await env.advance(1000);
   const first = machines[0];
   assert.ok(first);
   try {
@@ -139,7 +139,7 @@ async function withCluster(count: number, body: (cluster: TestCluster) => Promis
       machines,
       async submit(name, text) {
         await first.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
-        await env.settle();
+        await env.advance(1000);
       },
       picture: () => Promise.all(machines.map((machine) => machine.running())),
     });
@@ -156,12 +156,12 @@ test("units are spread, stopped where they run, and forgotten when destroyed", a
 
     const registry = machines[1]?.registry;
     await registry?.setTarget("web-2.service", "loaded");
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [["web-1.service"], [], ["web-3.service"]]);
     assert.equal(machines[1]?.units.textOf("web-2.service"), sleeper);
 
     await registry?.setTarget("web-2.service", "launched");
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [["web-1.service"], ["web-2.service"], ["web-3.service"]]);
 
     await registry?.destroy("web-2.service");
@@ -196,7 +196,7 @@ test("the engine's own machine may die: another leads, and its units move at onc
     const leading = machines.findIndex(({ id }) => id === led);
     assert.ok(first && leading >= 0);
     await machines[leading]?.leave();
-    await env.settle();
+    await env.advance(1000);
     assert.notEqual(await leader(), led);
     const all = (await picture()).flat();
     assert.deepEqual(all.sort(), ["web-1.service", "web-2.service", "web-3.service"]);
@@ -209,10 +209,10 @@ test("a machine that left in order and comes back without a reboot runs again wh
     await submit("web.service", sleeper);
     assert.deepEqual(await picture(), [["everywhere.service", "web.service"], ["everywhere.service"]]);
     await machines[0]?.leave();
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [[], ["everywhere.service", "web.service"]]);
     machines[0]?.start();
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [["everywhere.service"], ["everywhere.service", "web.service"]]);
   });
 });
@@ -244,10 +244,10 @@ test("a global unit reaches machines that join later, and conflicting units wait
   assert.ok(one && two && three);
   one.start();
   two.start();
-  await env.settle();
+  await env.advance(1000);
   const create = async (name: string, text: string): Promise<void> => {
     await one.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
-    await env.settle();
+    await env.advance(1000);
   };
   const single = `${sleeper}\n[X-Fleet]\nConflicts=single@*.service\n`;
   await create("everywhere.service", `${sleeper}\n[X-Fleet]\nGlobal=true\n`);
@@ -256,7 +256,7 @@ test("a global unit reaches machines that join later, and conflicting units wait
   assert.ok(waiting !== undefined && "waiting" in waiting);
   assert.match(waiting.waiting.map(({ why }) => why).join("; "), /conflict/);
   three.start();
-  await env.settle();
+  await env.advance(1000);
   assert.deepEqual(await three.running(), ["everywhere.service", "single@3.service"]);
   for (const machine of machines) await machine.crash();
   await store.close();
@@ -318,7 +318,7 @@ test("a unit whose text changes is updated on its machine", async () => {
       { name: unit.name, text, hash: hashUnitText(text), target: "launched" },
       unit.revision,
     );
-    await env.settle();
+    await env.advance(1000);
     assert.deepEqual(await picture(), [["web.service"], []]);
     assert.equal(machines[0]?.units.textOf("web.service"), text);
   });
