@@ -1,6 +1,6 @@
 import { pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
-import { isFault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
 import type { Change, LeaseId, Store } from "../store/store.ts";
@@ -8,6 +8,7 @@ import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
 import { type Attempt, reconcile } from "./reconcile.ts";
 import { decodeFleetEntry } from "./records.ts";
+import { type Observation, StateTeller } from "./state-teller.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
 
 /** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
@@ -55,20 +56,20 @@ export class Agent {
   readonly #wake = new Wake();
   readonly #publish = new Wake();
   readonly #publisher: StatePublisher;
+  readonly #teller: StateTeller;
   #actual = new Map<UnitName, ManagedUnit>();
   #attempts = new Map<UnitName, Attempt>();
   readonly #busy = new Map<UnitName, "loading" | "starting" | "stopping" | "unloading">();
   readonly #trouble = new Map<UnitName, Trouble>();
   /** This machine's schedule by store key, decoded. */
   readonly #wanted = new Map<string, Scheduled>();
-  /** The states as they were told last, so that what did not change is the same object. */
-  #told = new Map<UnitName, Told>();
   #mustList = true;
 
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
     this.#options = options;
     this.#publisher = new StatePublisher(options.store, options.me);
+    this.#teller = new StateTeller(options.me);
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */
@@ -92,7 +93,7 @@ export class Agent {
 
   /**
    * Stops every unit of this machine, for when it leaves the cluster. What was carried out here is forgotten: a machine
-   * that comes back starts what it then has to run, as after a reboot.
+   * that comes back starts what it then has to run, as after a reboot. Throws Fault `units-run-on` when one did not stop.
    */
   async stopAll(): Promise<void> {
     if (this.#mustList) await this.#list();
@@ -101,7 +102,9 @@ export class Agent {
     );
     if (started.length > 0) {
       this.#env.log.info(`stopping ${started.length} unit(s) before leaving`);
-      await this.#options.units.stop(started.map(({ name }) => name));
+      const outcomes = await this.#options.units.stop(started.map(({ name }) => name));
+      const problem = outcomes.find((outcome) => outcome.problem !== undefined)?.problem;
+      if (problem !== undefined) throw new Fault("units-run-on", problem);
     }
     this.#attempts.clear();
     await this.#noteAttempts();
@@ -336,58 +339,25 @@ export class Agent {
     }
   }
 
-  /** How every unit of this machine is, also those that could not be loaded; the same object for what did not change. */
+  /** How every unit of this machine is, also those that could not be loaded. */
   states(): ReadonlyMap<UnitName, UnitState> {
-    const told = new Map<UnitName, Told>();
+    const observations: Observation[] = [];
     for (const unit of this.#actual.values()) {
-      const attempt = this.#attempts.get(unit.name);
       const problem = this.#trouble.get(unit.name)?.problem;
-      told.set(unit.name, this.#tell(unit, attempt, problem));
+      observations.push({ unit, reached: this.#reached(unit), problem });
     }
     for (const { unit: name, hash } of this.#wanted.values()) {
       const problem = this.#trouble.get(name)?.problem;
-      if (problem === undefined || told.has(name)) continue;
-      const before = this.#told.get(name);
-      const unit =
-        before?.unit.hash === hash
-          ? before.unit
-          : { name, hash, load: "error", active: "inactive", sub: "dead" };
-      told.set(name, this.#tell(unit, undefined, problem));
+      if (problem === undefined || this.#actual.has(name)) continue;
+      const unit = { name, hash, load: "error", active: "inactive", sub: "dead" };
+      observations.push({ unit, reached: "loaded", problem });
     }
-    this.#told = told;
-    return new Map(Array.from(told, ([name, { state }]) => [name, state]));
-  }
-
-  #tell(unit: ManagedUnit, attempt: Attempt | undefined, problem: string | undefined): Told {
-    const before = this.#told.get(unit.name);
-    const reached = this.#reached(unit, attempt);
-    if (before?.unit === unit && before.state.reached === reached && before.problem === problem)
-      return before;
-    const { name, hash, load, active, sub, result } = unit;
-    const state: UnitState = {
-      unit: name,
-      machine: this.#options.me,
-      hash,
-      load,
-      active,
-      sub,
-      reached,
-      ...(result === undefined ? {} : { result }),
-      ...(problem === undefined ? {} : { problem }),
-    };
-    return { unit, problem, state };
+    return this.#teller.tell(observations);
   }
 
   /** A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet. */
-  #reached({ name, active }: ManagedUnit, attempt: Attempt | undefined): "loaded" | "launched" {
+  #reached({ name, active }: ManagedUnit): UnitState["reached"] {
     const waits = this.#busy.get(name) === "starting" && (active === "inactive" || active === "failed");
-    return waits ? "loaded" : (attempt?.reached ?? "loaded");
+    return waits ? "loaded" : (this.#attempts.get(name)?.reached ?? "loaded");
   }
-}
-
-/** A state with what it was made of. */
-interface Told {
-  readonly unit: ManagedUnit;
-  readonly problem: string | undefined;
-  readonly state: UnitState;
 }

@@ -25,6 +25,8 @@ class TestMachine {
   registry!: Registry;
   #attempts = new Map();
   #bootId = "boot-1";
+  /** The setting agent_ttl, for the next start of the daemon. */
+  ttlMs = ttlMs;
   #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #lease: LeaseId | undefined;
@@ -79,7 +81,11 @@ class TestMachine {
     this.#agent = agent;
     this.#running = Promise.all([
       shared.hold(signal),
-      keepPresence(env, { store, facts: () => facts, refresh: new Wake(), ttlMs, changed }, signal),
+      keepPresence(
+        env,
+        { store, facts: () => facts, refresh: new Wake(), ttlMs: this.ttlMs, changed },
+        signal,
+      ),
       agent.run(signal),
       runEngine(env, { store, me, ttlMs, members, shared, lease, leaseChanged }, signal),
     ]).catch((error: unknown) => {
@@ -321,5 +327,23 @@ test("a unit whose text changes is updated on its machine", async () => {
     await env.advance(1000);
     assert.deepEqual(await picture(), [["web.service"], []]);
     assert.equal(machines[0]?.units.textOf("web.service"), text);
+  });
+});
+
+test("a time to live that was changed counts from the next start of the daemon, and disturbs no unit", async () => {
+  await withCluster(2, async ({ env, machines, submit, picture }) => {
+    for (const number of [1, 2]) await submit(`web-${number}.service`, sleeper);
+    const [, second] = machines;
+    assert.ok(second);
+    await second.crash();
+    second.ttlMs = 3 * ttlMs;
+    second.start();
+    await env.advance(2 * ttlMs);
+    assert.deepEqual(await picture(), [["web-1.service"], ["web-2.service"]]);
+    await second.powerLoss();
+    await env.advance(2 * ttlMs);
+    assert.deepEqual(await picture(), [["web-1.service"], []]);
+    await env.advance(2 * ttlMs);
+    assert.deepEqual(await picture(), [["web-1.service", "web-2.service"], []]);
   });
 });

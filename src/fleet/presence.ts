@@ -106,7 +106,7 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     const record = decodeFleetEntry(entry);
     const earlier = record?.family === "machine" ? record.machine : undefined;
     if (earlier?.bootId === facts.bootId) {
-      const lease = await adopt(env, store, earlier);
+      const lease = await adopt(env, store, earlier, ttlMs);
       if (await publish(store, facts, lease, entry.modRevision)) return lease;
       continue;
     }
@@ -119,11 +119,21 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
   }
 }
 
-/** Goes on with the lease of a daemon of the same boot, so that the states it published stay. */
-async function adopt(env: Env, store: Store, earlier: PresenceRecord): Promise<LeaseId> {
+/**
+ * Goes on with the lease of a daemon of the same boot, so that the states it published stay. With another time to live than
+ * before a new lease is taken; the states move over to it, and the old one lapses by itself.
+ */
+async function adopt(env: Env, store: Store, earlier: PresenceRecord, ttlMs: number): Promise<LeaseId> {
   const lease = await store.renewLease(earlier.lease);
-  env.log.info("went on with the presence of an earlier daemon of this boot", { lease: lease.id });
-  return lease.id;
+  if (Math.ceil(lease.ttlMs / 1000) === Math.ceil(ttlMs / 1000)) {
+    env.log.info("went on with the presence of an earlier daemon of this boot", { lease: lease.id });
+    return lease.id;
+  }
+  const { id } = await store.grantLease(ttlMs);
+  env.log.info("went on with the presence of an earlier daemon of this boot, with a new time to live", {
+    lease: id,
+  });
+  return id;
 }
 
 async function publish(store: Store, facts: MachineFacts, lease: LeaseId, seen: number): Promise<boolean> {

@@ -1,0 +1,58 @@
+import type { MachineId, UnitName, UnitState } from "./model.ts";
+import type { ManagedUnit } from "./unit-manager.ts";
+
+/** What a unit's state is told from. */
+export interface Observation {
+  readonly unit: ManagedUnit;
+  readonly reached: UnitState["reached"];
+  /** Why the last step for it failed. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Turns what an agent sees into the states it publishes. Gives the same object as before for what did not change, so that those
+ * who compare need not look inside.
+ */
+export class StateTeller {
+  readonly #machine: MachineId;
+  #told = new Map<UnitName, { readonly from: Observation; readonly state: UnitState }>();
+
+  constructor(machine: MachineId) {
+    this.#machine = machine;
+  }
+
+  /** The states of all these units; others are forgotten. */
+  tell(observations: Iterable<Observation>): ReadonlyMap<UnitName, UnitState> {
+    const before = this.#told;
+    const states = new Map<UnitName, UnitState>();
+    this.#told = new Map();
+    for (const from of observations) {
+      const { name } = from.unit;
+      const known = before.get(name);
+      const told =
+        known !== undefined && isSame(known.from, from) ? known : { from, state: this.#stateOf(from) };
+      this.#told.set(name, told);
+      states.set(name, told.state);
+    }
+    return states;
+  }
+
+  #stateOf({ unit, reached, problem }: Observation): UnitState {
+    const { name, hash, load, active, sub, result } = unit;
+    return {
+      unit: name,
+      machine: this.#machine,
+      hash,
+      load,
+      active,
+      sub,
+      reached,
+      ...(result === undefined ? {} : { result }),
+      ...(problem === undefined ? {} : { problem }),
+    };
+  }
+}
+
+function isSame(a: Observation, b: Observation): boolean {
+  return a.unit === b.unit && a.reached === b.reached && a.problem === b.problem;
+}
