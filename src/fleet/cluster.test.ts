@@ -1,130 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
-import { Wake } from "../lib/wake.ts";
 import { openMemoryStore } from "../store/memory.ts";
-import { openMirror } from "../store/mirror.ts";
-import { between, under } from "../store/range.ts";
-import type { LeaseId, Store } from "../store/store.ts";
+import { under } from "../store/range.ts";
+import type { Store } from "../store/store.ts";
 import { hashUnitText } from "../unit/hash.ts";
-import { Agent, type AttemptLog } from "./agent.ts";
-import { runEngine } from "./engine.ts";
-import { FakeUnitManager } from "./fake-unit-manager.ts";
-import { keepPresence, leaveCluster } from "./presence.ts";
-import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
-import { SharedPicture } from "./shared-picture.ts";
-import { storeRegistry } from "./store-registry.ts";
+import { FakeMachine, fakeTtlMs as ttlMs } from "./fake-machine.ts";
+import { fleetPrefix } from "./registry.ts";
 
-const ttlMs = 10_000;
 const sleeper = "[Service]\nExecStart=/bin/sleep 1000\n";
-
-/** One machine's fleet daemon over a shared store and a service manager in memory that outlives the daemon. */
-class TestMachine {
-  readonly id: string;
-  readonly units: FakeUnitManager;
-  registry!: Registry;
-  #attempts = new Map();
-  #bootId = "boot-1";
-  /** The setting agent_ttl, for the next start of the daemon. */
-  ttlMs = ttlMs;
-  #stop = new AbortController();
-  #running: Promise<unknown> = Promise.resolve();
-  #lease: LeaseId | undefined;
-  #agent: Agent | undefined;
-  readonly #env: FakeEnv;
-  readonly #store: Store;
-  readonly #metadata: Readonly<Record<string, string>>;
-
-  constructor(env: FakeEnv, store: Store, number: number, metadata: Readonly<Record<string, string>> = {}) {
-    this.id = String(number).repeat(32);
-    this.#env = env;
-    this.#store = store;
-    this.#metadata = metadata;
-    this.units = new FakeUnitManager(env);
-  }
-
-  start(): void {
-    const env = this.#env;
-    const store = this.#store;
-    this.#stop = new AbortController();
-    const { signal } = this.#stop;
-    const shared = new SharedPicture(env, store, 60_000);
-    this.registry = storeRegistry(store, shared);
-    this.#lease = undefined;
-    const listeners = new Set<() => void>();
-    const lease = (): LeaseId | undefined => this.#lease;
-    const leaseChanged = (listener: () => void): (() => void) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    };
-    const attempts: AttemptLog = {
-      read: () => Promise.resolve(new Map(this.#attempts)),
-      write: (all) => {
-        this.#attempts = new Map(all);
-        return Promise.resolve();
-      },
-    };
-    const { id: me, units } = this;
-    const schedule = openMirror(env, store, under(fleetKeys.schedule(me)), signal);
-    const members = openMirror(
-      env,
-      store,
-      between(`${fleetPrefix}engine/`, `${fleetPrefix}machines0`),
-      signal,
-    );
-    const facts = { id: me, address: "", metadata: this.#metadata, version: "0", bootId: this.#bootId };
-    const changed = (id: LeaseId | undefined): void => {
-      this.#lease = id;
-      for (const listener of listeners) listener();
-    };
-    const agent = new Agent(env, { store, me, schedule, units, attempts, lease, leaseChanged });
-    this.#agent = agent;
-    this.#running = Promise.all([
-      shared.hold(signal),
-      keepPresence(
-        env,
-        { store, facts: () => facts, refresh: new Wake(), ttlMs: this.ttlMs, changed },
-        signal,
-      ),
-      agent.run(signal),
-      runEngine(env, { store, me, ttlMs, members, shared, lease, leaseChanged }, signal),
-    ]).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
-  }
-
-  /** Ends the daemon without a word, as SIGKILL does. */
-  async crash(): Promise<void> {
-    this.#stop.abort(new Error("killed"));
-    await this.#running;
-  }
-
-  /** The machine loses its power: its units and what lies under /run are gone. */
-  async powerLoss(): Promise<void> {
-    await this.crash();
-    await this.units.stop((await this.units.list()).map(({ name }) => name));
-    await this.units.unload((await this.units.list()).map(({ name }) => name));
-    this.#attempts = new Map();
-    this.#bootId += "+";
-  }
-
-  /** `systemctl stop fleet`: what lies under /run stays. */
-  async leave(): Promise<void> {
-    const lease = this.#lease;
-    await this.crash();
-    await this.#agent?.stopAll();
-    if (lease !== undefined) await leaveCluster(this.#store, lease);
-  }
-
-  async running(): Promise<string[]> {
-    return (await this.units.list()).filter(({ active }) => active === "active").map(({ name }) => name);
-  }
-}
 
 interface TestCluster {
   readonly env: FakeEnv;
   readonly store: Store;
-  readonly machines: readonly TestMachine[];
+  readonly machines: readonly FakeMachine[];
   readonly submit: (name: string, text: string) => Promise<void>;
   /** Names of running units, machine by machine. */
   readonly picture: () => Promise<string[][]>;
@@ -133,7 +22,7 @@ interface TestCluster {
 async function withCluster(count: number, body: (cluster: TestCluster) => Promise<void>): Promise<void> {
   const env = new FakeEnv();
   const store = openMemoryStore(env);
-  const machines = Array.from({ length: count }, (_, index) => new TestMachine(env, store, index + 1));
+  const machines = Array.from({ length: count }, (_, index) => new FakeMachine(env, store, index + 1));
   for (const machine of machines) machine.start();
   await env.advance(1000);
   const first = machines[0];
@@ -245,7 +134,7 @@ test("a daemon that is killed and started again disturbs nothing", async () => {
 test("a global unit reaches machines that join later, and conflicting units wait with their reasons", async () => {
   const env = new FakeEnv();
   const store = openMemoryStore(env);
-  const machines = [1, 2, 3].map((number) => new TestMachine(env, store, number));
+  const machines = [1, 2, 3].map((number) => new FakeMachine(env, store, number));
   const [one, two, three] = machines;
   assert.ok(one && two && three);
   one.start();

@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { FakeEnv } from "../lib/fake-env.ts";
+import { OutageStore } from "../store/fake-outage.ts";
+import { openMemoryStore } from "../store/memory.ts";
+import { hashUnitText } from "../unit/hash.ts";
+import { FakeMachine, fakeTtlMs } from "./fake-machine.ts";
+import type { TargetState } from "./model.ts";
+import { storeRegistry, type ViewSource } from "./store-registry.ts";
+
+const machineCount = 3;
+const unitCount = 4;
+/** What happens at most between two faults: from nothing to more than a time to live. */
+const mostPauseMs = 1.5 * fakeTtlMs;
+const settleMs = 2_000;
+
+type Action =
+  | { readonly do: "crash" | "powerLoss" | "leave" | "start" | "cut" | "restore"; readonly machine: number }
+  | { readonly do: "set"; readonly unit: number; readonly target: TargetState | "destroyed" }
+  | { readonly do: "wait"; readonly ms: number };
+
+const machine = fc.nat(machineCount - 1);
+const action: fc.Arbitrary<Action> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("crash" as const, "powerLoss" as const, "leave" as const, "cut" as const),
+      machine,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom("start" as const, "restore" as const), machine }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("set" as const),
+      unit: fc.nat(unitCount - 1),
+      target: fc.constantFrom<TargetState | "destroyed">(
+        "launched",
+        "launched",
+        "loaded",
+        "inactive",
+        "destroyed",
+      ),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(mostPauseMs) }) },
+);
+
+/** A cluster under faults, and what the test knows about it. */
+class World {
+  readonly env = new FakeEnv();
+  readonly #memory = openMemoryStore(this.env);
+  readonly #links = Array.from({ length: machineCount }, () => new OutageStore(this.#memory));
+  readonly #machines = this.#links.map((link, index) => new FakeMachine(this.env, link, index + 1));
+  /** Daemons that run; a machine whose daemon was killed keeps its units. */
+  readonly #daemons = new Set<number>();
+  readonly #cut = new Set<number>();
+  readonly #targets = new Map<string, TargetState>();
+  /** Writes to the store as any API of the cluster does. */
+  readonly #registry = storeRegistry(this.#memory, unread);
+
+  async begin(): Promise<void> {
+    for (let index = 0; index < machineCount; index++) await this.act({ do: "start", machine: index });
+    for (let unit = 0; unit < unitCount; unit++) await this.act({ do: "set", unit, target: "launched" });
+    await this.env.advance(settleMs);
+  }
+
+  async act(one: Action): Promise<void> {
+    if (one.do === "wait") await this.env.advance(one.ms);
+    else if (one.do === "set") await this.#set(`unit-${one.unit}.service`, one.target);
+    else await this.#disturb(one.do, one.machine);
+    await this.env.settle();
+  }
+
+  async #set(name: string, target: TargetState | "destroyed"): Promise<void> {
+    const known = this.#targets.has(name);
+    if (target === "destroyed") {
+      if (known) await this.#registry.destroy(name);
+      this.#targets.delete(name);
+      return;
+    }
+    const text = "[Service]\nExecStart=/bin/sleep 1000\n";
+    if (known) await this.#registry.setTarget(name, target);
+    else await this.#registry.create({ name, text, hash: hashUnitText(text), target });
+    this.#targets.set(name, target);
+  }
+
+  async #disturb(
+    what: "crash" | "powerLoss" | "leave" | "start" | "cut" | "restore",
+    index: number,
+  ): Promise<void> {
+    const one = this.#machines[index];
+    const link = this.#links[index];
+    assert.ok(one && link);
+    const runs = this.#daemons.has(index);
+    if (what === "start" && !runs) {
+      one.start();
+      this.#daemons.add(index);
+    } else if (what === "cut") {
+      link.cut();
+      this.#cut.add(index);
+    } else if (what === "restore") {
+      link.restore();
+      this.#cut.delete(index);
+    } else if (what === "powerLoss") {
+      await one.powerLoss();
+      this.#daemons.delete(index);
+    } else if (what === "crash" && runs) {
+      await one.crash();
+      this.#daemons.delete(index);
+    } else if (what === "leave" && runs && !this.#cut.has(index)) {
+      await one.leave();
+      this.#daemons.delete(index);
+    }
+  }
+
+  /** Units that run on several machines although each of them is in touch with the store and led by its daemon. */
+  async doubles(): Promise<string[]> {
+    const seen = new Set<string>();
+    const doubles: string[] = [];
+    for (const [index, one] of this.#machines.entries()) {
+      if (!this.#daemons.has(index) || this.#cut.has(index)) continue;
+      for (const unit of await one.running()) {
+        if (seen.has(unit)) doubles.push(unit);
+        seen.add(unit);
+      }
+    }
+    return doubles;
+  }
+
+  /** Ends all faults and gives the cluster time; what then differs from what is wanted. */
+  async heal(): Promise<string[]> {
+    for (let index = 0; index < machineCount; index++) {
+      await this.act({ do: "restore", machine: index });
+      await this.act({ do: "start", machine: index });
+    }
+    await this.env.advance(6 * fakeTtlMs);
+    const running = (await Promise.all(this.#machines.map((one) => one.running()))).flat().sort();
+    const wanted = [...this.#targets].filter(([, target]) => target === "launched").map(([name]) => name);
+    return running.join() === wanted.sort().join()
+      ? []
+      : [`runs: ${running.join(" ")}`, `wanted: ${wanted.join(" ")}`];
+  }
+
+  /** How often units were stopped, over all machines. */
+  stops(): number {
+    return this.#machines.flatMap(({ units }) => units.calls).filter(({ operation }) => operation === "stop")
+      .length;
+  }
+
+  async end(): Promise<void> {
+    for (const one of this.#machines) await one.crash();
+    await this.#memory.close();
+  }
+}
+
+/** The registry is only written through here. */
+const unread: ViewSource = {
+  view: () => assert.fail("nobody reads the view"),
+  subscribe: () => () => undefined,
+  reached: () => Promise.resolve(),
+};
+
+async function inWorld(body: (world: World) => Promise<void>): Promise<void> {
+  const world = new World();
+  try {
+    await world.begin();
+    await body(world);
+  } finally {
+    await world.end();
+  }
+}
+
+test("whatever machines and links do, after they are well again every unit runs once", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 14 }), async (actions) => {
+      await inWorld(async (world) => {
+        for (const one of actions) await world.act(one);
+        assert.deepEqual(await world.heal(), []);
+        assert.deepEqual(await world.doubles(), []);
+      });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("while daemons crash and links are cut for less than a time to live, no unit is ever stopped", async () => {
+  const harmless = fc.oneof(
+    fc.record({ do: fc.constantFrom("crash" as const, "cut" as const), machine }),
+    fc.record({ do: fc.constantFrom("start" as const, "restore" as const), machine }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(harmless, { maxLength: 10 }),
+      fc.nat(fakeTtlMs / 4),
+      async (actions, pauseMs) => {
+        await inWorld(async (world) => {
+          for (const one of actions) {
+            await world.act(one);
+            await world.act({ do: "wait", ms: Math.floor(pauseMs / 10) });
+          }
+          assert.deepEqual(await world.heal(), []);
+          assert.equal(world.stops(), 0);
+        });
+      },
+    ),
+    { numRuns: 40 },
+  );
+});

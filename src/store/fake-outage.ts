@@ -1,0 +1,40 @@
+import { Fault } from "../lib/fault.ts";
+import type { Store } from "./store.ts";
+
+/** A store that a test can take away from one of its users, and give back. */
+export class OutageStore implements Store {
+  readonly #store: Store;
+  #outage = new AbortController();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Every call fails from now on, and watches end. */
+  cut(): void {
+    this.#outage.abort(new Fault("store-unavailable", "Cannot reach the store: the test has cut it off."));
+  }
+
+  restore(): void {
+    if (this.#outage.signal.aborted) this.#outage = new AbortController();
+  }
+
+  readonly read: Store["read"] = (range, options) => this.#reach(() => this.#store.read(range, options));
+  readonly commit: Store["commit"] = (transaction) => this.#reach(() => this.#store.commit(transaction));
+  readonly grantLease: Store["grantLease"] = (ttlMs) => this.#reach(() => this.#store.grantLease(ttlMs));
+  readonly renewLease: Store["renewLease"] = (id) => this.#reach(() => this.#store.renewLease(id));
+  readonly revokeLease: Store["revokeLease"] = (id) => this.#reach(() => this.#store.revokeLease(id));
+  readonly compact: Store["compact"] = (revision) => this.#reach(() => this.#store.compact(revision));
+
+  readonly watch: Store["watch"] = (range, after, signal) =>
+    this.#store.watch(range, after, AbortSignal.any([signal, this.#outage.signal]));
+
+  async close(): Promise<void> {
+    await this.#store.close();
+  }
+
+  async #reach<T>(call: () => Promise<T>): Promise<T> {
+    this.#outage.signal.throwIfAborted();
+    return await call();
+  }
+}
