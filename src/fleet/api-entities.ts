@@ -1,3 +1,4 @@
+import { compareText } from "../lib/text.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { Machine, MachineId, Reason, TargetState, Unit, UnitName, UnitState } from "./model.ts";
@@ -122,9 +123,13 @@ export function stateEntity(state: UnitState): StateEntity {
 export function machineEntity(machine: Machine): MachineEntity {
   return {
     id: machine.id,
-    ...(Object.keys(machine.metadata).length === 0 ? {} : { metadata: machine.metadata }),
+    ...(Object.keys(machine.metadata).length === 0 ? {} : { metadata: inOrder(machine.metadata) }),
     ...(machine.address === "" ? {} : { primaryIP: machine.address }),
   };
+}
+
+function inOrder(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => compareText(a, b)));
 }
 
 export function unitReport(view: FleetView, name: UnitName): UnitReport {

@@ -1,6 +1,6 @@
 import { lstat, unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Log } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { refuse } from "./api-answers.ts";
@@ -43,6 +43,8 @@ export async function serveFleetApi(
     hostname: "localhost",
     overrideGlobalObjects: false,
     errorHandler: (error) => {
+      if (error instanceof RequestError)
+        return refuse(400, "the path or the Host header of the request is not valid");
       log.error(`a request of the fleet API failed: ${sentenceOf(error)}`);
       return refuse(500, "the request failed; the journal of fleet.service on this machine says why");
     },
@@ -54,6 +56,8 @@ export async function serveFleetApi(
       const server = createServer(
         { requestTimeout: requestLimitMs, headersTimeout: headersLimitMs },
         (incoming, outgoing) => {
+          // Names that systemd escaped hold backslashes (`a\\x2db.service`), and clients send them as they are.
+          incoming.url = incoming.url?.replaceAll("\\", "%5C");
           void answer(incoming, outgoing);
         },
       );

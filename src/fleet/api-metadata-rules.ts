@@ -1,4 +1,4 @@
-import { isRecord, readJson } from "./api-unit-rules.ts";
+import { fieldOf, isRecord, readJson } from "./api-unit-rules.ts";
 import type { MetadataChange } from "./registry.ts";
 
 /**
@@ -35,10 +35,4 @@ function readOperation(operation: unknown): MetadataChange | { readonly problem:
     return { problem: "invalid value: add and replace require a value" };
   }
   return { machine, key, value };
-}
-
-/** A field by its name in any case, as Go's decoder finds it. */
-function fieldOf(record: Readonly<Record<string, unknown>>, name: string): unknown {
-  const key = Object.keys(record).find((candidate) => candidate.toLowerCase() === name);
-  return key === undefined ? undefined : record[key];
 }

@@ -7,6 +7,7 @@ import { FakeRegistry } from "./fake-registry.ts";
 const one = "1".repeat(32);
 const two = "2".repeat(32);
 const sleep101 = [{ section: "Service", name: "ExecStart", value: "/bin/sleep 101" }];
+const machineOfB = [{ section: "X-Fleet", name: "MachineOf", value: "b.service" }];
 const sleep102 = [{ section: "Service", name: "ExecStart", value: "/bin/sleep 102" }];
 
 let elapsedMs = 0;
@@ -106,6 +107,37 @@ test("every step of PUT has the status and the message of fleet v1.0.0", async (
       400,
       'cannot activate template "a@.service"',
     ],
+    // What is missing counts before what is wrong with the rest.
+    ["a@.service", { desiredState: "bogus" }, undefined, 409, "unit does not exist and options field empty"],
+    [
+      "a.service",
+      { options: [{ section: "X-Fleet", name: "Global", value: "1" }, ...machineOfB], desiredState: "bogus" },
+      undefined,
+      400,
+      "Global cannot be used with Peers",
+    ],
+    ["a.service", { desiredState: 1 }, undefined, 400, "unable to decode body: desiredState must be text"],
+    ["a.service", { options: {} }, undefined, 400, "unable to decode body: options must be a list"],
+    [
+      "a.service",
+      { options: [[]] },
+      undefined,
+      400,
+      "unable to decode body: each option must be a JSON object",
+    ],
+    [
+      "a.service",
+      { options: [{ value: 1 }] },
+      undefined,
+      400,
+      "unable to decode body: section, name and value of an option must be text",
+    ],
+    ["a%5Cx2db.service", { Options: null }, undefined, 409, "unit does not exist and options field empty"],
+    ["a%5Cx2db.service", { Options: sleep101, DesiredState: "loaded" }, undefined, 201, undefined],
+    ["t@.service", { options: sleep101 }, undefined, 201, undefined],
+    ["t@.service", {}, undefined, 409, "must provide DesiredState to update existing unit"],
+    ["t@.service", { desiredState: "loaded" }, undefined, 400, 'cannot activate template "t@.service"'],
+    ["t@.service", { desiredState: "inactive" }, undefined, 204, undefined],
     ["a.service", { options: sleep101, name: "a.service", unknown: 1 }, undefined, 201, undefined],
     ["a.service", { options: sleep101 }, undefined, 409, "must provide DesiredState to update existing unit"],
     [
@@ -279,7 +311,7 @@ test("metadata is set in both shapes and removed; what is bad changes nothing", 
   );
   assert.equal(
     (await request("GET", "/fleet/v1/machines")).text,
-    `{"machines":[{"id":"${one}","metadata":{"region":"eu","disk":"ssd"}}]}`,
+    `{"machines":[{"id":"${one}","metadata":{"disk":"ssd","region":"eu"}}]}`,
   );
   const rows: readonly [unknown, string][] = [
     [
@@ -291,6 +323,14 @@ test("metadata is set in both shapes and removed; what is bad changes nothing", 
     ],
     [[{ op: "add", path: "/x/foo/bar", value: "1" }], "machine metadata path invalid"],
     [[{ op: "add", path, value: "" }], "invalid value: add and replace require a value"],
+    [[{ op: "add", path: `/${one}/metadata/a b`, value: "1" }], "machine metadata path invalid"],
+    [[{ op: "add", path: `/${one}/metadata/a/b`, value: "1" }], "machine metadata path invalid"],
+    [[{ op: "add", value: "1" }], "machine metadata path invalid"],
+    [[{ path, value: "1" }], "invalid op: expect add, remove, or replace"],
+    [[{ op: "replace", path, value: { value: "" } }], "invalid value: add and replace require a value"],
+    [[{ op: "replace", path }], "invalid value: add and replace require a value"],
+    [{ op: "add", path, value: "1" }, "the body must be a list of operations"],
+    [["add"], "each operation must be a JSON object"],
     ["", "EOF"],
   ];
   for (const [body, message] of rows) {
@@ -320,6 +360,16 @@ test("other methods and other paths are refused as fleet v1.0.0 does", async () 
     ["GET", "/fleet/v1/", 404, ""],
     ["GET", "/fleet/v1/units/", 404, ""],
     ["GET", "/fleet/v1/units/a/b", 404, ""],
+    ["GET", "/fleet/v1/units/a.service/", 404, ""],
+    ["GET", "/fleet/v1/machines/", 404, ""],
+    ["GET", "/fleet/v1/machines/x", 404, ""],
+    ["GET", "/fleet/v1/state/", 404, ""],
+    ["GET", "/fleet/v1/discovery/", 404, ""],
+    ["PUT", "/fleet/v1/elsewhere", 404, ""],
+    ["GET", "/fleet/v2/units", 404, ""],
+    ["GET", "/v1-alpha", 405, ""],
+    ["GET", "/v1-alpha/", 404, ""],
+    ["PATCH", "/v1-alpha/units", 405, "only GET supported against this resource"],
     ["GET", "/elsewhere", 404, ""],
     ["POST", "/fleet/v1/discovery", 400, "only HTTP GET supported against this resource"],
     ["POST", "/fleet/v1/machines", 405, "only GET and PATCH supported against this resource"],

@@ -41,42 +41,49 @@ export function decidePut(request: PutRequest, existing: Unit | undefined): PutD
   }
   const badName = problemWithName(name);
   if (badName !== undefined) return refusal(400, badName);
-  const target = targetStates.find((state) => state === body.desiredState);
-  if (body.desiredState !== "" && target === undefined) {
-    return refusal(
-      400,
-      `invalid desiredState ${JSON.stringify(body.desiredState)}: use ${targetStates.join(", ")}`,
-    );
-  }
-  if (target !== undefined && target !== "inactive" && splitName(name)?.isTemplate === true) {
-    return refusal(400, `cannot activate template ${JSON.stringify(name)}`);
-  }
-  return decideChange(name, body.options, target, existing);
+  return decideChange(name, body.options, body.desiredState, existing);
 }
 
 function decideChange(
   name: UnitName,
   options: readonly UnitOption[],
-  target: TargetState | undefined,
+  desiredState: string,
   existing: Unit | undefined,
 ): PutDecision {
   if (existing === undefined && options.length === 0) {
     return refusal(409, "unit does not exist and options field empty");
   }
-  if (options.length > 0) {
-    const file = filed(options);
-    if ("problem" in file) return refusal(400, file.problem);
-    const text = printUnitFile(file.file);
-    const hash = hashUnitText(text);
-    if (existing?.hash !== hash) {
-      const problem = problemWithOptions(file.file);
-      if (problem !== undefined) return refusal(400, problem);
-      const unit = { name, text, hash, target: target ?? "inactive" };
-      return { do: existing === undefined ? "create" : "replace", unit };
-    }
+  const change = options.length === 0 ? undefined : changedUnit(options, existing);
+  if (change !== undefined && "problem" in change) return refusal(400, change.problem);
+  if (change === undefined && desiredState === "") {
+    return refusal(409, "must provide DesiredState to update existing unit");
   }
-  if (target === undefined) return refusal(409, "must provide DesiredState to update existing unit");
-  return { do: "target", target };
+  const target = targetStates.find((state) => state === (desiredState === "" ? "inactive" : desiredState));
+  if (target !== "inactive" && splitName(name)?.isTemplate === true) {
+    return refusal(400, `cannot activate template ${JSON.stringify(name)}`);
+  }
+  if (target === undefined) {
+    return refusal(
+      400,
+      `invalid desiredState ${JSON.stringify(desiredState)}: use ${targetStates.join(", ")}`,
+    );
+  }
+  if (change === undefined) return { do: "target", target };
+  return { do: existing === undefined ? "create" : "replace", unit: { name, ...change, target } };
+}
+
+/** The new text of a unit, or why it cannot be; undefined when the options are those that it has. */
+function changedUnit(
+  options: readonly UnitOption[],
+  existing: Unit | undefined,
+): Pick<Unit, "text" | "hash"> | { readonly problem: string } | undefined {
+  const file = filed(options);
+  if ("problem" in file) return file;
+  const text = printUnitFile(file.file);
+  const hash = hashUnitText(text);
+  if (existing?.hash === hash) return undefined;
+  const problem = problemWithOptions(file.file);
+  return problem === undefined ? { text, hash } : { problem };
 }
 
 function refusal(status: number, message: string): PutDecision {
@@ -104,14 +111,16 @@ function readUnitBody(text: string): UnitBody | { readonly problem: string } {
   if ("problem" in value) return value;
   const fields = value.json;
   if (!isRecord(fields)) return { problem: "the unit must be a JSON object" };
-  const { name = null, desiredState = null, options = null } = fields;
+  const [name, desiredState, options] = ["name", "desiredState", "options"].map((key) =>
+    fieldOf(fields, key),
+  );
   if (!isText(name)) return { problem: "name must be text" };
   if (!isText(desiredState)) return { problem: "desiredState must be text" };
   if (options !== null && !Array.isArray(options)) return { problem: "options must be a list" };
   const read: UnitOption[] = [];
   for (const option of (options ?? []) as readonly unknown[]) {
     if (!isRecord(option)) return { problem: "each option must be a JSON object" };
-    const { section = null, name: key = null, value: content = null } = option;
+    const [section, key, content] = ["section", "name", "value"].map((part) => fieldOf(option, part));
     if (!isText(section) || !isText(key) || !isText(content)) {
       return { problem: "section, name and value of an option must be text" };
     }
@@ -135,6 +144,14 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** A field by its name in any case, as Go's decoder finds it; null when there is none. */
+export function fieldOf(record: Readonly<Record<string, unknown>>, name: string): unknown {
+  if (Object.hasOwn(record, name)) return record[name];
+  const lower = name.toLowerCase();
+  const key = Object.keys(record).find((candidate) => candidate.toLowerCase() === lower);
+  return key === undefined ? null : record[key];
+}
+
 function isText(value: unknown): value is string | null {
   return value === null || typeof value === "string";
 }
@@ -149,16 +166,19 @@ function filed(options: readonly UnitOption[]): { readonly file: UnitFile } | { 
   if (first !== undefined) return { problem: first.sentence };
   // Reading trims blanks, which can leave a backslash at the end of a line: what was read must read back as well.
   const odd =
-    firstDifference(bySection(options), file) ??
-    firstDifference(file, parseUnitFile(printUnitFile(file)).file);
+    firstDifference(bySection(options), file, saysTheSame) ??
+    firstDifference(file, parseUnitFile(printUnitFile(file)).file, isTheSame);
   if (odd === undefined) return { file };
   return {
     problem: `option ${odd.name} of section [${odd.section}] cannot be written as one line of a unit file`,
   };
 }
 
-function firstDifference(meant: UnitFile, read: UnitFile): UnitOption | undefined {
-  const differing = meant.find((option, index) => !sameOption(option, read[index]));
+function firstDifference(meant: UnitFile, read: UnitFile, same: Comparison): UnitOption | undefined {
+  const differing = meant.find((option, index) => {
+    const other = read[index];
+    return other === undefined || !same(option, other);
+  });
   return differing ?? (meant.length === read.length ? undefined : meant.at(-1));
 }
 
@@ -171,12 +191,18 @@ function bySection(options: readonly UnitOption[]): readonly UnitOption[] {
   return options.toSorted((a, b) => (order.get(a.section) ?? 0) - (order.get(b.section) ?? 0));
 }
 
-function sameOption(meant: UnitOption, read: UnitOption | undefined): boolean {
-  if (read === undefined) return false;
+type Comparison = (meant: UnitOption, read: UnitOption) => boolean;
+
+/** Blanks at the ends mean nothing. */
+function saysTheSame(meant: UnitOption, read: UnitOption): boolean {
   const pairs = [
     [meant.section, read.section],
     [trimSpace(meant.name), read.name],
     [trimSpace(meant.value.replaceAll("\r\n", "\n")), trimSpace(read.value)],
   ] as const;
   return pairs.every(([a, b]) => a === b);
+}
+
+function isTheSame(meant: UnitOption, read: UnitOption): boolean {
+  return meant.section === read.section && meant.name === read.name && meant.value === read.value;
 }
