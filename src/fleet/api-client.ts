@@ -3,6 +3,7 @@ import type { Revision } from "../store/store.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
 import { exitCodeHeader } from "./api-local.ts";
+import { isRecord, readJson } from "./api-unit-rules.ts";
 import type { JournalOptions } from "./local-machine.ts";
 import type { TargetState, UnitName } from "./model.ts";
 
@@ -12,13 +13,13 @@ import type { TargetState, UnitName } from "./model.ts";
  * @param body JSON
  */
 export type Transport = (
-  method: "GET" | "PUT" | "DELETE",
+  method: "GET" | "PUT" | "POST" | "DELETE",
   path: string,
   body?: string,
   signal?: AbortSignal,
 ) => Promise<Response>;
 
-/** Units that changed, as `GET /argosy/v1/changes` tells them. */
+/** Units that changed, as `/argosy/v1/changes` tells them. */
 export interface UnitChanges {
   /** Ask for what comes after this next. */
   readonly revision: Revision;
@@ -86,11 +87,10 @@ export class FleetClient {
     after: Revision,
     signal?: AbortSignal,
   ): Promise<UnitChanges | undefined> {
-    const query = names.map((name) => `&unit=${encodeURIComponent(name)}`).join("");
     const response = await this.#transport(
-      "GET",
-      `/argosy/v1/changes?after=${after}${query}`,
-      undefined,
+      "POST",
+      "/argosy/v1/changes",
+      JSON.stringify({ after, units: names }),
       signal,
     );
     if (response.status === 404) return await discard(response);
@@ -132,9 +132,11 @@ export class FleetClient {
         token === undefined
           ? ""
           : `${path.includes("?") ? "&" : "?"}nextPageToken=${encodeURIComponent(token)}`;
-      const page = (await json(await this.#transport("GET", path + next))) as Record<string, unknown>;
-      items.push(...((page[field] ?? []) as Item[]));
-      token = page.nextPageToken as string | undefined;
+      const page = await json(await this.#transport("GET", path + next));
+      const listed = isRecord(page) ? (page[field] ?? []) : undefined;
+      if (!isRecord(page) || !Array.isArray(listed)) throw notFleet();
+      for (const item of listed as readonly Item[]) items.push(item);
+      token = typeof page.nextPageToken === "string" ? page.nextPageToken : undefined;
     } while (token !== undefined);
     return items;
   }
@@ -146,7 +148,16 @@ function unitPath(name: UnitName): string {
 
 async function json(response: Response): Promise<unknown> {
   await refused(response);
-  return await response.json();
+  const read = readJson(await response.text());
+  if ("problem" in read) throw notFleet();
+  return read.json;
+}
+
+function notFleet(): Fault {
+  return new Fault(
+    "bad-answer",
+    "What answers at the endpoint is not a fleet API; name another one with --endpoint or FLEETCTL_ENDPOINT.",
+  );
 }
 
 /** Reads a body that says nothing to its end, so that the connection can carry the next request. */

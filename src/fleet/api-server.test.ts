@@ -482,6 +482,47 @@ test("a request for changes is answered when a unit it names changes, and not be
   ]);
 });
 
+test("a request for changes can name its units in a body, and says what is wrong with it", async () => {
+  const { request, registry } = api();
+  await request("PUT", "/fleet/v1/units/a.service", { options: sleep101 });
+  const { text } = await request("POST", "/argosy/v1/changes", { units: ["a.service"] });
+  assert.deepEqual(JSON.parse(text), {
+    revision: registry.view().revision,
+    units: [
+      {
+        name: "a.service",
+        desiredState: "inactive",
+        hash: "3adfef73186060afe14c40321f37c0e224085695",
+        currentState: "inactive",
+        global: false,
+        states: [],
+      },
+    ],
+  });
+  const wrongAfter = "after must be a revision, or 0 for what is so now";
+  const rows: readonly [unknown, string][] = [
+    ["", "unable to decode body: EOF"],
+    ["[]", "the body must be a JSON object"],
+    [{}, "name between 1 and 10000 units"],
+    [{ units: "a.service" }, "name between 1 and 10000 units"],
+    [{ units: [] }, "name between 1 and 10000 units"],
+    [{ units: Array.from({ length: 10_001 }, () => "a.service") }, "name between 1 and 10000 units"],
+    [{ units: [1] }, "each unit must be named by a text"],
+    [{ units: ["a.service"], after: -1 }, wrongAfter],
+    [{ units: ["a.service"], after: 1.5 }, wrongAfter],
+    [{ units: ["a.service"], after: "1" }, wrongAfter],
+  ];
+  for (const [body, message] of rows) {
+    const refused = await request("POST", "/argosy/v1/changes", body);
+    assert.deepEqual([refused.status, refused.message], [400, message]);
+  }
+  assert.equal((await request("GET", "/argosy/v1/changes?unit=a.service&after=x")).message, wrongAfter);
+  assert.equal(
+    (await request("PUT", "/argosy/v1/changes")).message,
+    "only GET and POST supported against this resource",
+  );
+});
+
 test("a request for changes ends empty when its time is over", async () => {
   const limit = Promise.withResolvers<void>();
   const never = new Promise<void>(() => {});

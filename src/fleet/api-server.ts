@@ -17,6 +17,7 @@ import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
 import { defaultPageLimit, pageOf } from "./api-paging.ts";
 import { decidePut, type PutDecision } from "./api-unit-rules.ts";
+import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
 import { ChangeLog } from "./change-log.ts";
 import type { UnitState } from "./model.ts";
 import type { Registry } from "./registry.ts";
@@ -42,8 +43,6 @@ const holdLimitMs = 5000;
 const reachedLimitMs = 5000;
 /** How long a request for changes stays open when there are none. */
 const changesLimitMs = 30_000;
-/** Units one request for changes can name. */
-const mostUnitsWatched = 10_000;
 /** Tries to write a unit that others write at the same time. */
 const mostPutTries = 8;
 
@@ -123,7 +122,10 @@ function addArgosyRoutes(app: Hono, server: Server): void {
   const machines = options.machines ?? { local: undefined, fetchMachine: undefined };
   const onlyGet = "only GET supported against this resource";
   app.all("/argosy/v1/changes", (context) =>
-    methodOf(context, onlyGet, 405, { GET: async () => await changedUnits(context, server) }),
+    methodOf(context, "only GET and POST supported against this resource", 405, {
+      GET: async () => await changedUnits(context, readChangesQuery(urlOf(context).searchParams), server),
+      POST: async () => await changedUnits(context, readChangesBody(await bodyText(context.req.raw)), server),
+    }),
   );
   app.all("/argosy/v1/units/:name/status", (context) =>
     methodOf(context, onlyGet, 405, {
@@ -271,23 +273,19 @@ function getState(name: string, registry: Registry): Response {
   return view.units.has(name) ? answer({}) : refuse(404, "unit state does not exist");
 }
 
-async function changedUnits(context: Context, server: Server): Promise<Response> {
-  const query = urlOf(context).searchParams;
-  const names = query.getAll("unit");
-  const after = query.get("after") ?? "0";
-  if (!/^\d{1,15}$/.test(after)) return refuse(400, "after must be a revision, or 0 for what is so now");
-  if (names.length === 0 || names.length > mostUnitsWatched) {
-    return refuse(400, `name between 1 and ${mostUnitsWatched} units`);
-  }
-  const { view, names: changed } = await within(
+async function changedUnits(
+  context: Context,
+  asked: ChangesRequest | Refusal,
+  server: Server,
+): Promise<Response> {
+  if ("problem" in asked) return refuse(400, asked.problem);
+  const { view, names } = await within(
     server.options.clock,
     changesLimitMs,
     context.req.raw.signal,
-    async (limit) => {
-      return await server.changes.next(names, Number(after), limit);
-    },
+    async (limit) => await server.changes.next(asked.units, asked.after, limit),
   );
-  return answer({ revision: view.revision, units: changed.map((name) => unitReport(view, name)) });
+  return answer({ revision: view.revision, units: names.map((name) => unitReport(view, name)) });
 }
 
 /** Waits until the local view shows a write, so that a client can read what it wrote; not for ever. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -104,6 +105,62 @@ test("a client that stops reading a journal ends journalctl on the machine", asy
   } finally {
     stop.abort();
     await serving.ended;
+  }
+});
+
+test("a thousand units with long names are asked for in one request", async () => {
+  const stop = new AbortController();
+  const handler = fleetApi(new FakeRegistry(), { version: "1.0.0", clock });
+  const serving = await serveFleetApi(handler, [{ host: "127.0.0.1", port: 0 }], quiet, stop.signal);
+  try {
+    const client = new FleetClient(transportTo(serving.endpoints[0] ?? "", noTls));
+    const names = Array.from({ length: 1000 }, (_, index) => `${"long".repeat(50)}@${index}.service`);
+    const changes = await client.changes(names, 0);
+    assert.deepEqual(
+      changes?.units.map(({ name }) => name),
+      names,
+    );
+  } finally {
+    stop.abort();
+    await serving.ended;
+  }
+});
+
+test("an answer that breaks off is told as an endpoint that cannot be reached", async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "Content-Length": "100" });
+    response.write("{");
+    setImmediate(() => response.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  try {
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const client = new FleetClient(transportTo(`http://127.0.0.1:${port}`, noTls));
+    await assert.rejects(client.units(), {
+      code: "endpoint-unreachable",
+      message: /: the connection was cut off\./,
+    });
+    const options = { lines: 1, follow: true, output: "short" };
+    await assert.rejects(
+      async () => {
+        for await (const piece of client.journal("a.service", options, new AbortController().signal)) {
+          assert.equal(piece, "{");
+        }
+      },
+      { code: "endpoint-unreachable" },
+    );
+  } finally {
+    server.close();
+  }
+});
+
+test("what is no fleet API is told so", async () => {
+  for (const text of ["<html>", "[]", "1", '{"units":{}}', ""]) {
+    const client = new FleetClient(async () => new Response(text, { status: 200 }));
+    await assert.rejects(client.units(), { code: "bad-answer", message: /is not a fleet API/ }, text);
   }
 });
 

@@ -6,7 +6,6 @@ import {
   request as requestHttp,
 } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
-import { Readable } from "node:stream";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import type { Transport } from "./api-client.ts";
 
@@ -48,15 +47,15 @@ export function transportTo(endpoint: string, tls: TlsFiles): Transport {
         ...(signal === undefined ? {} : { signal }),
       };
       const request = secure === undefined ? requestHttp(options) : requestHttps(options);
-      request.on("response", (incoming) => resolve(responseOf(incoming)));
-      request.on("error", (error) => {
-        reject(signal?.aborted === true ? signal.reason : unreachable(endpoint, error));
-      });
+      const why = (error: Error): unknown =>
+        signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
+      request.on("response", (incoming) => resolve(responseOf(incoming, why)));
+      request.on("error", (error) => reject(why(error)));
       request.end(body);
     });
 }
 
-function responseOf(incoming: IncomingMessage): Response {
+function responseOf(incoming: IncomingMessage, why: (error: Error) => unknown): Response {
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (typeof value === "string") headers.set(name, value);
@@ -66,7 +65,19 @@ function responseOf(incoming: IncomingMessage): Response {
     incoming.resume();
     return new Response(null, { status, headers });
   }
-  return new Response(Readable.toWeb(incoming) as ReadableStream<Uint8Array>, { status, headers });
+  return new Response(ReadableStream.from(piecesOf(incoming, why)), { status, headers });
+}
+
+/** The body as it comes; that it breaks off is told as that the endpoint cannot be reached. */
+async function* piecesOf(
+  incoming: IncomingMessage,
+  why: (error: Error) => unknown,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* incoming as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw error instanceof Error ? why(error) : error;
+  }
 }
 
 interface Target {

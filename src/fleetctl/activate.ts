@@ -110,7 +110,7 @@ async function follow(
   try {
     const outcomes = await waitForUnits({
       client,
-      clock: call.env.clock,
+      env: call.env,
       names: waitFor,
       judge: (report) => {
         const verdict = judge(report);

@@ -75,7 +75,7 @@ export async function waitUntilDown(
   const attempts = call.flags.number("block-attempts") ?? 0;
   const outcomes = await waitForUnits({
     client,
-    clock: call.env.clock,
+    env: call.env,
     names,
     judge,
     settled: (_name, verdict) => {

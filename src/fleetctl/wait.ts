@@ -1,4 +1,6 @@
-import type { Clock } from "../lib/env.ts";
+import { pauseMs } from "../lib/backoff.ts";
+import type { Env } from "../lib/env.ts";
+import { isFault } from "../lib/fault.ts";
 import type { FleetClient, UnitChanges } from "../fleet/api-client.ts";
 import type { UnitReport } from "../fleet/api-entities.ts";
 import type { UnitName } from "../fleet/model.ts";
@@ -10,7 +12,7 @@ export type Outcomes = ReadonlyMap<UnitName, Verdict>;
 
 export interface Wait {
   readonly client: FleetClient;
-  readonly clock: Clock;
+  readonly env: Pick<Env, "clock" | "random">;
   readonly names: readonly UnitName[];
   readonly judge: (report: UnitReport) => Verdict;
   /** Called once for each unit, as soon as its verdict is final. */
@@ -20,6 +22,10 @@ export interface Wait {
   readonly signal: AbortSignal;
 }
 
+/** How long the API may be away while units are waited for, in ms: time for its daemon or its machine to start again. */
+const absenceLimitMs = 60_000;
+const absencePauses = { firstMs: 100, mostMs: 2000 };
+
 interface Held {
   readonly verdict: Verdict;
   readonly sinceMs: number;
@@ -27,22 +33,29 @@ interface Held {
 
 /**
  * Follows units until each has a final verdict. A verdict with `afterMs` is final once it has held for that long.
- * Wakes only when the server tells of a change, or when a verdict or the wait itself falls due.
+ * Wakes only when the server tells of a change, or when a verdict or the wait itself falls due. An API that goes away is
+ * asked again until it is back, for `absenceLimitMs`.
  */
 export async function waitForUnits(wait: Wait): Promise<Outcomes> {
-  const { clock, names } = wait;
+  const { names } = wait;
+  const { clock } = wait.env;
   const startMs = clock.monotonic();
   const held = new Map<UnitName, Held>();
   const outcomes = new Map<UnitName, Verdict>();
   let after = 0;
+  let absence: Absence | undefined;
   for (;;) {
     const open = names.filter((name) => !outcomes.has(name));
     const nowMs = clock.monotonic();
     const leftMs = wait.limitMs === undefined ? undefined : startMs + wait.limitMs - nowMs;
     if (open.length === 0 || (leftMs !== undefined && leftMs <= 0)) return outcomes;
-    const changes = await nextChanges(wait, open, after, firstDue([leftMs, ...dueTimes(held, nowMs)]));
-    after = changes?.revision ?? after;
-    for (const report of changes?.units ?? []) hold(held, report.name, wait.judge(report), clock.monotonic());
+    const dueMs = firstDue([leftMs, ...dueTimes(held, nowMs)]);
+    const next = await nextChanges(wait, open, after, dueMs, absence);
+    absence = next.absence;
+    // Whoever comes back may have seen less than what was told before: ask for everything.
+    after = absence === undefined ? (next.changes?.revision ?? after) : 0;
+    for (const report of next.changes?.units ?? [])
+      hold(held, report.name, wait.judge(report), clock.monotonic());
     for (const name of open) {
       const verdict = finalVerdict(held.get(name), clock.monotonic());
       if (verdict === undefined) continue;
@@ -76,13 +89,28 @@ function firstDue(times: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.max(0, Math.min(...known));
 }
 
-/** What changed, or undefined when `dueMs` passed first. */
+/** Since when, and at how many tries, the API could not be reached. */
+interface Absence {
+  readonly sinceMs: number;
+  readonly tries: number;
+}
+
+interface Next {
+  /** Undefined when something fell due first, or when the API was not reached. */
+  readonly changes?: UnitChanges;
+  readonly absence?: Absence | undefined;
+}
+
+/** What changed; nothing when `dueMs` passed first, or when the API could not be reached, once a pause is over. */
 async function nextChanges(
-  { client, clock, signal }: Wait,
+  wait: Wait,
   names: readonly UnitName[],
   after: number,
   dueMs: number | undefined,
-): Promise<UnitChanges | undefined> {
+  absence: Absence | undefined,
+): Promise<Next> {
+  const { client, signal } = wait;
+  const { clock } = wait.env;
   const due = new AbortController();
   const abort = (): void => due.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
@@ -99,12 +127,22 @@ async function nextChanges(
       () => undefined,
     );
   }
+  const isOver = (): boolean => rang && !signal.aborted;
   try {
     const changes = await client.changes(names, after, due.signal);
-    return changes ?? (await pollChanges(client, clock, names, due.signal));
+    return { changes: changes ?? (await pollChanges(client, clock, names, due.signal)) };
   } catch (error) {
-    if (rang && !signal.aborted) return undefined;
-    throw error;
+    if (isOver()) return { absence };
+    if (!isFault(error, "endpoint-unreachable", "api-503")) throw error;
+    const since = absence ?? { sinceMs: clock.monotonic(), tries: 0 };
+    if (clock.monotonic() - since.sinceMs >= absenceLimitMs) throw error;
+    const tries = since.tries + 1;
+    await clock
+      .sleep(pauseMs(absencePauses, tries, wait.env.random()), due.signal)
+      .catch((interruption: unknown) => {
+        if (!isOver()) throw interruption;
+      });
+    return { absence: { ...since, tries } };
   } finally {
     signal.removeEventListener("abort", abort);
     alarm.abort();
