@@ -8,7 +8,7 @@ import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
 import { machineLegend } from "./legend.ts";
 import { inParallel } from "./parallel.ts";
-import { type replaceable, type SourcedUnit, sourceUnit } from "./source.ts";
+import { type replaceable, type SourcedUnit, sourceUnits } from "./source.ts";
 import type { Verdict } from "./verdicts.ts";
 import { type Outcomes, waitForUnits } from "./wait.ts";
 
@@ -44,10 +44,7 @@ export async function activate(call: Call, connect: Connect, activation: Activat
   const client = connect(call);
   let units: readonly SourcedUnit[];
   try {
-    const looked = await inParallel(call.arguments, async (argument) => {
-      return await sourceUnit(call, client, activation.verb, argument);
-    });
-    units = Array.from(new Map(looked.map((unit) => [unit.name, unit])).values());
+    units = await sourceUnits(call, client, activation.verb);
     await inParallel(units, async (unit) => await create(client, unit, activation.target));
   } catch (error) {
     if (!isFault(error)) throw error;

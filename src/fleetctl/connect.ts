@@ -1,6 +1,6 @@
-import type { Call, Flag } from "../cli/command.ts";
+import { type Call, type Command, exitCodes, type Flag } from "../cli/command.ts";
 import { FleetClient, type Transport } from "../fleet/api-client.ts";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 
 /** Opens the way to an endpoint; the edge gives sockets, tests give the API itself. */
 export type OpenTransport = (
@@ -57,8 +57,37 @@ export const globalFlags: readonly Flag[] = [
     variable: "FLEETCTL_REQUEST_TIMEOUT",
     hidden: true,
   },
+  {
+    name: "tunnel",
+    kind: "text",
+    summary: "refused: there is no SSH",
+    otherwise: "",
+    variable: "FLEETCTL_TUNNEL",
+    hidden: true,
+  },
+  { name: "debug", kind: "switch", summary: "without effect", variable: "FLEETCTL_DEBUG", hidden: true },
+  ...["ssh-username", "ssh-timeout", "known-hosts-file", "etcd-key-prefix"].map(
+    (name): Flag => ({ name, kind: "text", summary: "without effect", hidden: true }),
+  ),
+  { name: "strict-host-key-checking", kind: "switch", summary: "without effect", hidden: true },
   { name: "experimental-api", kind: "switch", summary: "always so", hidden: true },
 ];
+
+/** The same verb, but what keeps a client from being made is told as fleetctl v1.0.0 tells it, and nothing before it. */
+export function tellingOfClient(command: Command): Command {
+  return {
+    ...command,
+    run: async (call) => {
+      try {
+        return await command.run(call);
+      } catch (error) {
+        if (!isFault(error, "client")) throw error;
+        call.stderr.write(`${error.message}\n`);
+        return exitCodes.failed;
+      }
+    },
+  };
+}
 
 /** Makes clients from the flags of a call. */
 export function connectWith(open: OpenTransport): Connect {
@@ -69,6 +98,13 @@ export function connectWith(open: OpenTransport): Connect {
       throw new Fault(
         "client",
         `Unable to initialize client: unrecognized driver "${driver}"; the only one is API`,
+      );
+    }
+    const tunnel = text("tunnel");
+    if (tunnel !== "") {
+      throw new Fault(
+        "client",
+        `Unable to initialize client: there is no tunnel to ${tunnel}; forward a port or a socket with ssh -L and name it with --endpoint`,
       );
     }
     const [endpoint = "", ...others] = text("endpoint").split(",");

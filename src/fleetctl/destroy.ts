@@ -1,4 +1,5 @@
 import { type Call, type Command, exitCodes } from "../cli/command.ts";
+import type { FleetClient } from "../fleet/api-client.ts";
 import { isFault } from "../lib/fault.ts";
 import { withServiceSuffix } from "../unit/name.ts";
 import { noUnits, waitFlags } from "./activate.ts";
@@ -26,18 +27,46 @@ async function run(call: Call, connect: Connect): Promise<number> {
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
   const names = Array.from(new Set(call.arguments.map(withServiceSuffix)));
+  const problems: string[] = [];
+  const destroyed: string[] = [];
+  const outcomes = await inParallel(names, async (name) => await destroyUnit(client, name));
+  for (const [index, outcome] of outcomes.entries()) {
+    if (typeof outcome === "object") problems.push(outcome.problem);
+    else if (outcome) destroyed.push(names[index] ?? "");
+  }
+  if (destroyed.length === 0 && problems.length === 0) return notFound(call);
+  if (call.flags.on("no-block")) {
+    call.stdout.write(destroyed.map((name) => `Destroyed ${name}\n`).join(""));
+  } else {
+    problems.push(...(await followDestroyed(call, client, destroyed)));
+  }
+  const [problem] = problems;
+  return problem === undefined ? exitCodes.done : fail(call, `Error destroying units: ${problem}`);
+}
+
+/** Whether there was such a unit; one that cannot be destroyed does not keep the others. */
+async function destroyUnit(
+  client: FleetClient,
+  name: string,
+): Promise<boolean | { readonly problem: string }> {
   try {
-    const found = await inParallel(names, async (name) => await client.destroy(name));
-    const destroyed = names.filter((_name, index) => found[index]);
-    if (destroyed.length === 0) return notFound(call);
-    if (call.flags.on("no-block")) {
-      call.stdout.write(destroyed.map((name) => `Destroyed ${name}\n`).join(""));
-      return exitCodes.done;
-    }
-    const problem = await waitUntilDown(call, client, destroyed, destroyVerdict, "destroyed");
-    return problem === undefined ? exitCodes.done : fail(call, `Error destroying units: ${problem}`);
+    return await client.destroy(name);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { problem: error.message };
+  }
+}
+
+async function followDestroyed(
+  call: Call,
+  client: FleetClient,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  try {
+    const problem = await waitUntilDown(call, client, names, destroyVerdict, "destroyed");
+    return problem === undefined ? [] : [problem];
   } catch (error) {
     if (call.signal.aborted || !isFault(error)) throw error;
-    return fail(call, `Error destroying units: ${error.message}`);
+    return [error.message];
   }
 }

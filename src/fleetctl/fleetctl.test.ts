@@ -1,94 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fakeSurroundings } from "../cli/fake-surroundings.ts";
-import { runProgram } from "../cli/program.ts";
-import { fleetApi } from "../fleet/api-server.ts";
-import { FakeRegistry } from "../fleet/fake-registry.ts";
-import { fleetctlProgram } from "./program.ts";
-
-const one = "1".repeat(32);
-const two = "2".repeat(32);
-const three = "3".repeat(32);
-const hello = "[Service]\nExecStart=/bin/sleep 101\n";
-
-let elapsedMs = 0;
-const clock = {
-  now: () => 0,
-  monotonic: () => (elapsedMs += 1000),
-  sleep: () => new Promise<void>(() => {}),
-};
-
-/** A cluster of the registry alone: a test plays engine and agents. */
-function cluster() {
-  const registry = new FakeRegistry();
-  registry.setMachine({ id: one, address: "10.0.0.1", metadata: { region: "us-west", az: "a" } });
-  registry.setMachine({ id: two, address: "10.0.0.2" });
-  registry.setMachine({ id: three, address: "10.0.0.3" });
-  const handler = fleetApi(registry, {
-    version: "1.0.0",
-    clock,
-    machines: {
-      local: {
-        id: one,
-        status: async (unit) => ({
-          text: `* ${unit}\n   Loaded: loaded\n`,
-          exitCode: unit === "down.service" ? 3 : 0,
-        }),
-        journal: (unit, { lines, output }) => new Blob([`${unit} ${lines} ${output}\n`]).stream(),
-      },
-      fetchMachine: undefined,
-    },
-  });
-  const run = async (line: string, files: Record<string, string> = {}) => {
-    const surroundings = fakeSurroundings({ files });
-    const program = fleetctlProgram(
-      () => async (method, path, body, signal) =>
-        await handler(
-          new Request(`http://fleet${path}`, {
-            method,
-            ...(body === undefined ? {} : { body, headers: { "Content-Type": "application/json" } }),
-            ...(signal === undefined ? {} : { signal }),
-          }),
-        ),
-      "1.0.0",
-    );
-    const words = line.split(" ").slice(1);
-    const code = await runProgram(program, words, surroundings);
-    return { code, out: surroundings.stdout.text(), err: surroundings.stderr.text() };
-  };
-  return { registry, run };
-}
-
-/** Plays engine and agent: whatever is wanted becomes so on a machine, in the way that `become` tells. */
-function obedient(
-  registry: FakeRegistry,
-  machine: string,
-  become: Parameters<FakeRegistry["setState"]>[0] | object = {},
-) {
-  let busy = false;
-  registry.subscribe(() => {
-    if (busy) return;
-    busy = true;
-    const view = registry.view();
-    for (const unit of view.units.values()) {
-      const place = view.placements.get(unit.name);
-      const state = view.states.get(unit.name)?.get(machine);
-      if (unit.target === "inactive") {
-        if (state !== undefined) registry.clearState(unit.name, machine);
-        continue;
-      }
-      if (place === undefined) registry.setPlacement(unit.name, machine);
-      if (state?.reached !== unit.target || state.hash !== unit.hash) {
-        const down = { active: "inactive", sub: "dead", reached: "loaded" as const };
-        registry.setState({ unit: unit.name, machine, ...(unit.target === "launched" ? become : down) });
-      }
-    }
-    for (const [name] of view.states) {
-      if (!view.units.has(name)) registry.clearState(name, machine);
-    }
-    busy = false;
-  });
-}
+import { cluster, hello, obedient, one, three, two } from "./cluster-fixture.ts";
 
 test("start, stop and start --no-block print what fleetctl v1.0.0 prints", async () => {
   const { registry, run } = cluster();
@@ -391,6 +303,6 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
   }
   assert.equal(
     (await run("fleetctl --driver=etcd list-units")).err,
-    'Error: Unable to initialize client: unrecognized driver "etcd"; the only one is API\n',
+    'Unable to initialize client: unrecognized driver "etcd"; the only one is API\n',
   );
 });

@@ -1,6 +1,6 @@
 import type { CommandGroup } from "../cli/command.ts";
 import { cat } from "./cat.ts";
-import { connectWith, globalFlags, type OpenTransport } from "./connect.ts";
+import { connectWith, globalFlags, type OpenTransport, tellingOfClient } from "./connect.ts";
 import { destroy } from "./destroy.ts";
 import { journal } from "./journal.ts";
 import { listMachines } from "./list-machines.ts";
@@ -41,6 +41,6 @@ export function fleetctlProgram(open: OpenTransport, version: string): CommandGr
     version,
     prefixes: true,
     flags: globalFlags,
-    commands: verbs.map((verb) => verb(connect)),
+    commands: verbs.map((verb) => tellingOfClient(verb(connect))),
   };
 }

@@ -10,6 +10,7 @@ import { problemWithName, splitName, withServiceSuffix } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import { printUnitFile } from "../unit/print.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
+import { inParallel } from "./parallel.ts";
 import { fileOf } from "./unit-options.ts";
 
 /** The verbs that create units, and the present desired states in which each may replace one (fleetctl v1.0.0). */
@@ -30,20 +31,47 @@ export interface SourcedUnit {
 }
 
 /**
- * Finds what an argument of submit, load or start means: the unit in the registry, else the file, else for an instance
- * its template in the registry or beside the file. Nothing is written.
+ * Finds what the arguments of submit, load or start mean, one after the other: the unit in the registry, else the file,
+ * else for an instance its template in the registry or beside the file. A template named earlier counts as being in the
+ * registry. Each unit comes once. Nothing is written there.
  */
-export async function sourceUnit(
+export async function sourceUnits(
   call: Call,
   client: FleetClient,
   verb: keyof typeof replaceable,
-  argument: string,
-): Promise<SourcedUnit> {
-  const name = withServiceSuffix(argument);
+): Promise<readonly SourcedUnit[]> {
+  const names = call.arguments.map(withServiceSuffix);
+  const templates = names.map((name) => splitName(name)?.template).filter((name) => name !== undefined);
+  const asked = Array.from(new Set([...names, ...templates]));
+  const found = await inParallel(asked, async (name) => await registered(client, name));
+  const registry = new Map(asked.map((name, index) => [name, found[index]]));
+  const units = new Map<UnitName, SourcedUnit>();
+  for (const [index, argument] of call.arguments.entries()) {
+    const name = names[index] ?? "";
+    if (units.has(name)) continue;
+    const fileIn = (unit: UnitName): UnitFile | undefined => {
+      const existing = registry.get(unit);
+      return units.get(unit)?.file ?? (existing === undefined ? undefined : fileOf(existing));
+    };
+    units.set(name, await sourceUnit(call, verb, { argument, name, existing: registry.get(name), fileIn }));
+  }
+  return Array.from(units.values());
+}
+
+interface Source {
+  /** As it was typed. */
+  readonly argument: string;
+  readonly name: UnitName;
+  readonly existing: UnitEntity | undefined;
+  /** The text of a unit in the registry, as it will be when the command has written it. */
+  readonly fileIn: (name: UnitName) => UnitFile | undefined;
+}
+
+async function sourceUnit(call: Call, verb: keyof typeof replaceable, source: Source): Promise<SourcedUnit> {
+  const { argument, name, existing } = source;
   const folder = argument.slice(0, argument.lastIndexOf("/") + 1);
-  const existing = await registered(client, name);
   if (existing === undefined) {
-    const file = await newFile(call, client, name, folder);
+    const file = await newFile(call, source, folder);
     check(call, name, file);
     return sourced(name, undefined, file);
   }
@@ -52,12 +80,7 @@ export async function sourceUnit(
     warnIfDifferent(call, existing, local);
     return sourced(name, existing, undefined);
   }
-  if (local === undefined) {
-    throw new Fault(
-      "no-file",
-      `error Unit ${folder}${name} does not seem to be a template unit, and there is no such file`,
-    );
-  }
+  if (local === undefined) throw noLocalFile(name, folder);
   if (hashOf(local.file) === hashOf(fileOf(existing))) {
     call.stdout.write(`Found same Unit(${name}) in Registry, nothing to do\n`);
     return sourced(name, existing, undefined);
@@ -70,6 +93,15 @@ export async function sourceUnit(
   }
   check(call, name, local.file);
   return sourced(name, existing, local.file);
+}
+
+function noLocalFile(name: UnitName, folder: string): Fault {
+  const parts = splitName(name);
+  const sentence =
+    parts?.template === undefined || parts.instance === undefined
+      ? `error Unit ${folder}${name} does not seem to be a template unit`
+      : `stat ${folder}${parts.template}: no such file or directory`;
+  return new Fault("no-file", sentence);
 }
 
 async function registered(client: FleetClient, name: UnitName): Promise<UnitEntity | undefined> {
@@ -105,15 +137,15 @@ async function localFile(call: Call, name: UnitName, folder: string): Promise<Lo
     : { path: folder + parts.template, file: template, kind: "template" };
 }
 
-async function newFile(call: Call, client: FleetClient, name: UnitName, folder: string): Promise<UnitFile> {
+async function newFile(call: Call, { name, fileIn }: Source, folder: string): Promise<UnitFile> {
   const own = await readUnit(call, folder + name);
   if (own !== undefined) return own;
   const parts = splitName(name);
   if (parts?.template === undefined || parts.instance === undefined) {
     throw new Fault("no-unit", `unable to find Unit(${name}) in Registry or on filesystem`);
   }
-  const inRegistry = await registered(client, parts.template);
-  if (inRegistry !== undefined) return fileOf(inRegistry);
+  const inRegistry = fileIn(parts.template);
+  if (inRegistry !== undefined) return inRegistry;
   const beside = await readUnit(call, folder + parts.template);
   if (beside !== undefined) return beside;
   throw new Fault(

@@ -13,10 +13,13 @@ const deactivation: Deactivation = {
   check,
 };
 
-/** A global unit is stopped wherever it is; for the others fleetctl v1.0.0 looks at the current state. */
+/**
+ * A global unit is stopped wherever it is; for the others fleetctl v1.0.0 looks at the current state. A unit that is
+ * about to start on a machine counts as started.
+ */
 function check(unit: UnitEntity): ReturnType<Deactivation["check"]> {
   if (isGlobal(unit)) return "take";
-  if (unit.desiredState === "launched") return "take";
+  if (unit.desiredState === "launched" && unit.machineID !== undefined) return "take";
   if ((unit.currentState ?? "inactive") === "inactive") {
     return { problem: `Unable to stop unit ${unit.name} in state inactive` };
   }
