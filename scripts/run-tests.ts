@@ -11,7 +11,12 @@ import { fileURLToPath } from "node:url";
 const groups = [
   {
     name: "unit tests",
-    files: ["src/**/*.test.ts", "bin/**/*.test.ts", "scripts/**/*.test.ts", "test/tidy/**/*.test.ts"],
+    files: [
+      "src/**/*.test.ts",
+      "bin/**/*.test.ts",
+      "scripts/**/*.test.ts",
+      "test/{tidy,conformance}/**/*.test.ts",
+    ],
   },
   { name: "tests on a real etcd", files: ["test/etcd/**/*.test.ts"], oneByOne: true },
   { name: "tests on real machines", files: ["test/nspawn/**/*.test.ts"], oneByOne: true },

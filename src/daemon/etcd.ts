@@ -1,8 +1,11 @@
 import type { Server } from "node:http";
 import { openLocalKeyspace } from "../keys/local-keyspace.ts";
+import type { ProcessFacts } from "../keys/metrics.ts";
+import type { Surroundings } from "../keys/other-endpoints.ts";
 import { KeysApi } from "../keys/server.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
+import { openMemberReader } from "../store/etcd/cluster-members.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
 import { addressText, listen, takeInheritedSockets, type ListenAddress } from "./listen-sockets.ts";
 import { runDaemon, type DaemonProcess } from "./run-daemon.ts";
@@ -32,7 +35,17 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const store = openEtcdStore(env, { endpoints: settings.storeEndpoints });
   const ending = new AbortController();
   const keyspace = openLocalKeyspace(env, store, ending.signal);
-  const api = new KeysApi(env, keyspace, { clientUrls: settings.clientUrls }, signal);
+  const memberReader = openMemberReader(env, { endpoints: settings.storeEndpoints });
+  const surroundings: Surroundings = {
+    clientUrls: settings.clientUrls,
+    cluster: async () => {
+      const { members, leader, asked } = await memberReader.read();
+      return { members, leader, own: asked };
+    },
+    processFacts,
+    setLogLevel: (level) => daemon.setLogLevel(level),
+  };
+  const api = new KeysApi(env, keyspace, surroundings, signal);
   const servers: Server[] = [];
   try {
     for (const address of listenOn) {
@@ -48,8 +61,15 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     await Promise.all(servers.map((server) => closeServer(env, server)));
     ending.abort(new Fault("ending", "etcd ends"));
     await keyspace.ended;
+    memberReader.close();
     await store.close();
   }
+}
+
+/** What `/debug/vars` and `/metrics` tell of this process. */
+function processFacts(): ProcessFacts {
+  const { rss, heapUsed } = process.memoryUsage();
+  return { commandLine: process.argv, residentBytes: rss, heapBytes: heapUsed };
 }
 
 /** The host and port of a client address; without a port the one of its scheme. */

@@ -1,3 +1,4 @@
+import type { CountsShown } from "./counts.ts";
 import type { KeysError } from "./errors.ts";
 import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
 
@@ -20,6 +21,9 @@ export interface Keyspace {
 
   /** What the gateway knows about itself. */
   status(): KeyspaceStatus;
+
+  /** What the gateway has done, for people and monitors. */
+  statistics(): KeyspaceStatistics;
 }
 
 export interface Answer {
@@ -39,10 +43,19 @@ export interface Watch {
 export interface KeyspaceStatus {
   /** Hexadecimal; `0` while it is not known. */
   readonly clusterId: string;
+  /** The index of the last change that reads show. */
+  readonly index: number;
   /** The last change of the store that reads show. */
   readonly storeRevision: number;
   /** Whether the gateway is connected to the store now. */
   readonly connected: boolean;
   /** Why it is not; undefined while it is. */
   readonly problem: string | undefined;
+}
+
+export interface KeyspaceStatistics {
+  /** What the gateway has done since its start. */
+  readonly counts: CountsShown;
+  /** Watches that are open and wait for a change. */
+  readonly watchers: number;
 }

@@ -5,9 +5,10 @@ import { openMirror } from "../store/mirror.ts";
 import { exactly } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import { applyRead } from "./apply.ts";
+import { Counts } from "./counts.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
 import { runExpiry } from "./expiry.ts";
-import type { Answer, Keyspace, KeyspaceStatus, Watch } from "./keyspace.ts";
+import type { Answer, Keyspace, KeyspaceStatistics, KeyspaceStatus, Watch } from "./keyspace.ts";
 import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
 import { clusterKey, counterKey, keysRange } from "./records.ts";
 import { View } from "./view.ts";
@@ -39,6 +40,7 @@ class StoreKeyspace implements LocalKeyspace {
   readonly #signal: AbortSignal;
   readonly #view: View;
   readonly #writer: Writer;
+  readonly #counts = new Counts();
 
   constructor(env: Env, store: Store, signal: AbortSignal) {
     this.#env = env;
@@ -52,19 +54,21 @@ class StoreKeyspace implements LocalKeyspace {
   }
 
   async read(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError> {
-    if (this.#view.ready && !operation.quorum) return this.#readNow(operation);
-    return this.#limited(signal, async (limit) => {
+    if (this.#view.ready && !operation.quorum) return this.#counted(operation, this.#readNow(operation));
+    const answer = await this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
       if (operation.quorum) await this.#catchUp(limit);
       return this.#readNow(operation);
     });
+    return this.#counted(operation, answer);
   }
 
   async write(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError> {
-    return this.#limited(signal, async (limit) => {
+    const answer = await this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
       return this.#writer.write(operation, limit);
     });
+    return this.#counted(operation, answer);
   }
 
   async watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError> {
@@ -76,14 +80,27 @@ class StoreKeyspace implements LocalKeyspace {
   }
 
   status(): KeyspaceStatus {
-    const { mirror, clusterId = "0" } = this.#view;
+    const { mirror, index, clusterId = "0" } = this.#view;
     const { revision, problem } = mirror;
     return {
       clusterId,
+      index,
       storeRevision: revision,
       connected: mirror.syncedSinceMs !== undefined,
       problem,
     };
+  }
+
+  statistics(): KeyspaceStatistics {
+    return { counts: this.#counts.show(), watchers: this.#view.watchers.size };
+  }
+
+  #counted<Result extends Answer | KeysError>(
+    operation: ReadOperation | WriteOperation,
+    answer: Result,
+  ): Result {
+    this.#counts.add(operation, isKeysError(answer) ? answer : undefined);
+    return answer;
   }
 
   #readNow(operation: ReadOperation): Answer | KeysError {

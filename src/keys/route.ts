@@ -1,3 +1,4 @@
+import { authMethods } from "./auth.ts";
 import { brokenEscape, unescapeText } from "./form.ts";
 import { cleanPath } from "./paths.ts";
 import { keysMethods, type KeysMethod } from "./request.ts";
@@ -5,19 +6,50 @@ import { keysMethods, type KeysMethod } from "./request.ts";
 /** Where a request goes. */
 export type Route =
   | { readonly to: "keys"; readonly method: KeysMethod; readonly path: string; readonly query: string }
-  | { readonly to: "version" | "health" | "machines" | "options" | "bad-escape" | "nowhere" }
+  | OtherRoute
+  | { readonly to: "options" | "bad-escape" | "nowhere" }
   | { readonly to: "elsewhere"; readonly location: string }
   | { readonly to: "wrong-method"; readonly allowed: readonly string[] };
 
+/** The way to an endpoint besides the keys. */
+export interface OtherRoute {
+  readonly to: Single | "members" | "auth";
+  /** What follows the endpoint's path, without the slash between; empty: nothing. */
+  readonly below: string;
+}
+
+/** Endpoints with one path each. */
+type Single =
+  | "version"
+  | "health"
+  | "machines"
+  | "stats-store"
+  | "stats-self"
+  | "stats-leader"
+  | "variables"
+  | "metrics"
+  | "log-level";
+
 const keysPrefix = "/v2/keys";
 
-/** Endpoints besides the keys and the methods that each takes. */
-const endpoints: ReadonlyMap<string, { to: "version" | "health" | "machines"; methods: readonly string[] }> =
-  new Map([
-    ["/version", { to: "version", methods: ["GET"] }],
-    ["/health", { to: "health", methods: ["GET"] }],
-    ["/v2/machines", { to: "machines", methods: ["GET", "HEAD"] }],
-  ]);
+const membersPrefix = "/v2/members";
+const authPrefix = "/v2/auth/";
+
+/** In the order in which 405 lists them. */
+const membersMethods: readonly string[] = ["GET", "POST", "DELETE", "PUT"];
+
+/** Endpoints with one path each and the methods that each takes; undefined: all. */
+const endpoints: ReadonlyMap<string, { to: Single; methods: readonly string[] | undefined }> = new Map([
+  ["/version", { to: "version", methods: ["GET"] }],
+  ["/health", { to: "health", methods: ["GET"] }],
+  ["/v2/machines", { to: "machines", methods: ["GET", "HEAD"] }],
+  ["/v2/stats/store", { to: "stats-store", methods: ["GET"] }],
+  ["/v2/stats/self", { to: "stats-self", methods: ["GET"] }],
+  ["/v2/stats/leader", { to: "stats-leader", methods: ["GET"] }],
+  ["/debug/vars", { to: "variables", methods: ["GET"] }],
+  ["/metrics", { to: "metrics", methods: undefined }],
+  ["/config/local/log", { to: "log-level", methods: ["PUT"] }],
+]);
 
 /** Finds the way of a request by its method and the target of its first line, checked in etcd's order. */
 export function routeOf(method: string, target: string): Route {
@@ -38,10 +70,23 @@ export function routeOf(method: string, target: string): Route {
     const key = path.slice(keysPrefix.length).replace(/\/$/, "");
     return { to: "keys", method: known, path: key === "" ? "/" : key, query };
   }
+  if (path === membersPrefix || path.startsWith(`${membersPrefix}/`)) {
+    if (!membersMethods.includes(method)) return { to: "wrong-method", allowed: membersMethods };
+    return { to: "members", below: path.slice(membersPrefix.length + 1) };
+  }
+  if (path.startsWith(authPrefix)) return authRoute(method, path.slice(authPrefix.length));
   const endpoint = endpoints.get(path);
   if (endpoint === undefined) return { to: "nowhere" };
-  if (!endpoint.methods.includes(method)) return { to: "wrong-method", allowed: endpoint.methods };
-  return { to: endpoint.to };
+  const { to, methods } = endpoint;
+  return methods === undefined || methods.includes(method)
+    ? { to, below: "" }
+    : { to: "wrong-method", allowed: methods };
+}
+
+function authRoute(method: string, below: string): Route {
+  const methods = authMethods(below);
+  if (methods === undefined) return { to: "nowhere" };
+  return methods.includes(method) ? { to: "auth", below } : { to: "wrong-method", allowed: methods };
 }
 
 /** The path in a target that begins with `http://HOST`, as a proxy would send it. */

@@ -5,7 +5,9 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
+import { clusterOfOne } from "./cluster.ts";
 import { openLocalKeyspace } from "./local-keyspace.ts";
+import type { Surroundings } from "./other-endpoints.ts";
 import { KeysApi } from "./server.ts";
 
 /** A gateway over a store in memory, on a real socket. */
@@ -19,8 +21,13 @@ class Site {
   constructor() {
     const env = new FakeEnv();
     const keyspace = openLocalKeyspace(env, openMemoryStore(env), this.#parts.signal);
-    const options = { clientUrls: ["http://127.0.0.1:4001", "http://172.17.0.1:4001"] };
-    this.#server = new KeysApi(env, keyspace, options, this.#api.signal).createServer();
+    const surroundings: Surroundings = {
+      clientUrls: ["http://127.0.0.1:4001", "http://172.17.0.1:4001"],
+      cluster: () => Promise.resolve(clusterOfOne),
+      processFacts: () => ({ commandLine: ["argosy"], residentBytes: 1, heapBytes: 1 }),
+      setLogLevel: () => undefined,
+    };
+    this.#server = new KeysApi(env, keyspace, surroundings, this.#api.signal).createServer();
     this.#ended = keyspace.ended;
   }
 

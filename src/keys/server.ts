@@ -3,11 +3,13 @@ import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
 import { actionText, errorText, eventText } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
-import { joinForms, parseForm, type Form } from "./form.ts";
+import { joinForms, parseForm } from "./form.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
 import type { KeysEvent } from "./model.ts";
+import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
+import { plainText } from "./plain-answer.ts";
 import { readRequest } from "./request.ts";
-import { routeOf, type Route } from "./route.ts";
+import { routeOf, type OtherRoute, type Route } from "./route.ts";
 
 /** The largest form that is read (etcd v2 API: 10 MiB). */
 const mostFormBytes = 10 * 1024 * 1024;
@@ -20,20 +22,12 @@ const formLimitMs = 300_000;
 const idleConnectionMs = 60_000;
 const mostConnections = 10_000;
 
-/** The release of etcd whose v2 API this one follows; clients look at it to know what they may ask. */
-const version = { etcdserver: "3.4.23", etcdcluster: "3.4.0" };
-
 /** The API is open to pages of every origin, as etcd 3 is by default. */
 const originHeaders = {
   "Access-Control-Allow-Headers": "accept, content-type, authorization",
   "Access-Control-Allow-Methods": "POST, GET, OPTIONS, PUT, DELETE",
   "Access-Control-Allow-Origin": "*",
 };
-
-export interface KeysServerOptions {
-  /** Addresses that `/v2/machines` tells clients of, such as `http://127.0.0.1:4001`. */
-  readonly clientUrls: readonly string[];
-}
 
 /**
  * The etcd v2 HTTP API over a keyspace. The caller makes the servers listen and closes them; as soon as `signal` is
@@ -42,14 +36,14 @@ export interface KeysServerOptions {
 export class KeysApi {
   readonly #env: Env;
   readonly #keyspace: Keyspace;
-  readonly #options: KeysServerOptions;
+  readonly #others: OtherEndpoints;
   readonly #signal: AbortSignal;
   #formBytes = 0;
 
-  constructor(env: Env, keyspace: Keyspace, options: KeysServerOptions, signal: AbortSignal) {
+  constructor(env: Env, keyspace: Keyspace, surroundings: Surroundings, signal: AbortSignal) {
     this.#env = env;
     this.#keyspace = keyspace;
-    this.#options = options;
+    this.#others = new OtherEndpoints(env, keyspace, surroundings);
     this.#signal = signal;
   }
 
@@ -90,17 +84,12 @@ export class KeysApi {
     }
     if (this.#signal.aborted) response.setHeader("Connection", "close");
     if (route.to === "keys") return this.#answerKeys(route, request, response);
+    if ("below" in route) return this.#answerOther(route, request, response);
     // A body that nobody wants is read to its end, so that the connection can be used again.
     request.resume();
     switch (route.to) {
       case "options":
         return send(response, 200, undefined, "");
-      case "version":
-        return send(response, 200, "application/json", JSON.stringify(version));
-      case "machines":
-        return send(response, 200, plainText, this.#options.clientUrls.join(", "));
-      case "health":
-        return this.#answerHealth(response);
       case "nowhere":
         return send(response, 404, plainText, "404 page not found\n");
       case "wrong-method":
@@ -114,9 +103,24 @@ export class KeysApi {
     }
   }
 
-  #answerHealth(response: ServerResponse): void {
-    if (this.#keyspace.status().connected) return send(response, 200, plainText, '{"health":"true"}');
-    send(response, 503, plainText, '{"health":"false"}\n');
+  async #answerOther(route: OtherRoute, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await this.#readBody(request);
+    if (typeof body !== "string") {
+      request.resume();
+      return this.#sendError(response, body);
+    }
+    const { method = "GET", headers } = request;
+    const answer = await this.#others.answer(route, {
+      method,
+      below: route.below,
+      contentType: headers["content-type"] ?? "",
+      body: Buffer.from(body, "latin1").toString("utf8"),
+    });
+    // Members and users are told of with the name of their cluster, as keys are.
+    if (route.to === "members" || route.to === "auth") {
+      response.setHeader("X-Etcd-Cluster-Id", this.#keyspace.status().clusterId);
+    }
+    send(response, answer.status, answer.type, answer.text);
   }
 
   async #answerKeys(
@@ -126,14 +130,14 @@ export class KeysApi {
   ): Promise<void> {
     const { method, path, query } = route;
     const hasForm = (method === "PUT" || method === "POST") && isForm(request.headers["content-type"]);
-    const body = hasForm ? await this.#readForm(request) : parseForm("");
+    const body = hasForm ? await this.#readBody(request) : "";
     if (!hasForm) request.resume();
-    if ("errorCode" in body) {
+    if (typeof body !== "string") {
       // What is left of the form is let through, so that the client comes to read the answer.
       request.resume();
       return this.#sendError(response, body);
     }
-    const form = joinForms(body, parseForm(query));
+    const form = joinForms(parseForm(body), parseForm(query));
     const wanted = readRequest(method, path, form, this.#env.clock.now());
     if (isKeysError(wanted)) return this.#sendError(response, wanted);
     const { operation, actionOnly } = wanted;
@@ -157,8 +161,8 @@ export class KeysApi {
     send(response, statusOf(answer), "application/json", text);
   }
 
-  /** The form in a body; the error when it is too large, or too many others are being read. */
-  async #readForm(request: IncomingMessage): Promise<Form | KeysError> {
+  /** A body, one character for each byte; the error when it is too large, or too many others are being read. */
+  async #readBody(request: IncomingMessage): Promise<string | KeysError> {
     const pieces: Buffer[] = [];
     let length = 0;
     try {
@@ -174,7 +178,7 @@ export class KeysApi {
     } finally {
       this.#formBytes -= length;
     }
-    return parseForm(Buffer.concat(pieces).toString("latin1"));
+    return Buffer.concat(pieces).toString("latin1");
   }
 
   /** Runs `work` with a signal that is aborted when the client goes away or this API ends. */
@@ -239,12 +243,10 @@ export class KeysApi {
 /** Reads and writes are carried out even if their client goes away; the keyspace limits their time. */
 const toItsEnd = new AbortController().signal;
 
-const plainText = "text/plain; charset=utf-8";
-
 function send(response: ServerResponse, status: number, type: string | undefined, text: string): void {
   const body = Buffer.from(text);
   if (type !== undefined) response.setHeader("Content-Type", type);
-  response.setHeader("Content-Length", body.length);
+  if (status !== 204) response.setHeader("Content-Length", body.length);
   response.writeHead(status);
   response.end(body);
 }

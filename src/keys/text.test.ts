@@ -112,6 +112,10 @@ test("requests find their way", () => {
   assert.deepEqual(routeOf("GET", "/v2/keys/%zz"), { to: "bad-escape" });
   assert.deepEqual(routeOf("OPTIONS", "/nope"), { to: "options" });
   assert.deepEqual(routeOf("GET", "/v2/keysfoo"), { to: "nowhere" });
-  assert.deepEqual(routeOf("HEAD", "/v2/machines"), { to: "machines" });
+  assert.deepEqual(routeOf("HEAD", "/v2/machines"), { to: "machines", below: "" });
+  assert.deepEqual(routeOf("DELETE", "/v2/members/ab%20c/d"), { to: "members", below: "ab c/d" });
+  assert.deepEqual(routeOf("GET", "/v2/auth/users/"), { to: "auth", below: "users/" });
+  assert.deepEqual(routeOf("GET", "/v2/auth"), { to: "nowhere" });
+  assert.deepEqual(routeOf("PATCH", "/metrics"), { to: "metrics", below: "" });
   assert.deepEqual(routeOf("HEAD", "/version"), { to: "wrong-method", allowed: ["GET"] });
 });

@@ -9,6 +9,13 @@ const mostWaitingEvents = 100;
 export class Watchers {
   readonly #byPath = new Map<string, Set<Watcher>>();
 
+  /** How many there are. */
+  get size(): number {
+    let size = 0;
+    for (const watchers of this.#byPath.values()) size += watchers.size;
+    return size;
+  }
+
   add(operation: WatchOperation): Watcher {
     const { path } = operation;
     const watcher = new Watcher(operation, () => this.#remove(path, watcher));

@@ -8,8 +8,12 @@ import {
   LeaseKeepAliveResponse,
   LeaseRevokeRequest,
   LeaseRevokeResponse,
+  MemberListRequest,
+  MemberListResponse,
   RangeRequest,
   RangeResponse,
+  StatusRequest,
+  StatusResponse,
   TxnRequest,
   TxnResponse,
   WatchRequest,
@@ -35,6 +39,9 @@ export const keepLeaseAlive = method(
   LeaseKeepAliveRequest,
   LeaseKeepAliveResponse,
 );
+
+export const listMembers = method("/etcdserverpb.Cluster/MemberList", MemberListRequest, MemberListResponse);
+export const askStatus = method("/etcdserverpb.Maintenance/Status", StatusRequest, StatusResponse);
 
 interface Codec<Message> {
   encode(message: Message): BinaryWriter;

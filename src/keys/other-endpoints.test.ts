@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { after, test } from "node:test";
+import { FakeEnv } from "../lib/fake-env.ts";
+import { Fault } from "../lib/fault.ts";
+import { openMemoryStore } from "../store/memory.ts";
+import type { Cluster } from "./cluster.ts";
+import { openLocalKeyspace } from "./local-keyspace.ts";
+import type { KeysLogLevel } from "./log-level.ts";
+import { KeysApi } from "./server.ts";
+import { durationText } from "./statistics.ts";
+
+const env = new FakeEnv();
+const end = new AbortController();
+const keyspace = openLocalKeyspace(env, openMemoryStore(env), end.signal);
+const levels: KeysLogLevel[] = [];
+
+const three: Cluster = {
+  members: [
+    { id: "a1", name: "m1", peerUrls: ["http://10.0.0.1:2380"] },
+    { id: "b2", name: "m2", peerUrls: ["http://10.0.0.2:2380"] },
+    { id: "c3", name: "", peerUrls: ["http://10.0.0.3:2380"] },
+  ],
+  leader: "a1",
+  own: "a1",
+};
+
+/** Who keeps the store, for the test that runs. */
+let cluster: () => Promise<Cluster> = () => Promise.resolve(three);
+
+const surroundings = {
+  clientUrls: ["http://127.0.0.1:4001"],
+  cluster: () => cluster(),
+  processFacts: () => ({ commandLine: ["argosy", "etcd"], residentBytes: 4096, heapBytes: 1024 }),
+  setLogLevel: (level: KeysLogLevel) => void levels.push(level),
+};
+const server = new KeysApi(env, keyspace, surroundings, end.signal).createServer();
+server.listen(0, "127.0.0.1");
+await once(server, "listening");
+after(async () => {
+  end.abort(new Error("the test is over"));
+  server.close();
+  server.closeAllConnections();
+  await keyspace.ended;
+});
+
+async function ask(method: string, path: string, body?: string): Promise<{ status: number; text: string }> {
+  const { port } = server.address() as AddressInfo;
+  const headers = { "Content-Type": "application/json; charset=utf-8" };
+  const init = { method, headers, ...(body !== undefined && { body }) };
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, init);
+  return { status: answer.status, text: await answer.text() };
+}
+
+test("members are told with the addresses at which the v2 API is served", async () => {
+  cluster = () => Promise.resolve(three);
+  const m1 =
+    '{"id":"a1","name":"m1","peerURLs":["http://10.0.0.1:2380"],"clientURLs":["http://127.0.0.1:4001"]}';
+  const { members } = JSON.parse((await ask("GET", "/v2/members")).text);
+  assert.deepEqual(members[0], JSON.parse(m1));
+  assert.deepEqual(members[2], {
+    id: "c3",
+    name: "",
+    peerURLs: ["http://10.0.0.3:2380"],
+    clientURLs: [],
+  });
+  assert.deepEqual(await ask("GET", "/v2/members/leader"), { status: 200, text: m1 });
+});
+
+test("without a leader, and without a store, members say so", async () => {
+  cluster = () => Promise.resolve({ ...three, leader: undefined });
+  assert.deepEqual(await ask("GET", "/v2/members/leader"), {
+    status: 503,
+    text: '{"message":"During election"}',
+  });
+  assert.equal(JSON.parse((await ask("GET", "/v2/stats/self")).text).state, "StateCandidate");
+  cluster = () => Promise.reject(new Fault("store-unavailable", "Cannot ask etcd."));
+  for (const path of ["/v2/members", "/v2/stats/self", "/v2/stats/leader"]) {
+    assert.deepEqual(await ask("GET", path), { status: 503, text: '{"message":"argosy: Cannot ask etcd."}' });
+  }
+});
+
+test("members are not changed", async () => {
+  cluster = () => Promise.resolve(three);
+  const inOrder = '{"peerURLs":["http://10.0.0.4:2380"]}';
+  assert.equal((await ask("POST", "/v2/members", inOrder)).status, 501);
+  assert.equal((await ask("PUT", "/v2/members/00B2", inOrder)).status, 501);
+  assert.equal((await ask("DELETE", "/v2/members/b2")).status, 501);
+  assert.equal((await ask("DELETE", "/v2/members/b3")).text, '{"message":"No such member: b3"}');
+  const tooLong = "1".repeat(17);
+  assert.equal(
+    (await ask("DELETE", `/v2/members/${tooLong}`)).text,
+    `{"message":"No such member: ${tooLong}"}`,
+  );
+  assert.equal(
+    (await ask("POST", "/v2/members", '{"peerURLs":["unix://x","http://[::1]:1/"]}')).text,
+    '{"message":"URL must not contain a path: http://[::1]:1/"}',
+  );
+});
+
+test("the leader tells of its followers, and others that they are not it", async () => {
+  cluster = () => Promise.resolve(three);
+  const { leader, followers } = JSON.parse((await ask("GET", "/v2/stats/leader")).text);
+  assert.deepEqual([leader, Object.keys(followers)], ["a1", ["b2", "c3"]]);
+  cluster = () => Promise.resolve({ ...three, own: "b2" });
+  const refused = { status: 403, text: '{"message":"not current leader"}' };
+  assert.deepEqual(await ask("GET", "/v2/stats/leader"), refused);
+  const before = JSON.parse((await ask("GET", "/v2/stats/self")).text);
+  assert.deepEqual([before.name, before.id, before.state], ["m2", "b2", "StateFollower"]);
+  await env.advance(63_500);
+  const later = JSON.parse((await ask("GET", "/v2/stats/self")).text);
+  assert.deepEqual(
+    [later.leaderInfo.leader, later.leaderInfo.uptime, later.leaderInfo.startTime],
+    ["a1", "1m3.5s", before.leaderInfo.startTime],
+  );
+});
+
+test("lengths of time are printed as Go prints them", () => {
+  const printed = [-1, 0, 12, 1_000, 61_250, 3_600_000].map(durationText);
+  assert.deepEqual(printed, ["0s", "0s", "12ms", "1s", "1m1.25s", "1h0m0s"]);
+});
+
+test("refusals that etcd counts as successes count so here", async () => {
+  const counts = async (): Promise<Record<string, number>> =>
+    JSON.parse((await ask("GET", "/v2/stats/store")).text) as Record<string, number>;
+  await keysWrite("PUT", "/v2/keys/count/file?value=1");
+  const before = await counts();
+  await keysWrite("DELETE", "/v2/keys/");
+  await keysWrite("DELETE", "/v2/keys/count/file?prevValue=no");
+  await keysWrite("PUT", "/v2/keys/count/file/below?prevExist=false");
+  const changed = Object.entries(await counts()).filter(([name, value]) => value !== before[name]);
+  assert.deepEqual(changed, [
+    ["setsFail", 1],
+    ["deleteSuccess", 1],
+    ["createFail", 1],
+    ["compareAndDeleteSuccess", 1],
+  ]);
+});
+
+async function keysWrite(method: string, path: string): Promise<void> {
+  await ask(method, path);
+}
+
+test("numbers for monitors come as Prometheus and as expvar text", async () => {
+  const metrics = (await ask("GET", "/metrics")).text;
+  assert.match(metrics, /^# HELP \w+ .+\n# TYPE \w+ counter\n/);
+  assert.match(metrics, /^etcd_debugging_store_writes_total\{action="set"\} 1$/m);
+  assert.match(metrics, /^argosy_keys_index 1$/m);
+  assert.match(metrics, /^process_resident_memory_bytes 4096$/m);
+  const variables = (await ask("GET", "/debug/vars")).text;
+  assert.match(variables, /^\{\n"cmdline": \["argosy","etcd"\],\n/);
+  assert.equal(JSON.parse(variables).memstats.HeapAlloc, 1024);
+});
+
+test("the log's level is set by etcd's names", async () => {
+  for (const name of ["DEBUG", "w", "Critical"]) {
+    assert.equal((await ask("PUT", "/config/local/log", `{"Level":"${name}"}`)).status, 204);
+  }
+  assert.deepEqual(levels, ["debug", "warning", "error"]);
+  assert.equal(
+    (await ask("PUT", "/config/local/log", '{"Level":"loud"}')).text,
+    '{"message":"Invalid log level loud"}',
+  );
+});
+
+test("users and roles are not kept, and say why", async () => {
+  const user = await ask("PUT", "/v2/auth/users/u", '{"user":"u","password":"p"}');
+  assert.equal(user.status, 501);
+  assert.match(user.text, /no authentication/);
+  assert.equal((await ask("PUT", "/v2/auth/roles/r", '{"role":"r"}')).status, 501);
+  assert.equal((await ask("PUT", "/v2/auth/users/u", '{"user":"u","grant":["r"]}')).status, 404);
+});
