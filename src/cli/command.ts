@@ -14,6 +14,8 @@ export interface Command {
   readonly arity?: Arity;
   /** True when everything behind the first argument belongs to a command that is run elsewhere, so its flags are not ours. */
   readonly passesFlagsOn?: boolean;
+  /** True when behind the first argument what begins with a dash and is no flag is an argument, such as `-5` in `set KEY -5`. */
+  readonly dashedArguments?: boolean;
   readonly examples: readonly [Example, ...Example[]];
   /** Works, but is not listed in help (deprecated or internal). */
   readonly hidden?: boolean;
@@ -33,6 +35,14 @@ export interface CommandGroup {
   readonly prefixes?: boolean;
   /** Printed by `--version` and in help; `version` alone prints `NAME version VERSION`. Only on the outermost group. */
   readonly version?: string;
+  /** What `--version` prints where that has to be as in the program it follows. Only on the outermost group. */
+  readonly versionText?: string;
+  /** How a command line that is not understood ends, where that has to be so. Only on the outermost group. */
+  readonly refusal?: {
+    /** The exit code for flags and arguments that are not understood. */
+    readonly usageCode: number;
+    readonly unknownCommand: (name: string) => { readonly text: string; readonly code: number };
+  };
 }
 
 export interface Arity {

@@ -42,6 +42,15 @@ test("a double dash ends the flags, a single one is a word", () => {
   assert.deepEqual(read("a", "-", "--", "--full").words, ["a", "-", "--full"]);
 });
 
+test("what begins with a dash and is no flag may be an argument behind the first one", () => {
+  const words = (...given: string[]) => parseWords(given, flags, false, true);
+  assert.deepEqual(words("key", "-5", "-n", "2"), {
+    words: ["key", "-5"],
+    given: new Map([["lines", ["2"]]]),
+  });
+  assert.deepEqual(words("-5"), { problem: "unknown shorthand flag: '5' in -5" });
+});
+
 test("bad values and a missing value are named", () => {
   const problem = (...words: string[]) => {
     const parsed = parseWords(words, flags, false);

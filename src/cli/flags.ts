@@ -13,11 +13,13 @@ export type GivenFlags = ReadonlyMap<string, readonly string[]>;
  * Takes flags out of a command line as Go's flag packages do: one dash or two, `=` or the next word for a value,
  * `--` ends the flags.
  * @param stopAtWord leave everything from the first word that is not a flag untouched
+ * @param dashedArguments behind the first word, take what begins with a dash and is no flag for a word
  */
 export function parseWords(
   words: readonly string[],
   flags: readonly Flag[],
   stopAtWord: boolean,
+  dashedArguments = false,
 ): ParsedWords {
   const rest: string[] = [];
   const given = new Map<string, string[]>();
@@ -34,7 +36,11 @@ export function parseWords(
       continue;
     }
     const found = readFlag(word, words[next], flags);
-    if ("problem" in found) return found;
+    if ("problem" in found) {
+      if (!dashedArguments || rest.length === 0 || found.problem.startsWith("flag needs")) return found;
+      rest.push(word);
+      continue;
+    }
     for (const { flag, value } of found.values) {
       const problem = problemWithValue(flag, value, word);
       if (problem !== undefined) return { problem };

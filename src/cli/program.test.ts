@@ -109,6 +109,22 @@ test("the number of arguments is checked before the command runs", async () => {
   assert.equal((await run(["unlock", "a"])).calls.length, 1);
 });
 
+test("a program may refuse a command line and tell its version in words of its own", async () => {
+  const own: CommandGroup = {
+    ...tool([]),
+    versionText: "tool version: 1\n",
+    refusal: { usageCode: 1, unknownCommand: (name) => ({ text: `No '${name}'\n`, code: 3 }) },
+  };
+  const words = async (...given: string[]) => {
+    const surroundings = fakeSurroundings({});
+    const code = await runProgram(own, given, surroundings);
+    return [code, surroundings.stdout.text(), surroundings.stderr.text()];
+  };
+  assert.deepEqual(await words("nope"), [3, "", "No 'nope'\n"]);
+  assert.deepEqual(await words("--version"), [0, "tool version: 1\n", ""]);
+  assert.equal((await words("unload", "--nope"))[0], 1);
+});
+
 test("a command that passes flags on keeps what stands behind its first argument", async () => {
   assert.deepEqual((await run(["exec", "-l", "m1", "ls", "-l"])).calls[0]?.arguments, ["m1", "ls", "-l"]);
 });

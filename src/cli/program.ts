@@ -28,8 +28,13 @@ export async function runProgram(
     surroundings.stdout.write(request.text);
     return exitCodes.done;
   }
+  if (request.kind === "unknown" && program.refusal !== undefined) {
+    const { text, code } = program.refusal.unknownCommand(request.name);
+    surroundings.stderr.write(text);
+    return code;
+  }
   surroundings.stderr.write(`Error: ${request.problem}\n${request.hint}\n`);
-  return exitCodes.usage;
+  return program.refusal?.usageCode ?? exitCodes.usage;
 }
 
 async function run(request: Run, surroundings: Surroundings): Promise<number> {
@@ -62,7 +67,8 @@ interface Run {
 type Request =
   | Run
   | { readonly kind: "print"; readonly text: string }
-  | { readonly kind: "refuse"; readonly problem: string; readonly hint: string };
+  | { readonly kind: "refuse"; readonly problem: string; readonly hint: string }
+  | { readonly kind: "unknown"; readonly name: string; readonly problem: string; readonly hint: string };
 
 function understand(
   program: CommandGroup,
@@ -109,7 +115,12 @@ function understandCommand(
   variables: Readonly<Record<string, string | undefined>>,
 ): Request {
   const flags = [...(command.flags ?? []), ...inherited];
-  const parsed = parseWords(words, [...flags, helpFlag], command.passesFlagsOn === true);
+  const parsed = parseWords(
+    words,
+    [...flags, helpFlag],
+    command.passesFlagsOn === true,
+    command.dashedArguments === true,
+  );
   if ("problem" in parsed) return refuse(parsed.problem, path);
   if (switchedOn(parsed.given, helpFlag))
     return { kind: "print", text: commandHelp(path, command, inherited) };
@@ -161,17 +172,22 @@ function unknownCommand(group: CommandGroup, path: string, name: string): Reques
     group.commands.map((entry) => entry.name),
   );
   const guess = like.length === 0 ? "" : `; did you mean ${like.map((other) => `"${other}"`).join(" or ")}?`;
-  return refuse(`unknown command "${name}" for "${path}"${guess}`, path);
+  const problem = `unknown command "${name}" for "${path}"${guess}`;
+  return { kind: "unknown", name, problem, hint: hintFor(path) };
 }
 
 function refuse(problem: string, path: string): Request {
-  return { kind: "refuse", problem, hint: `Run "${path} --help" for usage.` };
+  return { kind: "refuse", problem, hint: hintFor(path) };
+}
+
+function hintFor(path: string): string {
+  return `Run "${path} --help" for usage.`;
 }
 
 const versionFlag: Flag = { name: "version", short: "v", kind: "switch", summary: "print the version" };
 
 function versionLine(program: CommandGroup): string {
-  return `${program.name} version ${program.version ?? ""}\n`;
+  return program.versionText ?? `${program.name} version ${program.version ?? ""}\n`;
 }
 
 function switchedOn(given: GivenFlags, flag: Flag): boolean {
