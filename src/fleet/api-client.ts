@@ -176,8 +176,8 @@ async function refused(response: Response): Promise<void> {
 function messageOf(text: string): string {
   try {
     const body = JSON.parse(text) as { error?: { message?: string } } | null;
-    return body?.error?.message ?? text;
+    return body?.error?.message ?? text.trim();
   } catch {
-    return text;
+    return text.trim();
   }
 }

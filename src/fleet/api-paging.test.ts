@@ -20,6 +20,17 @@ test("each bad token has its message", () => {
     [["Z!AC"], "illegal base64 data at input byte 1"],
     [["ZAACAA="], "illegal base64 data at input byte 7"],
     [["ZAAC+A=="], "illegal base64 data at input byte 4"],
+    [["ZAACAA"], "illegal base64 data at input byte 4"],
+    [["ZAACA"], "illegal base64 data at input byte 4"],
+    [["Z"], "illegal base64 data at input byte 0"],
+    [["===="], "illegal base64 data at input byte 0"],
+    [["Z==="], "illegal base64 data at input byte 1"],
+    [["ZA=C"], "illegal base64 data at input byte 2"],
+    [["ZAACAA==AA"], "illegal base64 data at input byte 8"],
+    [["ZAA=ZAAC"], "illegal base64 data at input byte 4"],
+    [["ZAAC\u00e9"], "illegal base64 data at input byte 4"],
+    [["ZA=="], "unexpected EOF"],
+    [["ZQACAA=="], "token limit must be 100"],
   ];
   for (const [tokens, problem] of problems) {
     assert.deepEqual(pageOf([], tokens, 100), { problem }, tokens.join(" "));

@@ -63,22 +63,38 @@ function bad(at: number): { readonly problem: string } {
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** Padded URL-safe base64, with the message and the place that Go's decoder gives for bad text. */
+/** Padded URL-safe base64, with the message and the place that Go's decoder gives for bad text; line ends mean nothing. */
 function decodeBase64(text: string): readonly number[] | { readonly problem: string } {
   const bytes: number[] = [];
-  for (let start = 0; start < text.length; start += 4) {
-    const group = text.slice(start, start + 4);
-    const letters = group.replace(/=+$/, "");
-    for (let index = 0; index < letters.length; index++) {
-      if (!alphabet.includes(letters.charAt(index))) return bad(start + index);
-    }
-    const isLast = start + 4 >= text.length;
-    if (group.length < 4) return bad(text.length);
-    if (letters.length < 2 || (letters.length < 4 && !isLast)) return bad(start + letters.length);
-    const bits = Array.from(group, (letter) => Math.max(0, alphabet.indexOf(letter)));
-    const [a = 0, b = 0, c = 0, d = 0] = bits;
-    const three = [(a << 2) | (b >> 4), ((b & 15) << 4) | (c >> 2), ((c & 3) << 6) | d];
-    bytes.push(...three.slice(0, letters.length - 1));
+  let group: number[] = [];
+  let at = 0;
+  const skipLineEnds = (): void => {
+    while (text[at] === "\n" || text[at] === "\r") at++;
+  };
+  for (skipLineEnds(); at < text.length; skipLineEnds()) {
+    const bits = alphabet.indexOf(text.charAt(at));
+    if (bits < 0) break;
+    at++;
+    group.push(bits);
+    if (group.length < 4) continue;
+    bytes.push(...bytesOf(group));
+    group = [];
   }
-  return bytes;
+  if (at === text.length) return group.length === 0 ? bytes : bad(at - group.length);
+  if (text[at] !== "=" || group.length < 2) return bad(at);
+  const padding = at;
+  at++;
+  skipLineEnds();
+  if (group.length === 2) {
+    if (at === text.length) return bad(at);
+    if (text[at] !== "=") return bad(padding);
+    at++;
+    skipLineEnds();
+  }
+  if (at < text.length) return bad(at);
+  return [...bytes, ...bytesOf(group).slice(0, group.length - 1)];
+}
+
+function bytesOf([a = 0, b = 0, c = 0, d = 0]: readonly number[]): readonly number[] {
+  return [(a << 2) | (b >> 4), ((b & 15) << 4) | (c >> 2), ((c & 3) << 6) | d];
 }

@@ -298,6 +298,12 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
   assert.equal((await run("fleetctl start --nope")).code, 2);
   assert.equal((await run("fleetctl version")).out, "fleetctl version 1.0.0\n");
   const { out } = await run("fleetctl help");
+  for (const line of ["fleetctl", "fleetctl --help", "fleetctl -h", "fleetctl --h"]) {
+    assert.deepEqual(await run(line), { code: 0, out, err: "" }, line);
+  }
+  assert.equal((await run("fleetctl --version")).out, "fleetctl version 1.0.0\n");
+  assert.equal((await run("fleetctl -v")).out, "fleetctl version 1.0.0\n");
+  assert.equal((await run("fleetctl help start")).out, (await run("fleetctl start --help")).out);
   for (const title of ["NAME", "USAGE", "VERSION", "COMMANDS", "DESCRIPTION", "GLOBAL OPTIONS"]) {
     assert.match(out, new RegExp(`^${title}:$`, "m"));
   }
