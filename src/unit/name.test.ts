@@ -7,6 +7,7 @@ const bad: readonly (readonly [name: string, problem: string])[] = [
   ["", "unit name cannot be empty"],
   [`${"a".repeat(249)}.service`, "unit name exceeds maximum length (256)"],
   [`${"é".repeat(125)}.service`, "unit name exceeds maximum length (256)"],
+  [".service", "unit name cannot be empty"],
   ["foo", 'unit name must contain "."'],
   ["foo.", 'unit name cannot end in "."'],
   ["a.foo", 'invalid unit type: "foo"'],

@@ -55,6 +55,8 @@ export function problemWithName(name: string): string | undefined {
       return `invalid character ${quoteCharacter(character)} in unit name`;
     }
   }
+  // systemd loads nothing of that name either.
+  if (dot === 0) return "unit name cannot be empty";
   if (name.startsWith("@")) return 'unit name cannot start in "@"';
   return undefined;
 }
