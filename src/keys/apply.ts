@@ -2,7 +2,7 @@ import { isKeysError, keysError, type ErrorCode, type KeysError } from "./errors
 import type { Action, Condition, KeyNode, KeysEvent, ReadOperation, WriteOperation } from "./model.ts";
 import { ancestorsOf } from "./paths.ts";
 import { showNode, showRemoved, showTree } from "./show.ts";
-import type { NodesSeen } from "./tree.ts";
+import type { NodesListed, NodesSeen } from "./tree.ts";
 
 /** What a successful write changes, and what it tells. */
 export interface Plan {
@@ -46,7 +46,7 @@ export function applyWrite(
 
 /** The rules of the etcd v2 API for reads; `index` is the present one. */
 export function applyRead(
-  seen: NodesSeen,
+  seen: NodesListed,
   operation: ReadOperation,
   index: number,
   nowMs: number,

@@ -1,6 +1,5 @@
 import { exactly, between, under } from "../store/range.ts";
 import type { KeyRange, Operation } from "../store/store.ts";
-import type { Plan } from "./apply.ts";
 import type { KeyNode, LoggedEvent } from "./model.ts";
 
 /** Everything that the v2 keys keep in the store. */
@@ -37,22 +36,38 @@ export function recordName(key: string): RecordName {
   return { of: key === expiryKey ? "expiry" : "unknown" };
 }
 
-/** The store's operations for one change: the counter, the event, the history's end and the nodes. */
-export function operationsOf(plan: Plan, logged: LoggedEvent): readonly Operation[] {
-  const { index } = logged;
-  const operations: Operation[] = [
-    { do: "put", key: counterKey, value: String(index) },
-    { do: "put", key: eventKey(index), value: eventRecord(logged) },
-  ];
-  if (index > historyLength) {
-    const range = between(eventKey(0), eventKey(index - historyLength + 1));
+/** What one or more changes that follow each other write. */
+export interface Changes {
+  /** In the order of their indices, which have no gaps. */
+  readonly events: readonly LoggedEvent[];
+  /** One for each path. */
+  readonly put: readonly KeyNode[];
+  /** Paths to remove with everything below them; none is at or above a node that is put. */
+  readonly remove: readonly string[];
+}
+
+/** How many operations of the store `changes` are at most; a transaction takes a limited number. */
+export function operationCount({ events, put, remove }: Changes): number {
+  return 2 + events.length + put.length + 2 * remove.length;
+}
+
+/** The store's operations for changes: the counter, the events, the history's end and the nodes; none for no change. */
+export function operationsOf({ events, put, remove }: Changes): readonly Operation[] {
+  const last = events.at(-1)?.index;
+  if (last === undefined) return [];
+  const operations: Operation[] = [{ do: "put", key: counterKey, value: String(last) }];
+  for (const logged of events) {
+    operations.push({ do: "put", key: eventKey(logged.index), value: eventRecord(logged) });
+  }
+  if (last > historyLength) {
+    const range = between(eventKey(0), eventKey(last - historyLength + 1));
     operations.push({ do: "delete", range });
   }
-  if (plan.remove !== undefined) {
-    operations.push({ do: "delete", range: exactly(nodeKey(plan.remove)) });
-    operations.push({ do: "delete", range: under(`${nodeKey(plan.remove)}/`) });
+  for (const path of remove) {
+    operations.push({ do: "delete", range: exactly(nodeKey(path)) });
+    operations.push({ do: "delete", range: under(`${nodeKey(path)}/`) });
   }
-  for (const node of plan.put) {
+  for (const node of put) {
     operations.push({ do: "put", key: nodeKey(node.path), value: nodeRecord(node) });
   }
   return operations;

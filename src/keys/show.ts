@@ -2,7 +2,7 @@ import { compareKeys } from "../store/range.ts";
 import { instantText, secondsLeft } from "./deadline.ts";
 import type { KeyNode, ReadOperation, ShownNode } from "./model.ts";
 import { isHidden } from "./paths.ts";
-import type { NodesSeen } from "./tree.ts";
+import type { NodesListed } from "./tree.ts";
 
 /** A node by itself, as writes and watches show it. */
 export function showNode(node: KeyNode, nowMs: number): ShownNode {
@@ -21,7 +21,7 @@ export function showRemoved(node: KeyNode, index: number): ShownNode {
 
 /** A node with its children, and with `recursive` with everything below; hidden nodes are left out. */
 export function showTree(
-  seen: NodesSeen,
+  seen: NodesListed,
   operation: Pick<ReadOperation, "path" | "recursive" | "sorted">,
   nowMs: number,
 ): ShownNode {

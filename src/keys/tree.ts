@@ -1,17 +1,21 @@
 import type { KeyNode } from "./model.ts";
 import { parentOf } from "./paths.ts";
 
-/** The nodes that the rules look at. */
+/** The nodes that the rules for writes look at. */
 export interface NodesSeen {
   /** The record at a path; undefined for the root, which is always a directory. */
   get(path: string): KeyNode | undefined;
-  /** The nodes directly below a path, in no order. */
-  children(path: string): Iterable<KeyNode>;
   hasChildren(path: string): boolean;
 }
 
+/** The nodes that the rules for reads look at. */
+export interface NodesListed extends NodesSeen {
+  /** The nodes directly below a path, in no order. */
+  children(path: string): Iterable<KeyNode>;
+}
+
 /** All nodes by path, and which lie directly below which. */
-export class Tree implements NodesSeen {
+export class Tree implements NodesListed {
   readonly #nodes = new Map<string, KeyNode>();
   readonly #children = new Map<string, Map<string, KeyNode>>();
 

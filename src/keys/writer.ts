@@ -3,25 +3,38 @@ import type { Env } from "../lib/env.ts";
 import { isFault } from "../lib/fault.ts";
 import { exactly } from "../store/range.ts";
 import { maxOperations, type Outcome, type Revision, type Store, type Transaction } from "../store/store.ts";
-import { applyWrite, type Plan } from "./apply.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
+import { planGroup, type WaitingWrite } from "./group.ts";
 import type { Answer } from "./keyspace.ts";
-import type { LoggedEvent, WriteOperation } from "./model.ts";
-import { counterKey, operationsOf } from "./records.ts";
+import type { WriteOperation } from "./model.ts";
+import { counterKey } from "./records.ts";
 import type { View } from "./view.ts";
 
 /** Writes that wait for their turn at one gateway; one more is refused. */
 const mostWaitingWrites = 10_000;
 
-/** The pause before a write is planned again because another gateway was faster; short, or the others always are. */
+/** The pause before writes are planned again because another gateway was faster; short, or the others always are. */
 const conflictBackoff: Backoff = { firstMs: 1, mostMs: 16 };
 
-/** The pause before a write is tried again because the store did not say what became of it. */
+/** The pause before writes are tried again because the store did not say what became of them. */
 const outageBackoff: Backoff = { firstMs: 50, mostMs: 500 };
 
+interface Write extends WaitingWrite {
+  /** Ends the trying. */
+  readonly limit: AbortSignal;
+  /** Indices at which it was tried: one of these events may turn out to be its own. */
+  readonly tried: number[];
+  readonly resolve: (answer: Answer | KeysError) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** What became of a try: settled, or why it has to be made again. */
+type Tried = "settled" | "conflict" | "unknown";
+
 /**
- * Carries out writes one after the other. Each is planned on what the view shows and committed on condition that the
- * counter is still the one of the plan; otherwise it is planned again.
+ * Carries out writes in the order in which they come, those that wait for the store together. They are planned on what
+ * the view shows and committed on condition that the counter is still the one of the plan; otherwise they are planned
+ * again.
  */
 export class Writer {
   readonly #env: Env;
@@ -29,9 +42,12 @@ export class Writer {
   readonly #view: View;
   /** Names this gateway's writes; different for every gateway and every start. */
   readonly #name: string;
-  #last: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  /** The first ones may be under way. */
+  #waiting: Write[] = [];
+  #running = false;
   #count = 0;
+  /** So many of the first writes go alone, since they were too much together. */
+  #alone = 0;
 
   constructor(env: Env, store: Store, view: View, name: string) {
     this.#env = env;
@@ -42,71 +58,79 @@ export class Writer {
 
   /** @param limit ends the trying; its reason is what the call rejects with */
   async write(operation: WriteOperation, limit: AbortSignal): Promise<Answer | KeysError> {
-    if (this.#waiting >= mostWaitingWrites) {
+    if (this.#waiting.length >= mostWaitingWrites) {
       return keysError(300, `argosy: more than ${mostWaitingWrites} writes wait, try again later`);
     }
-    this.#waiting++;
-    const turn = this.#last;
-    const { promise, resolve: done } = Promise.withResolvers<void>();
-    this.#last = promise;
-    try {
-      await turn;
-      limit.throwIfAborted();
-      return await this.#carryOut(operation, limit);
-    } finally {
-      this.#waiting--;
-      done();
-    }
-  }
-
-  async #carryOut(operation: WriteOperation, limit: AbortSignal): Promise<Answer | KeysError> {
     const writer = `${this.#name}-${++this.#count}`;
-    /** Indices of tries whose outcome is not known. */
-    const unknown: number[] = [];
-    for (let attempt = 1; ; attempt++) {
-      const own = unknown
+    const { promise, resolve, reject } = Promise.withResolvers<Answer | KeysError>();
+    this.#waiting.push({ operation, writer, limit, tried: [], resolve, reject });
+    if (!this.#running) void this.#run();
+    return orAborted(promise, limit);
+  }
+
+  /** Goes on until no write waits. Rejects only for a bug. */
+  async #run(): Promise<void> {
+    this.#running = true;
+    for (let attempt = 1; this.#waiting.length > 0; attempt++) {
+      this.#settleFinished();
+      const tried = await this.#tryFirst();
+      if (tried === "settled") attempt = 0;
+      else await this.#pause(tried, attempt);
+    }
+    this.#running = false;
+  }
+
+  /** Takes out writes that were given up, and those that turn out to have been carried out. */
+  #settleFinished(): void {
+    this.#waiting = this.#waiting.filter((write) => {
+      const own = write.tried
         .map((index) => this.#view.history.get(index))
-        .find((logged) => logged?.writer === writer);
-      if (own !== undefined) return { event: own.event, index: own.index };
-      const index = this.#view.index + 1;
-      const plan = applyWrite(this.#view.tree, operation, index, this.#env.clock.now());
-      const { transaction, answer } = this.#toCommit(plan, index, writer);
-      if (transaction === undefined) return answer;
-      const outcome = await this.#commit(transaction, limit);
-      if (outcome === "unknown") {
-        unknown.push(index);
-      } else if ("errorCode" in outcome) {
-        return outcome;
-      } else if (outcome.committed) {
-        if (!isKeysError(answer)) await this.#view.mirror.reached(outcome.revision, limit);
-        return answer;
-      } else {
-        await this.#view.mirror.reached(counterRevision(outcome), limit);
+        .find((logged) => logged?.writer === write.writer);
+      if (own !== undefined) write.resolve({ event: own.event, index: own.index });
+      return own === undefined && !write.limit.aborted;
+    });
+  }
+
+  /** Tries to carry out the first writes that go together. */
+  async #tryFirst(): Promise<Tried> {
+    const { tree, index, counterRevision } = this.#view;
+    const first = this.#waiting.slice(0, this.#alone > 0 ? 1 : maxOperations);
+    const { answers, then } = planGroup(tree, first, index, this.#env.clock.now());
+    const writes = first.slice(0, answers.length);
+    // They came one after the other, so the last one has the most time left.
+    const last = writes.at(-1);
+    if (last === undefined) return "settled";
+    answers.forEach((answer, at) => {
+      if (!isKeysError(answer)) writes[at]?.tried.push(answer.index);
+    });
+    const when = [{ key: counterKey, modRevision: counterRevision }];
+    try {
+      const outcome = await this.#commit({ when, then, otherwise: [exactly(counterKey)] }, last.limit);
+      if (outcome === "unknown") return "unknown";
+      if ("errorCode" in outcome) {
+        if (writes.length > 1) this.#alone = writes.length;
+        else this.#settle([outcome]);
+        return "settled";
       }
-      const backoff = outcome === "unknown" ? outageBackoff : conflictBackoff;
-      await this.#env.clock.sleep(pauseMs(backoff, attempt, this.#env.random()), limit);
+      if (!outcome.committed) {
+        await this.#view.mirror.reached(counterRevisionOf(outcome), last.limit);
+        return "conflict";
+      }
+      if (then.length > 0) await this.#view.mirror.reached(outcome.revision, last.limit);
+      this.#settle(answers);
+      return "settled";
+    } catch (error) {
+      if (last.limit.aborted) return "unknown";
+      for (const { reject } of this.#waiting.splice(0, writes.length)) reject(error);
+      return "settled";
     }
   }
 
-  /** The transaction for a plan, and what to answer when it goes through. A refusal has to be as true as a success. */
-  #toCommit(
-    plan: Plan | KeysError,
-    index: number,
-    writer: string,
-  ): { readonly transaction: Transaction | undefined; readonly answer: Answer | KeysError } {
-    const unchanged = {
-      when: [{ key: counterKey, modRevision: this.#view.counterRevision }],
-      otherwise: [exactly(counterKey)],
-    };
-    if (isKeysError(plan)) return { transaction: { ...unchanged, then: [] }, answer: plan };
-    const { event, silent } = plan;
-    const logged: LoggedEvent = { index, event, silent, writer };
-    const then = operationsOf(plan, logged);
-    if (then.length > maxOperations) {
-      const cause = `argosy: the change makes ${plan.put.length} nodes, but the store takes ${maxOperations} changes at once: make the directories above first`;
-      return { transaction: undefined, answer: keysError(300, cause) };
-    }
-    return { transaction: { ...unchanged, then }, answer: { event, index } };
+  /** Answers the first writes, one each. A refusal is as true as a success: the same comparison stands behind it. */
+  #settle(answers: readonly (Answer | KeysError)[]): void {
+    this.#alone = Math.max(0, this.#alone - answers.length);
+    const settled = this.#waiting.splice(0, answers.length);
+    answers.forEach((answer, at) => settled[at]?.resolve(answer));
   }
 
   async #commit(transaction: Transaction, limit: AbortSignal): Promise<Outcome | KeysError | "unknown"> {
@@ -119,6 +143,14 @@ export class Writer {
       }
       throw error;
     }
+  }
+
+  /** Ends early when the first write is given up, so that what comes behind it need not wait. */
+  async #pause(tried: "conflict" | "unknown", attempt: number): Promise<void> {
+    const backoff = tried === "unknown" ? outageBackoff : conflictBackoff;
+    const limit = this.#waiting[0]?.limit;
+    const pause = pauseMs(backoff, attempt, this.#env.random());
+    await this.#env.clock.sleep(pause, limit).catch(() => undefined);
   }
 }
 
@@ -136,6 +168,6 @@ export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSig
 }
 
 /** The revision that the mirror must have before planning again: that of the counter which did not fit. */
-function counterRevision(conflict: Extract<Outcome, { committed: false }>): Revision {
+function counterRevisionOf(conflict: Extract<Outcome, { committed: false }>): Revision {
   return conflict.seen[0]?.[0]?.modRevision ?? conflict.revision;
 }
