@@ -126,6 +126,32 @@ test("a thousand units with long names are asked for in one request", async () =
   }
 });
 
+test("a client that stops waiting for changes ends the request on the machine", async () => {
+  const stop = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const api = fleetApi(new FakeRegistry(), { version: "1.0.0", clock });
+  const handler = async (request: Request): Promise<Response> => {
+    request.signal.addEventListener("abort", () => ended.resolve(), { once: true });
+    const answer = api(request);
+    setImmediate(begun.resolve);
+    return await answer;
+  };
+  const serving = await serveFleetApi(handler, [{ host: "127.0.0.1", port: 0 }], quiet, stop.signal);
+  try {
+    const client = new FleetClient(transportTo(serving.endpoints[0] ?? "", noTls));
+    const interrupt = new AbortController();
+    const waiting = client.changes(["a.service"], 1000, interrupt.signal);
+    await begun.promise;
+    interrupt.abort(new Error("enough"));
+    await assert.rejects(waiting, { message: "enough" });
+    await ended.promise;
+  } finally {
+    stop.abort();
+    await serving.ended;
+  }
+});
+
 test("an answer that breaks off is told as an endpoint that cannot be reached", async () => {
   const server = createServer((_request, response) => {
     response.writeHead(200, { "Content-Length": "100" });
