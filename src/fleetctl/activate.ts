@@ -43,16 +43,29 @@ export async function activate(call: Call, connect: Connect, activation: Activat
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
   let units: readonly SourcedUnit[];
+  const created = new Set<string>();
+  const tellCreated = (): void => {
+    const written = units.filter(({ name }) => created.has(name));
+    for (const { name, global } of written) call.stdout.write(`Unit ${name} ${global ? "" : "inactive"}\n`);
+  };
   try {
     units = await sourceUnits(call, client, activation.verb);
-    await inParallel(units, async (unit) => await create(client, unit, activation.target));
   } catch (error) {
     if (!isFault(error)) throw error;
     return fail(call, `Error creating units: ${error.message}`);
   }
-  for (const unit of units) {
-    if (unit.file !== undefined) call.stdout.write(`Unit ${unit.name} ${unit.global ? "" : "inactive"}\n`);
+  const toCreate = units.filter(({ file }) => file !== undefined);
+  try {
+    await inParallel(toCreate, async (unit) => {
+      await create(client, unit, activation.target);
+      created.add(unit.name);
+    });
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    tellCreated();
+    return fail(call, `Error creating units: ${error.message}`);
   }
+  tellCreated();
   if (activation.judge === undefined) return exitCodes.done;
   const triggered = units.filter(
     (unit) => unit.file !== undefined || unit.existing?.desiredState !== activation.target,

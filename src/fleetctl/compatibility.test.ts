@@ -557,6 +557,36 @@ test("a wait goes on when the API comes back, and ends with one sentence when it
   });
 });
 
+test("when the API refuses one unit, what was written before is told", async () => {
+  const { registry, transport } = cluster();
+  const refusing: typeof transport = async (method, path, ...rest) =>
+    method === "PUT" && path.endsWith("/b.service")
+      ? new Response('{"error":{"code":413,"message":"too large"}}', { status: 413 })
+      : await transport(method, path, ...rest);
+  const files = { "a.service": hello, "b.service": hello };
+  assert.deepEqual(await fleetctl(() => refusing, "fleetctl submit a b", files), {
+    code: 1,
+    out: "Unit a.service inactive\n",
+    err: "Error creating units: failed creating unit b.service: googleapi: Error 413: too large\n",
+  });
+  assert.deepEqual(Array.from(registry.view().units.keys()), ["a.service"]);
+});
+
+test("destroy goes on behind a unit that cannot be destroyed", async () => {
+  const { transport } = cluster();
+  const refusing: typeof transport = async (method, path, ...rest) =>
+    method === "DELETE" && path.endsWith("/a.service")
+      ? new Response('{"error":{"code":500,"message":""}}', { status: 500 })
+      : await transport(method, path, ...rest);
+  const files = { "a.service": hello, "b.service": hello };
+  await fleetctl(() => transport, "fleetctl submit a b", files);
+  assert.deepEqual(await fleetctl(() => refusing, "fleetctl destroy a b"), {
+    code: 1,
+    out: "Destroyed b.service\n",
+    err: "Error destroying units: googleapi: Error 500: \n",
+  });
+});
+
 test("300 units are started by one command", async () => {
   const { registry, run } = cluster();
   obedient(registry, one);
