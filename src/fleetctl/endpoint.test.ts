@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Fault } from "../lib/fault.ts";
+import { cluster, fleetctl, hello, obedient, one } from "./cluster-fixture.ts";
+
+const away = "Cannot reach the fleet API at unix:///run/fleet.sock: there is no such socket. Check it.";
+
+const failures: readonly (readonly [line: string, err: string])[] = [
+  ["fleetctl list-units", `Error retrieving list of units from repository: ${away}\n`],
+  ["fleetctl list-unit-files", `Error retrieving list of units from repository: ${away}\n`],
+  [
+    "fleetctl list-machines",
+    `Error retrieving list of active machines from fleet API (${away})\nPossible issues:\n` +
+      "  etcd is unhealthy and/or lost quorum\n  connection cannot be established to any etcd servers\n",
+  ],
+  ["fleetctl submit a", `Error creating units: error retrieving Unit(a.service) from Registry: ${away}\n`],
+  ["fleetctl load a", `Error creating units: error retrieving Unit(a.service) from Registry: ${away}\n`],
+  ["fleetctl start a", `Error creating units: error retrieving Unit(a.service) from Registry: ${away}\n`],
+  ["fleetctl stop a", `Error: ${away}\n`],
+  ["fleetctl unload a", `Error: ${away}\n`],
+  ["fleetctl destroy a", `Error destroying units: ${away}\n`],
+  ["fleetctl cat a", `Error: ${away}\n`],
+  ["fleetctl status a", `Error: ${away}\n`],
+  ["fleetctl status --json a", `Error: ${away}\n`],
+  ["fleetctl journal a", `Error: ${away}\n`],
+];
+
+for (const [line, err] of failures) {
+  test(`${line} without an API`, async () => {
+    const transport = async (): Promise<Response> => {
+      throw new Fault("endpoint-unreachable", away);
+    };
+    assert.deepEqual(await fleetctl(() => transport, line, { "a.service": hello }), {
+      code: 1,
+      out: "",
+      err,
+    });
+  });
+}
+
+test("the endpoint comes from the command line, else from the environment, else it is the socket", async () => {
+  const { transport } = cluster();
+  const opened: string[] = [];
+  const open = (endpoint: string) => {
+    opened.push(endpoint);
+    return transport;
+  };
+  const variables = { FLEETCTL_ENDPOINT: "http://10.0.0.2:49153" };
+  await fleetctl(open, "fleetctl list-units");
+  await fleetctl(open, "fleetctl list-units", {}, variables);
+  await fleetctl(open, "fleetctl --endpoint=http://10.0.0.3:1 list-units", {}, variables);
+  await fleetctl(open, "fleetctl list-units --endpoint http://10.0.0.4:1", {}, variables);
+  const two = await fleetctl(open, "fleetctl --endpoint=http://a:1,http://b:1 list-units --no-legend");
+  assert.deepEqual(opened, [
+    "unix:///run/fleet.sock",
+    "http://10.0.0.2:49153",
+    "http://10.0.0.3:1",
+    "http://10.0.0.4:1",
+    "http://a:1",
+  ]);
+  assert.deepEqual(two, {
+    code: 0,
+    out: "",
+    err: "WARNING: several endpoints are given; only the first one, http://a:1, is used.\n",
+  });
+});
+
+test("what cannot be used is refused, and what means nothing any more is taken", async () => {
+  const { transport } = cluster();
+  const tunnel = "Unable to initialize client: there is no tunnel to bastion; ";
+  const refused = await fleetctl(() => transport, "fleetctl --tunnel=bastion list-units");
+  assert.deepEqual([refused.code, refused.err.startsWith(tunnel)], [1, true]);
+  const variables = { FLEETCTL_TUNNEL: "bastion" };
+  assert.ok((await fleetctl(() => transport, "fleetctl stop a", {}, variables)).err.startsWith(tunnel));
+  const taken = await fleetctl(
+    () => transport,
+    "fleetctl --debug --strict-host-key-checking=false --ssh-username=core --ssh-timeout=10.0 --known-hosts-file=x " +
+      "--driver=API --experimental-api --request-timeout=3.0 --etcd-key-prefix=/x list-units --no-legend",
+  );
+  assert.deepEqual(taken, { code: 0, out: "", err: "" });
+});
+
+test("a wait goes on when the API comes back, and ends with one sentence when it does not", async () => {
+  const { registry, transport } = cluster();
+  let lossesLeft = 3;
+  const losing =
+    (problem: Fault) =>
+    () =>
+    async (...request: Parameters<typeof transport>) => {
+      if (request[1] === "/argosy/v1/changes" && lossesLeft-- > 0) throw problem;
+      return await transport(...request);
+    };
+  obedient(registry, one);
+  const lost = new Fault("endpoint-unreachable", away);
+  assert.deepEqual(await fleetctl(losing(lost), "fleetctl start a", { "a.service": hello }), {
+    code: 0,
+    out: "Unit a.service inactive\nUnit a.service launched on 11111111.../10.0.0.1\n",
+    err: "",
+  });
+  lossesLeft = 3;
+  const busy = new Fault("api-503", "googleapi: Error 503: fleet server unable to communicate with etcd");
+  assert.equal((await fleetctl(losing(busy), "fleetctl stop a")).code, 0);
+  lossesLeft = 10_000;
+  assert.deepEqual(await fleetctl(losing(lost), "fleetctl start a"), {
+    code: 1,
+    out: "",
+    err: `Error waiting for units: ${away}\nError waiting for unit states, exit status: ${away}\n`,
+  });
+  lossesLeft = 10_000;
+  assert.deepEqual(await fleetctl(losing(lost), "fleetctl stop --block-attempts=2 a"), {
+    code: 1,
+    out: "",
+    err: "Failed to stop units [a.service]. err: timed out waiting for unit a.service to report state loaded\n",
+  });
+});
+
+test("when the API refuses one unit, what was written before is told", async () => {
+  const { registry, transport } = cluster();
+  const refusing: typeof transport = async (method, path, ...rest) =>
+    method === "PUT" && path.endsWith("/b.service")
+      ? new Response('{"error":{"code":413,"message":"too large"}}', { status: 413 })
+      : await transport(method, path, ...rest);
+  const files = { "a.service": hello, "b.service": hello };
+  assert.deepEqual(await fleetctl(() => refusing, "fleetctl submit a b", files), {
+    code: 1,
+    out: "Unit a.service inactive\n",
+    err: "Error creating units: failed creating unit b.service: googleapi: Error 413: too large\n",
+  });
+  assert.deepEqual(Array.from(registry.view().units.keys()), ["a.service"]);
+});
+
+test("destroy goes on behind a unit that cannot be destroyed", async () => {
+  const { transport } = cluster();
+  const refusing: typeof transport = async (method, path, ...rest) =>
+    method === "DELETE" && path.endsWith("/a.service")
+      ? new Response('{"error":{"code":500,"message":""}}', { status: 500 })
+      : await transport(method, path, ...rest);
+  const files = { "a.service": hello, "b.service": hello };
+  await fleetctl(() => transport, "fleetctl submit a b", files);
+  assert.deepEqual(await fleetctl(() => refusing, "fleetctl destroy a b"), {
+    code: 1,
+    out: "Destroyed b.service\n",
+    err: "Error destroying units: googleapi: Error 500: \n",
+  });
+});
+
+test("300 units are started by one command", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  const names = Array.from({ length: 300 }, (_, index) => `web@${index}.service`);
+  const { code, out } = await run(`fleetctl start ${names.join(" ")}`, { "web@.service": hello });
+  assert.equal(code, 0);
+  const lines = out.trimEnd().split("\n");
+  assert.deepEqual(
+    lines.slice(0, 300),
+    names.map((name) => `Unit ${name} inactive`),
+  );
+  assert.deepEqual(
+    lines.slice(300).toSorted(),
+    names.map((name) => `Unit ${name} launched on 11111111.../10.0.0.1`).toSorted(),
+  );
+});
