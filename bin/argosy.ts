@@ -15,6 +15,9 @@ const words = called === "argosy" ? process.argv.slice(2) : [called, ...process.
 if (words[0] === "fleetctl") {
   const { fleetctl } = await import("../src/fleetctl/main.ts");
   await runHere(fleetctl, words.slice(1));
+} else if (words[0] === "etcdctl") {
+  const { etcdctl } = await import("../src/etcdctl/main.ts");
+  await runHere(etcdctl, words.slice(1));
 } else if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);

@@ -23,7 +23,8 @@ test("the bundled product runs from a root folder, and installs itself from ther
     assert.match(stdout, /^argosy version \d/);
     assert.match((await run(`${second}/usr/bin/fleetctl`, ["--version"])).stdout, /^fleetctl version \d/);
     assert.match((await run(`${second}/usr/bin/fleetd`, ["-version"])).stdout, /^fleetd version \d/);
-    for (const later of ["etcdctl", "locksmithctl", "coreos-cloudinit"]) {
+    assert.match((await run(`${second}/usr/bin/etcdctl`, ["--version"])).stdout, /^etcdctl version: \d/);
+    for (const later of ["locksmithctl", "coreos-cloudinit"]) {
       await assert.rejects(
         run(`${second}/usr/bin/${later}`, ["--any", "words"]),
         (error: { code?: number; stderr?: string }) =>

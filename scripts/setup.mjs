@@ -20,6 +20,7 @@ const debianPackages = {
   "systemd-container": "boots the lab's machines (systemd-nspawn)",
   iproute2: "connects the lab's machines (bridge, network namespaces)",
   "etcd-server": "the real etcd, for the tests of the store",
+  "etcd-client": "etcd's own etcdctl, which the tests compare ours with",
 };
 
 /** A sentence for the user that ends the program; what went wrong is not a bug. */

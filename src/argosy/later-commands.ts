@@ -5,7 +5,6 @@ const unavailable = 69;
 
 /** Commands whose names are taken but which come with later releases, each with what to use instead. */
 const instead: Readonly<Record<string, string>> = {
-  etcdctl: "curl on the keys API, such as: curl http://127.0.0.1:4001/v2/keys/",
   locksmithctl: "systemctl reboot, one machine at a time",
   "coreos-cloudinit": "the files below /etc/fleet and /etc/argosy",
 };

@@ -1,4 +1,4 @@
-import type { Command, CommandGroup } from "../cli/command.ts";
+import type { Command, CommandGroup, Example } from "../cli/command.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
@@ -14,20 +14,46 @@ export function argosyProgram(daemons: Readonly<Record<string, RunDaemon>>): Com
       "Sets machines up, runs clusters of machines on this one, and holds every other command of Argosy: fleetctl is " +
       "the same as argosy fleetctl.",
     version: productVersion,
-    commands: [labCommand, fleetctlEntry, installCommand, daemonCommand(daemons), ...laterCommands],
+    commands: [
+      labCommand,
+      fleetctlEntry,
+      etcdctlEntry,
+      installCommand,
+      daemonCommand(daemons),
+      ...laterCommands,
+    ],
   };
 }
 
 /** Only for the list of commands: the entry point takes `argosy fleetctl` before it comes here. */
-const fleetctlEntry: Command = {
+const fleetctlEntry = entry({
   name: "fleetctl",
   summary: "Submit, start and watch the cluster's units",
-  usage: "COMMAND [ARGUMENT...]",
-  description: "The same as the command fleetctl; fleetctl help tells more.",
-  passesFlagsOn: true,
-  examples: [{ line: "argosy fleetctl list-machines", meaning: "the machines of the cluster" }],
-  run: async ({ stderr }) => {
-    stderr.write("Flags of argosy cannot stand before fleetctl; put them behind it.\n");
-    return 2;
-  },
-};
+  example: { line: "argosy fleetctl list-machines", meaning: "the machines of the cluster" },
+});
+
+/** As above. */
+const etcdctlEntry = entry({
+  name: "etcdctl",
+  summary: "Read, write and watch keys of the v2 API",
+  example: { line: "argosy etcdctl ls --recursive", meaning: "every key" },
+});
+
+function entry({
+  name,
+  summary,
+  example,
+}: Pick<Command, "name" | "summary"> & { readonly example: Example }): Command {
+  return {
+    name,
+    summary,
+    usage: "COMMAND [ARGUMENT...]",
+    description: `The same as the command ${name}; ${name} help tells more.`,
+    passesFlagsOn: true,
+    examples: [example],
+    run: async ({ stderr }) => {
+      stderr.write(`Flags of argosy cannot stand before ${name}; put them behind it.\n`);
+      return 2;
+    },
+  };
+}

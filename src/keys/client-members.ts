@@ -72,6 +72,7 @@ function memberOf({ id = "", name = "", peerURLs, clientURLs }: Partial<ClientMe
 
 function expectStatus(answer: ClientResponse, ...allowed: readonly number[]): void {
   if (allowed.includes(answer.status)) return;
+  if (answer.status === 501) throw refusal(answer);
   throw new Fault("members-error", `unexpected status code ${answer.status}`);
 }
 

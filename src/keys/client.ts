@@ -51,6 +51,8 @@ export interface Question {
   readonly json?: string;
   /** Waits for something to happen, so it has no limits of time. */
   readonly waits?: boolean;
+  /** Has the time of one request to itself, whatever the others of the command took. */
+  readonly alone?: boolean;
   /** Must not be tried a second time where the first may have been carried out. */
   readonly once?: boolean;
 }
@@ -60,12 +62,15 @@ export class ClusterUnavailable extends Fault {
   readonly troubles: readonly string[];
   /** True when no endpoint could even be connected to. */
   readonly unconnected: boolean;
+  /** True when every endpoint answered, and none of them serves the v2 API. */
+  readonly withoutV2: boolean;
 
   constructor(troubles: readonly Error[]) {
     const texts = troubles.map(({ message }) => message);
     const list = texts.map((text, index) => `; error #${index}: ${text}\n`).join("");
     super("cluster-unavailable", `client: etcd cluster is unavailable or misconfigured${list}`);
     this.troubles = texts;
+    this.withoutV2 = troubles.every((trouble) => isFault(trouble, "no-v2"));
     this.unconnected = troubles.every((trouble) => isFault(trouble, "not-connected", "broken-connection"));
   }
 }
@@ -117,7 +122,7 @@ export class ClusterClient {
 
   /** Asks one address and returns whatever it answers, for questions about that very member. */
   async askAt(url: string): Promise<ClientResponse> {
-    return await this.#send(url, { method: "GET", path: "" });
+    return await this.#send(url, { method: "GET", path: "", alone: true });
   }
 
   async #try(endpoint: string, question: Question): Promise<ClientResponse | Error> {
@@ -135,7 +140,8 @@ export class ClusterClient {
     if (answer.status === 500 || answer.status === 503) {
       return new Fault("no-leader", `client: etcd member ${endpoint} has no leader`);
     }
-    if (answer.status >= 500) {
+    // What a server will never do, another one will not do either.
+    if (answer.status > 501) {
       return new Fault(
         "server-error",
         `client: etcd member ${endpoint} returns server error [${answer.status}]`,
@@ -163,7 +169,7 @@ export class ClusterClient {
     const body = question.form ?? question.json;
     const data = body === undefined || body === "" ? "" : ` -d ${JSON.stringify(body)}`;
     onRequest(`curl -X ${question.method} ${url}${data}`);
-    const left = leftMs();
+    const left = question.alone === true ? headLimitMs : leftMs();
     if (question.waits !== true && left <= 0) throw outOfTime();
     try {
       return await transport({

@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   fleet: ["lib", "unit", "store"],
   systemd: ["lib", "unit", "fleet"],
   fleetctl: ["lib", "cli", "unit", "fleet"],
+  etcdctl: ["lib", "cli", "keys"],
   argosy: ["lib", "cli", "lab", "unit", "fleet"],
   daemon: ["lib", "unit", "store", "keys", "fleet", "systemd", "argosy"],
   lab: ["lib", "argosy", "fleet"],
@@ -33,6 +34,8 @@ const edgeFiles = [
   "src/fleet/api-listener.ts",
   "src/fleet/api-transport.ts",
   "src/fleetctl/main.ts",
+  "src/keys/client-transport.ts",
+  "src/etcdctl/main.ts",
 ];
 
 /** Folders below an otherwise pure one whose files are edges. */

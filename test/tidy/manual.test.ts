@@ -8,6 +8,7 @@ import { type Command, type CommandGroup, type Flag, isGroup } from "../../src/c
 import { etcdSettings } from "../../src/daemon/etcd.ts";
 import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
 import { optionTable } from "../../src/fleet/options.ts";
+import { etcdctlProgram } from "../../src/etcdctl/program.ts";
 import { fleetctlProgram } from "../../src/fleetctl/program.ts";
 import { filesBelow, repository, type SourceFile } from "./source-files.ts";
 
@@ -78,13 +79,40 @@ test("every environment variable of fleetctl is in its page", () => {
   );
 });
 
+const unheard = (): never => {
+  throw new Error("the manual is read, not carried out");
+};
+const etcdctl = etcdctlProgram(
+  { transport: unheard, findService: unheard, askSecret: unheard, startProgram: unheard },
+  "0.0.0",
+);
+
+test("every command of etcdctl has a section that names its flags", () => {
+  const manual = page("docs/etcdctl.md");
+  assert.ok(etcdctl.commands.length > 0);
+  assert.deepEqual(complaints(manual, "etcdctl", etcdctl.commands), []);
+  assert.deepEqual(missingFlags(manual.text, etcdctl.flags ?? []), []);
+});
+
+test("every environment variable of etcdctl is in its page", () => {
+  const { text } = page("docs/etcdctl.md");
+  const variables = (etcdctl.flags ?? []).flatMap(({ variable }) => variable ?? []);
+  assert.ok(variables.length > 0);
+  assert.deepEqual(
+    variables.filter((variable) => !text.includes(variable)),
+    [],
+  );
+});
+
 test("every command of the lab has a section that names its flags", () => {
   assert.ok(labCommand.commands.length > 0);
   assert.deepEqual(complaints(page("docs/lab.md"), "argosy lab", labCommand.commands), []);
 });
 
 test("every other command of argosy is in the page about installing", () => {
-  const others = argosyProgram({}).commands.filter(({ name }) => name !== "lab" && name !== "fleetctl");
+  const others = argosyProgram({}).commands.filter(
+    ({ name }) => !["lab", "fleetctl", "etcdctl"].includes(name),
+  );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
 });

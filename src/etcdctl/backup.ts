@@ -1,0 +1,20 @@
+import type { Command } from "../cli/command.ts";
+import { exits } from "./outcome.ts";
+
+const advice =
+  "etcdctl backup reads the files of etcd v2, which Argosy does not have; save the store with etcd's own: ETCDCTL_API=3 etcdctl snapshot save FILE";
+
+/** `etcdctl backup`: there only to say what to use instead. */
+export const backupCommand: Command = {
+  name: "backup",
+  summary: "Say how to make a backup",
+  usage: "[ARGUMENT...]",
+  description:
+    "Copies the files of etcd's version 2 in etcdctl 3.4. Argosy keeps no such files: this says what to use instead, with exit code 1.",
+  passesFlagsOn: true,
+  examples: [{ line: "etcdctl backup", meaning: "says what to use instead" }],
+  run: async (call) => {
+    call.stderr.write(`${advice}\n`);
+    return exits.failed;
+  },
+};

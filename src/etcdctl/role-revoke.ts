@@ -1,0 +1,31 @@
+import type { Command } from "../cli/command.ts";
+import { AuthClient } from "../keys/client-auth.ts";
+import { nameOf, permissionsOf, permissionFlags } from "./auth-arguments.ts";
+import type { Connect } from "./connect.ts";
+import { exits, settle } from "./outcome.ts";
+
+/** `etcdctl role revoke`: lets a role read or write fewer keys. */
+export function roleRevoke(connect: Connect): Command {
+  return {
+    name: "revoke",
+    summary: "Take patterns of keys from a role",
+    usage: "NAME",
+    description:
+      "Takes a pattern of keys from a role. Exactly one of --read, --write and --readwrite says what for.",
+    flags: permissionFlags,
+    examples: [
+      { line: "etcdctl role revoke reader --path '/config/*' --read", meaning: "may not read it any more" },
+    ],
+    run: async (call) =>
+      await settle(call, "bare", async () => {
+        const permissions = permissionsOf(call);
+        const name = nameOf(call, "role");
+        const client = new AuthClient(await connect(call));
+        // A role that is missing is told as such, and not as a change that cannot be made.
+        await client.role(name);
+        await client.changePermissions(name, "revoke", permissions);
+        call.stdout.write(`Role ${name} updated\n`);
+        return exits.done;
+      }),
+  };
+}
