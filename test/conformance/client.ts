@@ -9,6 +9,11 @@ import {
 import { filledIn, type Meaning } from "./compare.ts";
 import type { RecordedForm, RecordedRequest, RecordedText } from "./transcript.ts";
 
+/** How long a whole answer may take when the transcript does not say it, in ms. */
+const answerLimitMs = 20_000;
+/** A watch has its headers before its first event. */
+const watchHeadLimitMs = 4_000;
+
 export interface Answer {
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -26,16 +31,20 @@ export class Client {
     this.#port = port;
   }
 
-  async ask(recorded: RecordedRequest, meaning: Meaning): Promise<Answer> {
-    const { response } = await this.#begin(recorded, meaning);
-    let text = "";
-    for await (const piece of response.setEncoding("utf8")) text += String(piece);
-    return { status: response.statusCode, headers: response.headers, text, atMs: Date.now() };
+  async ask(recorded: RecordedRequest, meaning: Meaning, limitMs = answerLimitMs): Promise<Answer> {
+    const request = this.#send(recorded, meaning);
+    return within(limitMs, request, async () => {
+      const response = await responseTo(request);
+      let text = "";
+      for await (const piece of response.setEncoding("utf8")) text += String(piece);
+      return { status: response.statusCode, headers: response.headers, text, atMs: Date.now() };
+    });
   }
 
   /** Resolves as soon as the headers are there. */
   async watch(recorded: RecordedRequest, meaning: Meaning): Promise<OpenWatch> {
-    const { request, response } = await this.#begin(recorded, meaning);
+    const request = this.#send(recorded, meaning);
+    const response = await within(watchHeadLimitMs, request, async () => responseTo(request));
     return new OpenWatch(request, response);
   }
 
@@ -43,10 +52,7 @@ export class Client {
     this.#agent.destroy();
   }
 
-  async #begin(
-    recorded: RecordedRequest,
-    meaning: Meaning,
-  ): Promise<{ readonly request: ClientRequest; readonly response: IncomingMessage }> {
+  #send(recorded: RecordedRequest, meaning: Meaning): ClientRequest {
     const { method = "GET", query, form, headers } = recorded;
     const path =
       filledIn(recorded.path, meaning) + (query === undefined ? "" : `?${formText(query, meaning)}`);
@@ -56,9 +62,33 @@ export class Client {
     for (const [name, value] of Object.entries(headers ?? {}))
       request.setHeader(name, filledIn(value, meaning));
     if (body !== "") request.setHeader("Content-Length", Buffer.byteLength(body));
+    // Whoever waits for the answer hears of it as well.
+    request.on("error", () => undefined);
     request.end(body);
-    const [response] = (await once(request, "response")) as [IncomingMessage];
-    return { request, response };
+    return request;
+  }
+}
+
+async function responseTo(request: ClientRequest): Promise<IncomingMessage> {
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  return response;
+}
+
+/** Breaks the request off when the work with it takes longer, so that a server that hangs is a difference like others. */
+async function within<Result>(
+  limitMs: number,
+  request: ClientRequest,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const limit = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    limit.reject(new Error(`no whole answer came within ${limitMs} ms`));
+    request.destroy();
+  }, limitMs);
+  try {
+    return await Promise.race([work(), limit.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -60,3 +60,16 @@ test("a replay tells the first step that differs", async () => {
     "step 2 of 2, request PUT /v2/keys/${P}/a: status 404 expected, 200 came",
   );
 });
+
+test("a server that does not answer is a difference", async () => {
+  await using gateway = await startGateway();
+  const hanging = transcriptOf({
+    request: { path: "/v2/keys/${P}/a?wait=true" },
+    response: { status: 200 },
+    timeoutMs: 50,
+  });
+  assert.equal(
+    await replay(hanging, gateway.port),
+    "step 1 of 1, request GET /v2/keys/${P}/a?wait=true: no whole answer came within 50 ms",
+  );
+});

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { sentenceOf } from "../../src/lib/fault.ts";
 import { Client, type Answer, type OpenWatch } from "./client.ts";
 import { differences, type Meaning } from "./compare.ts";
 import type { RecordedResponse, Step, Transcript } from "./transcript.ts";
@@ -14,7 +15,7 @@ export async function replay(transcript: Transcript, port: number): Promise<stri
   const conversation = new Conversation(client, await firstMeaning(client, transcript.name));
   try {
     for (const [at, step] of transcript.steps.entries()) {
-      const [first] = await conversation.step(step);
+      const [first] = await conversation.step(step).catch((error: unknown) => [sentenceOf(error)]);
       if (first !== undefined)
         return `step ${at + 1} of ${transcript.steps.length}, ${nameOf(step)}: ${first}`;
     }
@@ -76,7 +77,7 @@ class Conversation {
   ): Promise<readonly string[]> {
     const untilMs = Date.now() + (step.poll?.timeoutMs ?? 0);
     for (;;) {
-      const answer = await this.#client.ask(step.request, this.#meaning);
+      const answer = await this.#client.ask(step.request, this.#meaning, step.timeoutMs);
       const found = this.#answerDifferences(step.response, answer);
       if (found.length === 0 && step.capture !== undefined) {
         this.#meaning.captured.set(step.capture, JSON.parse(answer.text));

@@ -15,6 +15,7 @@ export type Step = { readonly note?: string } & (
       readonly response: RecordedResponse;
       /** Ask again until the answer fits or the time is over. */
       readonly poll?: { readonly timeoutMs: number; readonly everyMs: number };
+      readonly timeoutMs?: number;
       /** Keeps the body under this name, for `$delta`. */
       readonly capture?: string;
     }
@@ -74,6 +75,7 @@ export interface RecordedResponse {
 export function readTranscripts(folder: string): Transcript[] {
   const below = join(folder, "scenarios");
   const holder = existsSync(below) ? below : folder;
+  if (!existsSync(holder)) throw new Error(`there is no folder ${folder}`);
   return readdirSync(holder)
     .filter((name) => name.endsWith(".json"))
     .sort()
