@@ -34,6 +34,8 @@ const outside: Outside = {
     const child = spawn(program, words, { env: variables, stdio: ["ignore", "inherit", "inherit"] });
     try {
       await once(child, "spawn");
+      // Nobody waits for it, and etcdctl may end before it does.
+      child.unref();
     } catch (error) {
       throw new Fault("cannot-start", `cannot start ${program}: ${sentenceOf(error)}`, { cause: error });
     }
