@@ -9,6 +9,7 @@ import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence
 import type { MachineId } from "../fleet/model.ts";
 import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
 import { SharedPicture } from "../fleet/shared-picture.ts";
+import { StoreIdentity } from "../fleet/store-identity.ts";
 import { storeRegistry } from "../fleet/store-registry.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -21,6 +22,7 @@ import type { LeaseId, Store } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
 import { fleetSettings } from "./fleet-settings.ts";
+import { type IdentityFile, identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
 import { takeInheritedSockets } from "./listen-sockets.ts";
 import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-facts.ts";
@@ -53,12 +55,14 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const shared = new SharedPicture(env, store, idlePictureMs);
   const registry = storeRegistry(groupedStore(store), shared);
   const lease = new LeaseHolder();
+  const memory = identityFile(join(dirname(settings.unitsDirectory), "store-identity"));
   const agent = new Agent(env, {
     store,
     me: id,
     schedule: openMirror(env, store, under(fleetKeys.schedule(id)), parts.signal),
     units,
     attempts: attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
+    identity: new StoreIdentity(store, memory, env.random),
     lease: () => lease.current,
     leaseChanged: (listener) => lease.subscribe(listener),
   });
@@ -144,7 +148,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     const why = await askStopReason("fleet.service", stopReasonLimitMs);
     parts.abort(signal.reason ?? new Fault("ending", "fleet ends"));
     await Promise.allSettled(running);
-    if (why === "stop" || why === "shutdown") await leave(env, agent, store, lease.current);
+    if (why === "stop" || why === "shutdown") await leave(env, agent, memory, store, lease.current);
     else env.log.info("units and presence of this machine stay as they are");
     shared.close();
     await units.close();
@@ -153,7 +157,13 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
 }
 
 /** Stops this machine's units and gives up its presence, so that others take them over at once and nothing runs twice. */
-async function leave(env: Env, agent: Agent, store: Store, lease: LeaseId | undefined): Promise<void> {
+async function leave(
+  env: Env,
+  agent: Agent,
+  memory: IdentityFile,
+  store: Store,
+  lease: LeaseId | undefined,
+): Promise<void> {
   const limit = new AbortController();
   try {
     await Promise.race([
@@ -165,6 +175,7 @@ async function leave(env: Env, agent: Agent, store: Store, lease: LeaseId | unde
         );
       }),
     ]);
+    await memory.forget();
     if (lease !== undefined) await leaveCluster(store, lease);
     env.log.info("left the cluster");
   } catch (error) {

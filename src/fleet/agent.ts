@@ -9,6 +9,7 @@ import { StatePublisher } from "./publisher.ts";
 import { type Attempt, reconcile } from "./reconcile.ts";
 import { decodeFleetEntry } from "./records.ts";
 import { type Observation, StateTeller } from "./state-teller.ts";
+import type { StoreIdentity } from "./store-identity.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
 
 /** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
@@ -24,6 +25,7 @@ export interface AgentOptions {
   readonly schedule: Mirror;
   readonly units: UnitManager;
   readonly attempts: AttemptLog;
+  readonly identity: StoreIdentity;
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
   readonly leaseChanged: (listener: () => void) => () => void;
@@ -64,6 +66,8 @@ export class Agent {
   /** This machine's schedule by store key, decoded. */
   readonly #wanted = new Map<string, Scheduled>();
   #mustList = true;
+  /** The schedule was read as a whole, maybe from a store that is not the one of before. */
+  #mustVerify = true;
 
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
@@ -76,7 +80,10 @@ export class Agent {
   async run(signal: AbortSignal): Promise<void> {
     const { schedule, units, leaseChanged } = this.#options;
     const ends = [
-      schedule.subscribe((changes) => this.#note(changes)),
+      schedule.subscribe((changes, fresh) => {
+        this.#mustVerify ||= fresh;
+        this.#note(changes);
+      }),
       units.subscribe((changed) => this.#observe(changed)),
       leaseChanged(this.#publish.wake),
     ];
@@ -123,13 +130,15 @@ export class Agent {
     for (;;) {
       try {
         if (this.#mustList) await this.#list();
+        // Last, so that nothing is awaited between this and the pass.
+        while (this.#mustVerify) await this.#verify();
         failures = 0;
         this.#pass(signal);
       } catch (error) {
         if (!isFault(error)) throw error;
         failures += 1;
         this.#mustList = true;
-        this.#env.log.warning(`cannot read the units of this machine: ${error.message}; trying again`);
+        this.#env.log.warning(`this machine's units stay as they are: ${error.message}`);
         this.#later(pauseMs(retry, failures, this.#env.random()), signal);
       }
       await this.#gather(passGapMs, signal);
@@ -141,6 +150,16 @@ export class Agent {
   async #gather(gap: typeof passGapMs, signal: AbortSignal): Promise<void> {
     const ms = Math.min(gap.most, gap.least + gap.perBusyUnit * Math.max(0, this.#busy.size - 1));
     if (ms > 0) await this.#env.clock.sleep(ms, signal);
+  }
+
+  async #verify(): Promise<void> {
+    this.#mustVerify = false;
+    try {
+      await this.#options.identity.check();
+    } catch (error) {
+      this.#mustVerify = true;
+      throw error;
+    }
   }
 
   async #list(): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
+import { OutageStore } from "../store/fake-outage.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { under } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
@@ -235,4 +236,42 @@ test("a time to live that was changed counts from the next start of the daemon, 
     await env.advance(2 * ttlMs);
     assert.deepEqual(await picture(), [["web-1.service", "web-2.service"], []]);
   });
+});
+
+test("a store that comes back empty, or is another cluster's, has no unit stopped", async () => {
+  const env = new FakeEnv();
+  const lost = openMemoryStore(env);
+  const empty = openMemoryStore(env);
+  const link = new OutageStore(lost);
+  const machine = new FakeMachine(env, link, 1);
+  machine.start();
+  await env.advance(1000);
+  await machine.registry.create({
+    name: "web.service",
+    text: sleeper,
+    hash: hashUnitText(sleeper),
+    target: "launched",
+  });
+  await env.advance(1000);
+  link.cut();
+  await env.advance(1000);
+  link.restore(empty);
+  await env.advance(5 * ttlMs);
+  assert.deepEqual(await machine.running(), ["web.service"]);
+  assert.ok(
+    env.lines.some((line) => line.includes("the store is not the one that this machine's units came from")),
+  );
+  await machine.crash();
+  machine.start();
+  await env.advance(5 * ttlMs);
+  assert.deepEqual(await machine.running(), ["web.service"]);
+
+  await machine.leave();
+  machine.start();
+  await env.advance(5 * ttlMs);
+  assert.deepEqual(await machine.running(), []);
+  assert.deepEqual(await machine.units.list(), []);
+  await machine.crash();
+  await lost.close();
+  await empty.close();
 });

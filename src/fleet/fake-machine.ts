@@ -9,6 +9,7 @@ import { FakeUnitManager } from "./fake-unit-manager.ts";
 import { keepPresence, leaveCluster } from "./presence.ts";
 import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
 import { SharedPicture } from "./shared-picture.ts";
+import { StoreIdentity } from "./store-identity.ts";
 import { storeRegistry } from "./store-registry.ts";
 
 /** The setting agent_ttl of fake machines, unless a test changes it. */
@@ -20,6 +21,7 @@ export class FakeMachine {
   readonly units: FakeUnitManager;
   registry!: Registry;
   #attempts = new Map();
+  #identity: string | undefined;
   #bootId = "boot-1";
   /** The setting agent_ttl, for the next start of the daemon. */
   ttlMs = fakeTtlMs;
@@ -60,6 +62,17 @@ export class FakeMachine {
         return Promise.resolve();
       },
     };
+    const identity = new StoreIdentity(
+      store,
+      {
+        read: () => Promise.resolve(this.#identity),
+        write: (value) => {
+          this.#identity = value;
+          return Promise.resolve();
+        },
+      },
+      env.random,
+    );
     const { id: me, units } = this;
     const schedule = openMirror(env, store, under(fleetKeys.schedule(me)), signal);
     const members = openMirror(
@@ -73,7 +86,7 @@ export class FakeMachine {
       this.#lease = id;
       for (const listener of listeners) listener();
     };
-    const agent = new Agent(env, { store, me, schedule, units, attempts, lease, leaseChanged });
+    const agent = new Agent(env, { store, me, schedule, units, attempts, identity, lease, leaseChanged });
     this.#agent = agent;
     this.#running = Promise.all([
       shared.hold(signal),
@@ -101,6 +114,7 @@ export class FakeMachine {
     await this.units.stop((await this.units.list()).map(({ name }) => name));
     await this.units.unload((await this.units.list()).map(({ name }) => name));
     this.#attempts = new Map();
+    this.#identity = undefined;
     this.#bootId += "+";
   }
 
@@ -109,6 +123,7 @@ export class FakeMachine {
     const lease = this.#lease;
     await this.crash();
     await this.#agent?.stopAll();
+    this.#identity = undefined;
     if (lease !== undefined) await leaveCluster(this.#store, lease);
   }
 

@@ -3,7 +3,7 @@ import type { Store } from "./store.ts";
 
 /** A store that a test can take away from one of its users, and give back. */
 export class OutageStore implements Store {
-  readonly #store: Store;
+  #store: Store;
   #outage = new AbortController();
 
   constructor(store: Store) {
@@ -15,7 +15,9 @@ export class OutageStore implements Store {
     this.#outage.abort(new Fault("store-unavailable", "Cannot reach the store: the test has cut it off."));
   }
 
-  restore(): void {
+  /** The store is there again, or another one in its place. */
+  restore(store: Store = this.#store): void {
+    this.#store = store;
     if (this.#outage.signal.aborted) this.#outage = new AbortController();
   }
 

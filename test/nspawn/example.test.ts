@@ -80,6 +80,19 @@ test("starting the example again changes nothing", async () => {
   assert.equal(await units(), earlier);
 });
 
+test("a key that is set on one machine is read on another, also from inside a container", async () => {
+  const set = await lab.machine("m1").exec(["argosy", "etcdctl", "set", "/motto", "ahoy"]);
+  assert.deepEqual([set.stdout, set.code], ["ahoy\n", 0]);
+  const got = await lab.machine("m2").exec(["argosy", "etcdctl", "get", "--quorum", "/motto"]);
+  assert.deepEqual([got.stdout, got.code], ["ahoy\n", 0]);
+  const address = "http://172.17.0.1:4001/v2/keys/motto?quorum=true";
+  const inside = await lab
+    .machine("m3")
+    .exec(["docker", "run", "--rm", "argosy/web", "/bin/busybox", "wget", "-q", "-O", "-", address]);
+  const answer = JSON.parse(inside.stdout) as { node: { value: string } };
+  assert.equal(answer.node.value, "ahoy");
+});
+
 test("a machine that loses power takes its web server out, and the page stays up", async () => {
   const end = askAllTheTime("m1", "m2");
   await lab.kill("m3");
