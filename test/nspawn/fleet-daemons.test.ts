@@ -176,3 +176,32 @@ test("a machine that is cut off keeps its units running; when it is back nothing
     if (!moved) assert.deepEqual(later[what], process, what);
   }
 });
+
+test("a store that has lost all its data has no unit stopped; leaving and coming back joins the new one", async () => {
+  const processes = await startUnits();
+  const members = cluster.machines.map(({ name }) => name);
+  const everyMember = async (verb: string): Promise<void> => {
+    await Promise.all(
+      members.map(async (name) => await cluster.systemctl(name, verb, "etcd-member.service")),
+    );
+  };
+  await everyMember("stop");
+  await Promise.all(
+    members.map(async (name) => await cluster.shell(name, "rm -rf /var/lib/etcd-member/member")),
+  );
+  await everyMember("start");
+  for (const name of members) {
+    await cluster.waitFor(`${name} says why it does nothing`, async () =>
+      (await cluster.shell(name, "journalctl -u fleet --no-pager -o cat")).includes(
+        "the store is not the one that this machine's units came from",
+      ),
+    );
+  }
+  assert.deepEqual(await cluster.snapshot(units), processes);
+
+  for (const name of members) await cluster.systemctl(name, "stop", "fleet.service");
+  assert.deepEqual(await cluster.snapshot(units), {});
+  for (const name of members) await cluster.systemctl(name, "start", "fleet.service");
+  await cluster.untilWhole();
+  await obeys("m1");
+});
