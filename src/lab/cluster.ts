@@ -33,6 +33,8 @@ export async function listedMachines(machine: Machine): Promise<ReadonlySet<stri
   try {
     do {
       const answer = await fetch(`${machine.fleetApi}/fleet/v1/machines${page}`, {
+        // A connection that is kept may lead to a machine that has lost its power since.
+        headers: { Connection: "close" },
         signal: AbortSignal.timeout(answerLimitMs),
       });
       if (!answer.ok) return ids;

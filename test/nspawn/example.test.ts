@@ -24,7 +24,9 @@ after(async () => {
 
 /** The addresses that are announced in the keys API, as one machine sees them. */
 async function announced(machine: string): Promise<string[]> {
-  const response = await fetch(`${lab.machine(machine).keysApi}/v2/keys/services/web`);
+  // A connection that is kept may lead to a machine that has lost its power since.
+  const headers = { Connection: "close" };
+  const response = await fetch(`${lab.machine(machine).keysApi}/v2/keys/services/web`, { headers });
   const answer = (await response.json()) as { node: { nodes?: { value: string }[] } };
   return (answer.node.nodes ?? []).map(({ value }) => value).sort();
 }

@@ -128,6 +128,8 @@ async function leaderId(through: string): Promise<string> {
   await cluster.waitFor("an engine leads", async () => {
     const answer = await fetch(`http://${address}:2379/v3/kv/range`, {
       method: "POST",
+      // A connection that is kept may lead to a machine that has lost its power since.
+      headers: { Connection: "close" },
       body: JSON.stringify({ key }),
     });
     const { kvs = [] } = (await answer.json()) as { kvs?: readonly { value: string }[] };

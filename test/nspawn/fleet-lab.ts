@@ -56,7 +56,9 @@ export class FleetLab {
   /** Asks a machine's fleet API; `path` begins behind the address. */
   async ask(through: string, path: string, request: RequestInit = {}): Promise<Response> {
     const url = `${this.machine(through).fleetApi}${path}`;
-    return await fetch(url, { ...request, signal: AbortSignal.timeout(answerLimitMs) });
+    // A connection that is kept may lead to a machine that has lost its power since.
+    const headers = { ...Object.fromEntries(new Headers(request.headers)), connection: "close" };
+    return await fetch(url, { ...request, headers, signal: AbortSignal.timeout(answerLimitMs) });
   }
 
   /** `PUT /units/NAME` with the options of `text`; returns the answer, whatever it is. */
