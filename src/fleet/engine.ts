@@ -68,14 +68,14 @@ export async function runEngine(env: Env, options: EngineOptions, signal: AbortS
         env.log.info("this machine's engine does not lead the cluster any more");
         await resign();
       } else if (lease !== undefined && leader === undefined) {
-        await tryToLead(env, store, me, lease);
+        await writeLock(env, store, me, lease, 0);
       } else if (
         lease !== undefined &&
         leader !== undefined &&
         leader.value === me &&
         leader.lease !== lease
       ) {
-        await takeOverOwnLock(env, store, me, lease, leader.modRevision);
+        await writeLock(env, store, me, lease, leader.modRevision);
       }
       await wake.next(signal);
     }
@@ -87,18 +87,8 @@ export async function runEngine(env: Env, options: EngineOptions, signal: AbortS
   }
 }
 
-async function tryToLead(env: Env, store: Store, me: MachineId, lease: LeaseId): Promise<void> {
-  await takeOverOwnLock(env, store, me, lease, 0);
-}
-
 /** Writes the lock if it is still at revision `seen`; who was faster shows in the mirror of members. */
-async function takeOverOwnLock(
-  env: Env,
-  store: Store,
-  me: MachineId,
-  lease: LeaseId,
-  seen: number,
-): Promise<void> {
+async function writeLock(env: Env, store: Store, me: MachineId, lease: LeaseId, seen: number): Promise<void> {
   try {
     await store.commit({
       when: [{ key: fleetKeys.leader, modRevision: seen }],

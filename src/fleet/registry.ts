@@ -1,4 +1,4 @@
-import type { LeaseId, Revision } from "../store/store.ts";
+import type { Revision } from "../store/store.ts";
 import type { Machine, MachineId, Placement, TargetState, Unit, UnitName, UnitState } from "./model.ts";
 
 /**
@@ -74,8 +74,3 @@ export const fleetKeys = {
   /** The engine's lease, on the machine's lease: the machine's ID as plain text. Writer: engines. */
   leader: `${fleetPrefix}engine/leader`,
 } as const;
-
-/** A lease that is kept alive for as long as its machine is present. */
-export interface Presence {
-  readonly lease: LeaseId;
-}

@@ -77,11 +77,6 @@ export class SharedPicture implements ViewSource {
     return this.#open?.picture.apiOf(machine);
   }
 
-  /** Whether what the picture shows is the present: false while the connection to the store is broken. */
-  get current(): boolean {
-    return this.#open?.mirror.syncedSinceMs !== undefined;
-  }
-
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
