@@ -5,8 +5,9 @@ import { askBalancer, pagesOf, runExample } from "../../src/lab/example.ts";
 import { type Lab, labDown, labUp } from "../../src/lab/lab.ts";
 import { builtProduct } from "../../src/lab/product.ts";
 import { waitUntil } from "../../src/lab/waiting.ts";
+import { testLab } from "./lab-name.ts";
 
-const labName = "test-example";
+const labName = testLab("test-example");
 /** Far above what any step takes; only something that never comes reaches it. */
 const waitLimitMs = 120_000;
 const pauseMs = 20;

@@ -3,10 +3,11 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import { labDown } from "../../src/lab/lab.ts";
 import type { Finished } from "../../src/lab/programs.ts";
 import { type FleetLab, messageOf, openFleetLab, type Process, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // What people and programs get wrong: each thing is answered by one sentence, and nobody else notices.
 
-const lab = "fleet-bad-input";
+const lab = testLab("fleet-bad-input");
 const machines = ["m1", "m2", "m3"];
 const daemons = ["fleet.service", "etcd.service", "etcd-member.service"];
 const bystanders = ["bystander@m1.service", "bystander@m2.service", "bystander@m3.service"];

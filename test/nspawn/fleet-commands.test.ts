@@ -6,10 +6,11 @@ import { hashUnitText } from "../../src/unit/hash.ts";
 import { parseUnitFile } from "../../src/unit/parse.ts";
 import { printUnitFile } from "../../src/unit/print.ts";
 import { activeOn, type FleetLab, openFleetLab, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // fleetctl as people use it, on each of three machines, with the output of fleetctl v1.0.0.
 
-const lab = "fleet-commands";
+const lab = testLab("fleet-commands");
 const machines = ["m1", "m2", "m3"];
 let cluster: FleetLab;
 

@@ -4,10 +4,11 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { UnitReport } from "../../src/fleet/api-entities.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { activeOn, type FleetLab, isRunning, openFleetLab, type Process, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // Daemons that die, are restarted, stopped, cut off from each other or from the store: units must not notice.
 
-const lab = "fleet-daemons";
+const lab = testLab("fleet-daemons");
 let cluster: FleetLab;
 
 before(async () => {

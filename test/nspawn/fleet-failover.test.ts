@@ -5,10 +5,11 @@ import type { UnitReport } from "../../src/fleet/api-entities.ts";
 import { fleetKeys } from "../../src/fleet/registry.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // Machines of a cluster that go, with and without a goodbye, and come back.
 
-const lab = "fleet-failover";
+const lab = testLab("fleet-failover");
 let cluster: FleetLab;
 
 before(async () => {

@@ -3,10 +3,11 @@ import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { UnitReport } from "../../src/fleet/api-entities.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { activeOn, type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // Units of every kind on a cluster of real machines: where they land, and that systemd there does what was asked.
 
-const lab = "fleet-units";
+const lab = testLab("fleet-units");
 let cluster: FleetLab;
 
 before(async () => {

@@ -6,10 +6,11 @@ import { productFiles } from "../../src/argosy/product.ts";
 import { labDown, labUp } from "../../src/lab/lab.ts";
 import type { Machine } from "../../src/lab/machine.ts";
 import { builtProduct } from "../../src/lab/product.ts";
+import { testLab } from "./lab-name.ts";
 
 // argosy install on a running Debian machine, with Debian's own etcd at work on it.
 
-const name = "test-install";
+const name = testLab("test-install");
 const services = ["etcd-member.service", "etcd.service", "fleet.service", "etcd.socket", "fleet.socket"];
 let machine: Machine;
 

@@ -4,10 +4,11 @@ import { listedMachines } from "../../src/lab/cluster.ts";
 import { type Lab, labDown, labUp } from "../../src/lab/lab.ts";
 import type { Product } from "../../src/lab/product-layer.ts";
 import { builtProduct } from "../../src/lab/product.ts";
+import { testLab } from "./lab-name.ts";
 
 // A lab with the product in it.
 
-const name = "test-cluster";
+const name = testLab("test-cluster");
 let product: Product;
 let lab: Lab;
 

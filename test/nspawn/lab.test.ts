@@ -4,11 +4,12 @@ import { after, before, test } from "node:test";
 import { isFault } from "../../src/lib/fault.ts";
 import { hostLink } from "../../src/lab/layout.ts";
 import { type Lab, labDown, labUp, openLab } from "../../src/lab/lab.ts";
+import { testLab } from "./lab-name.ts";
 
 // The lab itself, with plain Debian machines in it.
 
-const name = "test-lab";
-const second = "test-lab-2";
+const name = testLab("test-lab");
+const second = testLab("test-lab-2");
 let lab: Lab;
 let clean: Traces;
 

@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { hostLink } from "../../src/lab/layout.ts";
+import { testLab } from "./lab-name.ts";
 
 // npm start and npm stop as a user types them, with a lab of the test's own.
 
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
-const lab = "test-start";
+const lab = testLab("test-start");
 
 async function npmRun(script: "start" | "stop"): Promise<string> {
   const environment = { ...process.env, ARGOSY_LAB: lab };

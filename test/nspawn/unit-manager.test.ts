@@ -8,8 +8,9 @@ import { labDown, labUp } from "../../src/lab/lab.ts";
 import type { Machine } from "../../src/lab/machine.ts";
 import { isFault } from "../../src/lib/fault.ts";
 import { openSystemdUnitManager } from "../../src/systemd/unit-manager.ts";
+import { testLab } from "./lab-name.ts";
 
-const labName = "unit-manager";
+const labName = testLab("unit-manager");
 const sleeper = "[Service]\nExecStart=/bin/sleep 100000\n";
 const failing = "[Service]\nType=oneshot\nExecStart=/bin/false\n";
 
