@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
+import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
 
 /**
@@ -10,7 +11,7 @@ import type { CommandGroup } from "../src/cli/command.ts";
  * not loaded costs no time to start.
  */
 const called = basename(process.argv[1] ?? "").replace(/\.(ts|mjs)$/, "");
-const words = called === "argosy" ? process.argv.slice(2) : [called, ...process.argv.slice(2)];
+const words = wordsOf(called === "argosy" ? process.argv.slice(2) : [called, ...process.argv.slice(2)]);
 
 if (words[0] === "fleetctl") {
   const { fleetctl } = await import("../src/fleetctl/main.ts");
@@ -25,7 +26,14 @@ if (words[0] === "fleetctl") {
   process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
 } else {
   const { argosyProgram } = await import("../src/argosy/program.ts");
-  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }), words);
+  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }, serveKeys), words);
+}
+
+/** `argosy __complete -- fleetctl ...`, which shells ask at a Tab, is for the program that the words begin with. */
+function wordsOf(given: readonly string[]): readonly string[] {
+  const [ask, dashes, program = "", ...rest] = given;
+  if (ask !== "__complete" || dashes !== "--" || rest.length === 0) return given;
+  return ["fleetctl", "etcdctl"].includes(program) ? [program, ask, dashes, ...rest] : given;
 }
 
 async function runHere(program: CommandGroup, itsWords: readonly string[]): Promise<void> {
@@ -40,4 +48,8 @@ async function runFleet(): Promise<number> {
 
 async function runKeysApi(): Promise<number> {
   return await (await import("./daemons.ts")).daemons.etcd();
+}
+
+async function serveKeys(options: KeysServerOptions): Promise<number> {
+  return await (await import("./daemons.ts")).serveKeys(options);
 }

@@ -1,4 +1,5 @@
 import type { RunDaemon } from "../src/argosy/daemon-command.ts";
+import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 
 /**
  * The daemons by name. They are bundled apart from the commands: reading their libraries would double the time that
@@ -8,3 +9,7 @@ export const daemons: Readonly<Record<"fleet" | "etcd", RunDaemon>> = {
   fleet: async () => await (await import("../src/daemon/fleet.ts")).main(),
   etcd: async () => await (await import("../src/daemon/etcd.ts")).main(),
 };
+
+/** `argosy etcd`. */
+export const serveKeys: ServeKeys = async (options) =>
+  await (await import("../src/daemon/etcd.ts")).serveInForeground(options);

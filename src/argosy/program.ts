@@ -1,13 +1,18 @@
 import type { Command, CommandGroup, Example } from "../cli/command.ts";
+import { completionCommands } from "../cli/completion.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
+import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
 import { productVersion } from "../lib/version.ts";
 
-/** The umbrella command. The daemons come from outside, because nothing may import them. */
-export function argosyProgram(daemons: Readonly<Record<string, RunDaemon>>): CommandGroup {
-  return {
+/** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
+export function argosyProgram(
+  daemons: Readonly<Record<string, RunDaemon>>,
+  serveKeys: ServeKeys,
+): CommandGroup {
+  const program: CommandGroup = {
     name: "argosy",
     summary: "A cluster of Linux machines that acts as one",
     description:
@@ -19,10 +24,13 @@ export function argosyProgram(daemons: Readonly<Record<string, RunDaemon>>): Com
       fleetctlEntry,
       etcdctlEntry,
       installCommand,
+      etcdCommand(serveKeys),
       daemonCommand(daemons),
       ...laterCommands,
+      ...completionCommands(() => program),
     ],
   };
+  return program;
 }
 
 /** Only for the list of commands: the entry point takes `argosy fleetctl` before it comes here. */

@@ -16,8 +16,9 @@ export interface ClusterMember {
 }
 
 /** A store without members of its own: the gateway is all there is. */
-export const clusterOfOne: Cluster = {
-  members: [{ id: "1", name: "argosy", peerUrls: [] }],
-  leader: "1",
-  own: "1",
-};
+export function clusterNamed(name: string): Cluster {
+  return { members: [{ id: "1", name, peerUrls: [] }], leader: "1", own: "1" };
+}
+
+/** The same under etcd's default name. */
+export const clusterOfOne: Cluster = clusterNamed("default");

@@ -60,6 +60,10 @@ const fleetctl = fleetctlProgram(() => {
   throw new Error("the manual is read, not carried out");
 }, "0.0.0");
 
+async function notServed(): Promise<number> {
+  return 0;
+}
+
 test("every command of fleetctl has a section that names its flags", () => {
   const manual = page("docs/fleetctl.md");
   assert.ok(fleetctl.commands.length > 0);
@@ -110,11 +114,17 @@ test("every command of the lab has a section that names its flags", () => {
 });
 
 test("every other command of argosy is in the page about installing", () => {
-  const others = argosyProgram({}).commands.filter(
-    ({ name }) => !["lab", "fleetctl", "etcdctl"].includes(name),
+  const others = argosyProgram({}, notServed).commands.filter(
+    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd"].includes(name),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
+});
+
+test("the server of the keys has a section in the page about them, which names its flags", () => {
+  const server = argosyProgram({}, notServed).commands.filter(({ name }) => name === "etcd");
+  assert.equal(server.length, 1);
+  assert.deepEqual(complaints(page("docs/keys.md"), "argosy", server), []);
 });
 
 test("every option of [X-Fleet] is in the page about units, in all its spellings", () => {

@@ -1,0 +1,117 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Cluster } from "../keys/cluster.ts";
+import { openLocalKeyspace } from "../keys/local-keyspace.ts";
+import type { ProcessFacts } from "../keys/metrics.ts";
+import { KeysApi } from "../keys/server.ts";
+import type { Env } from "../lib/env.ts";
+import { Fault } from "../lib/fault.ts";
+import type { Store } from "../store/store.ts";
+import { addressText, listen, type ListenAddress } from "./listen-sockets.ts";
+import type { DaemonProcess } from "./run-daemon.ts";
+
+/** How long requests that are under way at the stop may take; the keyspace itself limits them to 7 s. */
+const lastRequestsMs = 8_000;
+
+/** A store, and what is known of those that keep it. */
+export interface StoreBehindKeys {
+  readonly store: Store;
+  /** Rejects with a Fault when nobody answers. */
+  readonly cluster: () => Promise<Cluster>;
+  /** Frees what `cluster` holds; the store is closed by `serveKeys`. */
+  readonly close: () => void;
+}
+
+/** How the v2 keys are served. */
+export interface KeysService {
+  readonly behind: StoreBehindKeys;
+  readonly listenOn: readonly ListenAddress[];
+  /** What `/v2/machines` tells clients; undefined: the addresses that are listened on. */
+  readonly advertised: readonly string[] | undefined;
+  /** Called once every address is listened on; with their http addresses where they have one. */
+  readonly ready: (addresses: readonly string[]) => Promise<void> | void;
+}
+
+/**
+ * Serves the v2 keys until the signal is aborted, then lets requests that are under way end, and closes the store.
+ * Throws Fault `cannot-listen`.
+ */
+export async function serveKeys(
+  env: Env,
+  signal: AbortSignal,
+  daemon: Pick<DaemonProcess, "setLogLevel">,
+  service: KeysService,
+): Promise<void> {
+  const { behind, listenOn, ready } = service;
+  const ending = new AbortController();
+  const keyspace = openLocalKeyspace(env, behind.store, ending.signal);
+  const clientUrls: string[] = [...(service.advertised ?? [])];
+  const surroundings = {
+    clientUrls,
+    cluster: behind.cluster,
+    processFacts,
+    setLogLevel: daemon.setLogLevel,
+  };
+  const api = new KeysApi(env, keyspace, surroundings, signal);
+  const servers: Server[] = [];
+  try {
+    const addresses: string[] = [];
+    for (const address of listenOn) {
+      const server = api.createServer();
+      await listen(server, address);
+      servers.push(server);
+      addresses.push(...httpAddressOf(server));
+      env.log.info(`serves the v2 keys on ${addressText(address)}`);
+    }
+    if (service.advertised === undefined) clientUrls.push(...addresses.map(reachable));
+    // Clients may come now: without the store they are answered with error 300, and served as soon as it is there.
+    await ready(addresses);
+    await aborted(signal);
+  } finally {
+    await Promise.all(servers.map((server) => closeServer(env, server)));
+    ending.abort(new Fault("ending", "etcd ends"));
+    await keyspace.ended;
+    behind.close();
+    await behind.store.close();
+  }
+}
+
+/** What `/debug/vars` and `/metrics` tell of this process. */
+function processFacts(): ProcessFacts {
+  const { rss, heapUsed } = process.memoryUsage();
+  return { commandLine: process.argv, residentBytes: rss, heapBytes: heapUsed };
+}
+
+/** None for a socket that is a path. */
+function httpAddressOf(server: Server): readonly string[] {
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === "string") return [];
+  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return [`http://${host}:${address.port}`];
+}
+
+/** An address that stands for all of this machine's is told as the one that clients on it can use. */
+function reachable(address: string): string {
+  return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Takes no more connections and lets the requests under way end; cuts those that do not. */
+async function closeServer(env: Env, server: Server): Promise<void> {
+  const done = new AbortController();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = env.clock.sleep(lastRequestsMs, done.signal).then(
+    () => server.closeAllConnections(),
+    () => undefined,
+  );
+  await closed;
+  done.abort();
+  await cut;
+}
