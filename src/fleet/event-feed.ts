@@ -1,0 +1,161 @@
+import type { Env } from "../lib/env.ts";
+import { Wake } from "../lib/wake.ts";
+import { type Mirror, openMirror } from "../store/mirror.ts";
+import { under } from "../store/range.ts";
+import type { Change, Store } from "../store/store.ts";
+import {
+  type Cursor,
+  decodeEvents,
+  type EventFilter,
+  type EventsAt,
+  eventsPrefix,
+  type FleetEvent,
+  forgottenKey,
+  inOrder,
+  isAfter,
+  passes,
+} from "./events.ts";
+
+/** The events after a cursor. */
+export interface EventPage {
+  readonly events: readonly FleetEvent[];
+  /** Ask for what comes after this next; it stands behind everything that was looked at, whatever the filter. */
+  readonly cursor: Cursor;
+  /** True when events after the cursor may have been forgotten meanwhile. */
+  readonly gap: boolean;
+}
+
+interface Open {
+  readonly mirror: Mirror;
+  readonly stop: AbortController;
+}
+
+/**
+ * The history of the cluster for readers of one daemon. Follows the store only while somebody reads, and a little longer.
+ */
+export class EventFeed {
+  readonly #env: Env;
+  readonly #store: Store;
+  readonly #idleMs: number;
+  readonly #records = new Map<string, EventsAt>();
+  readonly #waiting = new Set<Wake>();
+  #open: Open | undefined;
+  #readers = 0;
+  #sorted: readonly FleetEvent[] | undefined;
+  #idle: AbortController | undefined;
+
+  /** @param idleMs how long the history is followed after the last reader has gone */
+  constructor(env: Env, store: Store, idleMs: number) {
+    this.#env = env;
+    this.#store = store;
+    this.#idleMs = idleMs;
+  }
+
+  /** Begins to read; resolves with the function that ends it once the history is there. Rejects with the signal's reason. */
+  async hold(signal: AbortSignal): Promise<() => void> {
+    this.#readers += 1;
+    this.#idle?.abort(new Error("read again"));
+    this.#idle = undefined;
+    const open = (this.#open ??= this.#start());
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      this.#readers -= 1;
+      if (this.#readers === 0) this.#rest(open);
+    };
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      await Promise.race([open.mirror.ready, aborted.promise]);
+    } catch (error) {
+      release();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+    return release;
+  }
+
+  /** What is there after a cursor, at once; only between `hold` and its end. */
+  page(after: Cursor, filter: EventFilter): EventPage {
+    this.#sorted ??= inOrder([...this.#records.values()]);
+    const forgotten = this.#open?.mirror.entries.get(forgottenKey);
+    const known = this.#open?.mirror.revision ?? 0;
+    // A cursor from a time before a migration means nothing here: everything there is comes after it.
+    const start = after.revision > known ? { revision: 0, number: 0 } : after;
+    let first = this.#sorted.length;
+    while (first > 0 && isAfter(this.#sorted[first - 1]?.id ?? "", start)) first -= 1;
+    const later = this.#sorted.slice(first);
+    return {
+      events: later.filter((event) => passes(event, filter)),
+      cursor: { revision: Math.max(known, start.revision), number: 999_999 },
+      gap: after.revision > 0 && (start !== after || after.revision < Number(forgotten?.value ?? 0)),
+    };
+  }
+
+  /** As `page`, but waits until there is something; gives an empty page once the signal is aborted. */
+  async next(after: Cursor, filter: EventFilter, signal: AbortSignal): Promise<EventPage> {
+    const wake = new Wake();
+    this.#waiting.add(wake);
+    let from = after;
+    try {
+      for (;;) {
+        const page = this.page(from, filter);
+        if (page.events.length > 0 || page.gap || signal.aborted) return page;
+        from = page.cursor;
+        await wake.next(signal).catch((error: unknown) => {
+          if (!signal.aborted) throw error;
+        });
+      }
+    } finally {
+      this.#waiting.delete(wake);
+    }
+  }
+
+  /** Ends all reading. */
+  close(): void {
+    this.#idle?.abort(new Error("closing"));
+    this.#open?.stop.abort(new Error("closing"));
+    this.#open = undefined;
+  }
+
+  #start(): Open {
+    const stop = new AbortController();
+    this.#records.clear();
+    this.#sorted = undefined;
+    const mirror = openMirror(this.#env, this.#store, under(eventsPrefix), stop.signal);
+    mirror.subscribe((changes) => {
+      for (const change of changes) this.#note(change);
+      this.#sorted = undefined;
+      for (const wake of this.#waiting) wake.wake();
+    });
+    return { mirror, stop };
+  }
+
+  #note(change: Change): void {
+    if (change.kind === "delete") {
+      this.#records.delete(change.key);
+      return;
+    }
+    if (change.entry.key === forgottenKey) return;
+    const record = decodeEvents(change.entry);
+    if (record !== undefined) this.#records.set(change.entry.key, record);
+  }
+
+  #rest(open: Open): void {
+    const idle = new AbortController();
+    this.#idle = idle;
+    this.#env.clock.sleep(this.#idleMs, idle.signal).then(
+      () => {
+        if (this.#readers > 0 || this.#open !== open) return;
+        this.#open = undefined;
+        this.#records.clear();
+        open.stop.abort(new Error("idle"));
+      },
+      () => undefined,
+    );
+  }
+}
