@@ -94,8 +94,12 @@ export class MachineModel {
 
   /** Why a unit cannot come here as things are; the units it would replace are not in its way (see `inTheWayOf`). */
   whyNot(unit: PlannedUnit): string | undefined {
+    return this.whyUnfit(unit) ?? this.whyNotAmong(unit);
+  }
+
+  /** As `whyNot`, for a unit that the machine itself suits. */
+  whyNotAmong(unit: PlannedUnit): string | undefined {
     return (
-      this.whyUnfit(unit) ??
       peerText(this.#missingPeer(unit)) ??
       conflictText(this.#conflictWith(unit.name)) ??
       replaceText(this.#replacerOf(unit.name))
