@@ -2,7 +2,7 @@ import { compareText } from "../lib/text.ts";
 import { splitName } from "../unit/name.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
 import { LoadOrder } from "./load-order.ts";
-import { MachineModel, type Relations } from "./machine-model.ts";
+import { MachineModel, Relations } from "./machine-model.ts";
 import type { MachineId, UnitName } from "./model.ts";
 import { Relation } from "./relation.ts";
 
@@ -31,11 +31,11 @@ export class Board {
     this.placeable = wanted.filter((unit) => !unit.requirements.global);
     this.#globals = wanted.filter((unit) => unit.requirements.global);
     this.#units = new Map(this.placeable.map((unit) => [unit.name, unit]));
-    this.#relations = {
-      conflicts: relationOf(wanted, (unit) => unit.requirements.conflicts),
+    this.#relations = new Relations(
+      relationOf(wanted, (unit) => unit.requirements.conflicts),
       // A global unit is everywhere and cannot make way, so Replaces is between placed units only.
-      replaces: relationOf(this.placeable, (unit) => unit.requirements.replaces),
-    };
+      relationOf(this.placeable, (unit) => unit.requirements.replaces),
+    );
     const machines = [...cluster.machines].sort((left, right) => compareText(left.id, right.id));
     const models = machines.map((machine) => new MachineModel(machine, this.#relations));
     this.models = new Map(models.map((model) => [model.machine.id, model]));
@@ -102,14 +102,8 @@ export class Board {
     return [...models].sort((left, right) => this.#order.compare(left, right));
   }
 
-  /** True for a unit whose place depends on no other unit: it names none, and none names it. */
-  isAlone({ name, requirements }: PlannedUnit): boolean {
-    const { conflicts, replaces } = this.#relations;
-    return requirements.peers.length === 0 && conflicts.isAlone(name) && replaces.isAlone(name);
-  }
-
   /** The machines that grant what a unit asks of a machine itself, whatever else is there. */
-  suitable(unit: PlannedUnit): ReadonlySet<MachineModel> {
+  #suitableFor(unit: PlannedUnit): ReadonlySet<MachineModel> {
     const { machineId, metadata } = unit.requirements;
     if (machineId === undefined && metadata.size === 0) return this.#all;
     const wishes = JSON.stringify([machineId, Array.from(metadata, ([key, values]) => [key, [...values]])]);
@@ -121,24 +115,72 @@ export class Board {
     return models;
   }
 
-  /** The machines that a unit is tried on, in turn: one that makes nobody leave fits on the first. */
-  inTurn({ name }: PlannedUnit, fitting: ReadonlySet<MachineModel>): readonly MachineModel[] {
-    if (this.#relations.replaces.own(name).length > 0) return this.byLoad(fitting);
-    const first = this.#emptiest(fitting);
-    return first === undefined ? [] : [first];
+  /** The machines that can take a unit as things are; those it would replace are not in its way. */
+  fitting(unit: PlannedUnit): Fitting {
+    const suitable = this.#suitableFor(unit);
+    const { name, requirements } = unit;
+    const { conflictsAt, replaces } = this.#relations;
+    if (requirements.peers.length === 0 && replaces.matched(name).length === 0)
+      return new Fitting(suitable, conflictsAt.meeting(name), this.#order);
+    const fitting = new Set<MachineModel>();
+    for (const model of this.#besidePeer(unit, suitable)) {
+      if (model.whyNotAmong(unit) === undefined) fitting.add(model);
+    }
+    return new Fitting(fitting, nowhere, this.#order);
   }
 
-  #emptiest(models: ReadonlySet<MachineModel>): MachineModel | undefined {
-    const { models: all } = this.#order;
+  /** A unit with a peer that the engine places can only go where that peer is. */
+  #besidePeer(unit: PlannedUnit, suitable: ReadonlySet<MachineModel>): Iterable<MachineModel> {
+    const peer = unit.requirements.peers.find((name) => name !== unit.name && this.#units.has(name));
+    if (peer === undefined) return suitable;
+    const model = this.models.get(this.#where.get(peer) ?? "");
+    return model !== undefined && suitable.has(model) ? [model] : [];
+  }
+
+  /** The machines that a unit is tried on, in turn: one that makes nobody leave fits on the first. */
+  inTurn({ name }: PlannedUnit, fitting: Fitting): readonly MachineModel[] {
+    if (this.#relations.replaces.own(name).length > 0) return this.byLoad(fitting);
+    const first = fitting.emptiest();
+    return first === undefined ? [] : [first];
+  }
+}
+
+/** The machines of one set that are not in another, without making a third set of them. */
+export class Fitting implements Iterable<MachineModel> {
+  readonly #suitable: ReadonlySet<MachineModel>;
+  readonly #taken: ReadonlySet<MachineModel>;
+  readonly #order: LoadOrder;
+
+  constructor(suitable: ReadonlySet<MachineModel>, taken: ReadonlySet<MachineModel>, order: LoadOrder) {
+    this.#suitable = suitable;
+    this.#taken = taken;
+    this.#order = order;
+  }
+
+  get size(): number {
+    let size = this.#suitable.size;
+    for (const model of this.#taken) if (this.#suitable.has(model)) size -= 1;
+    return size;
+  }
+
+  *[Symbol.iterator](): Iterator<MachineModel> {
+    for (const model of this.#suitable) if (!this.#taken.has(model)) yield model;
+  }
+
+  emptiest(): MachineModel | undefined {
+    const { models } = this.#order;
     // Of many, one stands near the front of the list; of a few it is quicker to compare those.
-    if (models.size ** 2 > all.length) return all.find((model) => models.has(model));
+    if (this.#suitable.size ** 2 > models.length)
+      return models.find((model) => this.#suitable.has(model) && !this.#taken.has(model));
     let first: MachineModel | undefined;
-    for (const model of models) {
+    for (const model of this) {
       if (first === undefined || this.#order.compare(model, first) < 0) first = model;
     }
     return first;
   }
 }
+
+const nowhere: ReadonlySet<MachineModel> = new Set();
 
 /** A template cannot run, whatever its target says. */
 export function isTemplate(name: UnitName): boolean {

@@ -1,12 +1,21 @@
 import { compareText } from "../lib/text.ts";
 import type { PlannedUnit } from "./cluster.ts";
 import type { Machine, UnitName } from "./model.ts";
-import { Crowd, type Relation } from "./relation.ts";
+import { Crowd, type Relation, Whereabouts } from "./relation.ts";
 
-/** The two ways in which units name others by globs. */
-export interface Relations {
+/** The two ways in which units name others by globs, and where in a cluster such units are. */
+export class Relations {
   readonly conflicts: Relation;
   readonly replaces: Relation;
+  readonly conflictsAt: Whereabouts<MachineModel>;
+  readonly replacesAt: Whereabouts<MachineModel>;
+
+  constructor(conflicts: Relation, replaces: Relation) {
+    this.conflicts = conflicts;
+    this.replaces = replaces;
+    this.conflictsAt = new Whereabouts(conflicts);
+    this.replacesAt = new Whereabouts(replaces);
+  }
 }
 
 /**
@@ -16,8 +25,8 @@ export interface Relations {
 export class MachineModel {
   readonly machine: Machine;
   readonly #relations: Relations;
-  readonly #conflicts: Crowd;
-  readonly #replaces: Crowd;
+  readonly #conflicts: Crowd<MachineModel>;
+  readonly #replaces: Crowd<MachineModel>;
   /** Units that were placed here. */
   readonly #placed = new Map<UnitName, PlannedUnit>();
   /** Those of them that need peers. */
@@ -27,8 +36,8 @@ export class MachineModel {
   constructor(machine: Machine, relations: Relations) {
     this.machine = machine;
     this.#relations = relations;
-    this.#conflicts = new Crowd(relations.conflicts);
-    this.#replaces = new Crowd(relations.replaces);
+    this.#conflicts = new Crowd(relations.conflicts, this, relations.conflictsAt);
+    this.#replaces = new Crowd(relations.replaces, this, relations.replacesAt);
   }
 
   /** Load is the number of units and nothing else. */

@@ -116,29 +116,62 @@ function enterList(lists: Map<UnitName, number[]>, name: UnitName, number: numbe
   else list.push(number);
 }
 
-/** The units of one machine, indexed so that those related to a given unit are found without going through all. */
-export class Crowd {
+/** In which crowds a cluster has units that have, or fit, each pattern; a crowd is told by what it was made with. */
+export class Whereabouts<Place> {
+  readonly having = new Map<number, Set<Place>>();
+  readonly matching = new Map<number, Set<Place>>();
   readonly #relation: Relation;
-  readonly #having = new Map<number, Set<UnitName>>();
-  readonly #matching = new Map<number, Set<UnitName>>();
 
   constructor(relation: Relation) {
     this.#relation = relation;
   }
 
+  /** Where a unit, which itself is nowhere, would meet one that it names or that names it. */
+  meeting(name: UnitName): ReadonlySet<Place> {
+    const sets = [
+      ...this.#relation.own(name).map((pattern) => this.matching.get(pattern)),
+      ...this.#relation.matched(name).map((pattern) => this.having.get(pattern)),
+    ].filter((places) => places !== undefined);
+    const [first = new Set<Place>(), ...others] = sets;
+    return others.length === 0 ? first : new Set(sets.flatMap((places) => [...places]));
+  }
+}
+
+/** The units of one machine, indexed so that those related to a given unit are found without going through all. */
+export class Crowd<Place> {
+  readonly #relation: Relation;
+  readonly #place: Place;
+  readonly #everywhere: Whereabouts<Place>;
+  readonly #having = new Map<number, Set<UnitName>>();
+  readonly #matching = new Map<number, Set<UnitName>>();
+
+  constructor(relation: Relation, place: Place, everywhere: Whereabouts<Place>) {
+    this.#relation = relation;
+    this.#place = place;
+    this.#everywhere = everywhere;
+  }
+
   add(name: UnitName): void {
-    for (const pattern of this.#relation.own(name)) enter(this.#having, pattern, name);
-    for (const pattern of this.#relation.matched(name)) enter(this.#matching, pattern, name);
+    for (const pattern of this.#relation.own(name)) {
+      enter(this.#having, pattern, name);
+      enter(this.#everywhere.having, pattern, this.#place);
+    }
+    for (const pattern of this.#relation.matched(name)) this.addMatch(name, pattern);
   }
 
   remove(name: UnitName): void {
-    for (const pattern of this.#relation.own(name)) this.#having.get(pattern)?.delete(name);
-    for (const pattern of this.#relation.matched(name)) this.#matching.get(pattern)?.delete(name);
+    for (const pattern of this.#relation.own(name)) {
+      if (leave(this.#having, pattern, name)) leave(this.#everywhere.having, pattern, this.#place);
+    }
+    for (const pattern of this.#relation.matched(name)) {
+      if (leave(this.#matching, pattern, name)) leave(this.#everywhere.matching, pattern, this.#place);
+    }
   }
 
   /** Notes that a unit here fits a pattern that is new. */
   addMatch(name: UnitName, pattern: number): void {
     enter(this.#matching, pattern, name);
+    enter(this.#everywhere.matching, pattern, this.#place);
   }
 
   /** Units here, other than itself, that a unit names. */
@@ -154,10 +187,18 @@ export class Crowd {
 
 const nobody: ReadonlySet<UnitName> = new Set();
 
-function enter(index: Map<number, Set<UnitName>>, pattern: number, name: UnitName): void {
-  const names = index.get(pattern);
-  if (names === undefined) index.set(pattern, new Set([name]));
-  else names.add(name);
+function enter<Member>(index: Map<number, Set<Member>>, pattern: number, member: Member): void {
+  const members = index.get(pattern);
+  if (members === undefined) index.set(pattern, new Set([member]));
+  else members.add(member);
+}
+
+/** True when nobody is left. */
+function leave<Member>(index: Map<number, Set<Member>>, pattern: number, member: Member): boolean {
+  const members = index.get(pattern);
+  members?.delete(member);
+  if (members?.size === 0) index.delete(pattern);
+  return members === undefined || members.size === 0;
 }
 
 function collect(

@@ -97,38 +97,17 @@ function partReplaced(board: Board): boolean {
 }
 
 function placeOne(board: Board, unit: PlannedUnit): boolean {
-  const fitting = fittingMachines(board, unit);
+  const fitting = board.fitting(unit);
   for (const model of board.inTurn(unit, fitting)) {
     const { load } = model;
+    const { size } = fitting;
     if (!putInPlaceOfOthers(board, unit, model)) continue;
     const before = board.because(unit.name);
-    const choice = `fewest units (${load}) of ${fitting.size} fitting machines`;
+    const choice = `fewest units (${load}) of ${size} fitting machines`;
     board.note(unit.name, before ?? choice);
     return true;
   }
   return false;
-}
-
-function fittingMachines(board: Board, unit: PlannedUnit): ReadonlySet<MachineModel> {
-  const suitable = board.suitable(unit);
-  if (board.isAlone(unit)) return suitable;
-  const fitting = new Set<MachineModel>();
-  for (const model of candidates(board, unit, suitable)) {
-    if (model.whyNotAmong(unit) === undefined) fitting.add(model);
-  }
-  return fitting;
-}
-
-/** A unit with a peer that the engine places can only go where that peer is. */
-function candidates(
-  board: Board,
-  unit: PlannedUnit,
-  suitable: ReadonlySet<MachineModel>,
-): Iterable<MachineModel> {
-  const peer = unit.requirements.peers.find((name) => name !== unit.name && board.unit(name) !== undefined);
-  if (peer === undefined) return suitable;
-  const model = modelOf(board, peer);
-  return model !== undefined && suitable.has(model) ? [model] : [];
 }
 
 /** Puts a unit on a machine and moves those away that it replaces; changes nothing when one of them fits nowhere else. */
