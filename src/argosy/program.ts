@@ -1,5 +1,5 @@
 import type { Command, CommandGroup, Example } from "../cli/command.ts";
-import { completionCommands } from "../cli/completion.ts";
+import { withCompletion } from "../cli/completion.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
 import { installCommand } from "./install-command.ts";
@@ -12,7 +12,7 @@ export function argosyProgram(
   daemons: Readonly<Record<string, RunDaemon>>,
   serveKeys: ServeKeys,
 ): CommandGroup {
-  const program: CommandGroup = {
+  return withCompletion({
     name: "argosy",
     summary: "A cluster of Linux machines that acts as one",
     description:
@@ -27,10 +27,8 @@ export function argosyProgram(
       etcdCommand(serveKeys),
       daemonCommand(daemons),
       ...laterCommands,
-      ...completionCommands(() => program),
     ],
-  };
-  return program;
+  });
 }
 
 /** Only for the list of commands: the entry point takes `argosy fleetctl` before it comes here. */

@@ -19,6 +19,10 @@ export interface Command {
   readonly examples: readonly [Example, ...Example[]];
   /** Works, but is not listed in help (deprecated or internal). */
   readonly hidden?: boolean;
+  /** True for a name that came later: no prefix stands for it, so that prefixes which people know keep their meaning. */
+  readonly wholeNameOnly?: boolean;
+  /** What a shell offers for the arguments. */
+  readonly choices?: Choices;
   /** Carries the command out and returns the exit code. A thrown Fault becomes `Error: SENTENCE` and exit code 1. */
   run(call: Call): Promise<number>;
 }
@@ -43,6 +47,24 @@ export interface CommandGroup {
     readonly usageCode: number;
     readonly unknownCommand: (name: string) => { readonly text: string; readonly code: number };
   };
+}
+
+/** What can stand somewhere on a command line, for a shell to offer. */
+export interface Choices {
+  /** Names of files stand there, too. */
+  readonly files?: boolean;
+  /** Several of these can stand there, with commas between them. */
+  readonly commas?: boolean;
+  /** Words known beforehand. */
+  readonly words?: readonly string[];
+  /** Words that have to be asked for; the call has the flags and arguments typed so far. A Fault means none. */
+  ask?(call: Call): Promise<readonly Choice[]>;
+}
+
+export interface Choice {
+  readonly word: string;
+  /** A few words beside it, where the shell shows such. */
+  readonly meaning?: string;
 }
 
 export interface Arity {
@@ -78,6 +100,8 @@ export interface Flag {
   readonly repeated?: boolean;
   /** Accepted but not shown in help: deprecated or without effect. */
   readonly hidden?: boolean;
+  /** What a shell offers for the value. */
+  readonly choices?: Choices;
 }
 
 /** The flags of one call, looked up by the declared name. Asking for a flag that is not declared is a bug. */

@@ -158,10 +158,12 @@ function helpFor(
 }
 
 /** An entry by its name or, where the group allows it, by a prefix that no other listed entry has. */
-function findEntry(group: CommandGroup, name: string): Command | CommandGroup | undefined {
+export function findEntry(group: CommandGroup, name: string): Command | CommandGroup | undefined {
   const exact = group.commands.find((entry) => entry.name === name);
   if (exact !== undefined || group.prefixes !== true) return exact;
-  const listed = group.commands.filter((entry) => isGroup(entry) || entry.hidden !== true);
+  const listed = group.commands.filter(
+    (entry) => isGroup(entry) || (entry.hidden !== true && entry.wholeNameOnly !== true),
+  );
   const matching = listed.filter((entry) => entry.name.startsWith(name));
   return matching.length === 1 ? matching[0] : undefined;
 }
@@ -184,7 +186,12 @@ function hintFor(path: string): string {
   return `Run "${path} --help" for usage.`;
 }
 
-const versionFlag: Flag = { name: "version", short: "v", kind: "switch", summary: "print the version" };
+export const versionFlag: Flag = {
+  name: "version",
+  short: "v",
+  kind: "switch",
+  summary: "print the version",
+};
 
 function versionLine(program: CommandGroup): string {
   return program.versionText ?? `${program.name} version ${program.version ?? ""}\n`;

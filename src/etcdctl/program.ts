@@ -1,4 +1,5 @@
 import type { Command, CommandGroup } from "../cli/command.ts";
+import { withCompletion } from "../cli/completion.ts";
 import { authDisable } from "./auth-disable.ts";
 import { authEnable } from "./auth-enable.ts";
 import { backupCommand } from "./backup.ts";
@@ -46,7 +47,7 @@ const followed = "3.4.23";
 export function etcdctlProgram(outside: Outside, version: string): CommandGroup {
   const connect = connectWith(outside);
   const keys = [get, ls, mk, mkdir, rm, rmdir, set, setdir, update, updatedir, watch, clusterHealth];
-  return {
+  return withCompletion({
     name: "etcdctl",
     summary: "Read, write and watch keys of the v2 API",
     description:
@@ -88,7 +89,7 @@ export function etcdctlProgram(outside: Outside, version: string): CommandGroup 
       backupCommand,
       importCommand,
     ],
-  };
+  });
 }
 
 function group(name: string, summary: string, commands: readonly Command[]): CommandGroup {

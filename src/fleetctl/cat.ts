@@ -3,6 +3,7 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { withServiceSuffix } from "../unit/name.ts";
 import { printUnitFile } from "../unit/print.ts";
 import { fail } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { fileOf } from "./unit-options.ts";
 
@@ -14,6 +15,7 @@ export function cat(connect: Connect): Command {
     usage: "UNIT",
     description: "Prints the text of a unit as the registry has it: what machines load, without comments.",
     flags: [jsonFlag],
+    choices: knownUnits(connect),
     examples: [{ line: "fleetctl cat hello.service > hello.service", meaning: "get a unit back as a file" }],
     run: async (call) => await run(call, connect),
   };

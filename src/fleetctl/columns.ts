@@ -15,6 +15,7 @@ export function listFlags(fields: string, columns: readonly string[]): readonly 
       placeholder: "LIST",
       summary: `columns out of ${columns.join(",")}`,
       otherwise: fields,
+      choices: { words: columns, commas: true },
     },
     { name: "full", short: "l", kind: "switch", summary: "do not shorten IDs and hashes" },
     { name: "no-legend", kind: "switch", summary: "do not print the line with the names of the columns" },

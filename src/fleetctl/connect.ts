@@ -113,7 +113,11 @@ export function connectWith(open: OpenTransport): Connect {
     }
     const tls = { keyFile: text("key-file"), certFile: text("cert-file"), caFile: text("ca-file") };
     try {
-      return new FleetClient(open(endpoint, tls));
+      const transport = open(endpoint, tls);
+      // Whoever interrupts a command waits for no answer, whichever it is.
+      return new FleetClient((method, path, body, signal = call.signal) =>
+        transport(method, path, body, signal),
+      );
     } catch (error) {
       throw new Fault("client", `Unable to initialize client: ${sentenceOf(error)}`, { cause: error });
     }

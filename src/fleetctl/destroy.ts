@@ -4,6 +4,7 @@ import { isFault } from "../lib/fault.ts";
 import { withServiceSuffix } from "../unit/name.ts";
 import { noUnits, waitFlags } from "./activate.ts";
 import { fail } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { notFound, waitUntilDown } from "./deactivate.ts";
 import { inParallel } from "./parallel.ts";
@@ -18,6 +19,7 @@ export function destroy(connect: Connect): Command {
     description:
       "Removes units from the registry; the machines they are on stop them and delete their files. Returns when they are gone there.",
     flags: waitFlags,
+    choices: knownUnits(connect),
     examples: [{ line: "fleetctl destroy hello.service", meaning: "stop and remove one unit" }],
     run: async (call) => await run(call, connect),
   };

@@ -2,6 +2,7 @@ import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import { isFault } from "../lib/fault.ts";
 import { withServiceSuffix } from "../unit/name.ts";
 import { fail } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 
 /** `fleetctl journal`: the journal of a unit, from its machine. */
@@ -38,6 +39,7 @@ export function journal(connect: Connect): Command {
         hidden: true,
       },
     ],
+    choices: knownUnits(connect),
     examples: [
       { line: "fleetctl journal --lines=100 hello.service", meaning: "the last 100 lines" },
       { line: "fleetctl journal -f hello.service", meaning: "follow it" },

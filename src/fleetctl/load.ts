@@ -1,5 +1,6 @@
 import type { Command } from "../cli/command.ts";
 import { activate, createFlags, waitFlags } from "./activate.ts";
+import { createdUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { loadVerdict } from "./verdicts.ts";
 
@@ -12,6 +13,7 @@ export function load(connect: Connect): Command {
     description:
       "Gives each unit a machine and has its file loaded there, without starting it; a unit that runs is stopped. Waits until it is so. Exit code 3: no machine can take a unit now.",
     flags: [...waitFlags, ...createFlags],
+    choices: createdUnits(connect),
     examples: [
       { line: "fleetctl load web@1.service", meaning: "load one instance of a template" },
       {

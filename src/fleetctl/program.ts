@@ -1,4 +1,5 @@
 import type { CommandGroup } from "../cli/command.ts";
+import { withCompletion } from "../cli/completion.ts";
 import { cat } from "./cat.ts";
 import { connectWith, globalFlags, type OpenTransport, tellingOfClient } from "./connect.ts";
 import { destroy } from "./destroy.ts";
@@ -33,7 +34,7 @@ export function fleetctlProgram(open: OpenTransport, version: string): CommandGr
     submit,
     unload,
   ];
-  return {
+  return withCompletion({
     name: "fleetctl",
     summary: "Run units on a cluster of machines as if it were one",
     description:
@@ -42,5 +43,5 @@ export function fleetctlProgram(open: OpenTransport, version: string): CommandGr
     prefixes: true,
     flags: globalFlags,
     commands: verbs.map((verb) => tellingOfClient(verb(connect))),
-  };
+  });
 }

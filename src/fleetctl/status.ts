@@ -4,6 +4,7 @@ import type { FleetClient } from "../fleet/api-client.ts";
 import { isFault } from "../lib/fault.ts";
 import { withServiceSuffix } from "../unit/name.ts";
 import { fail } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 
 /** `fleetctl status`: what systemctl says about units on their machines. */
@@ -25,6 +26,7 @@ export function status(connect: Connect): Command {
         hidden: true,
       },
     ],
+    choices: knownUnits(connect),
     examples: [
       { line: "fleetctl status hello.service", meaning: "one unit, wherever it runs" },
       { line: "fleetctl status --json web@1 web@2", meaning: "place and states of two units, for programs" },

@@ -1,6 +1,7 @@
 import type { Command } from "../cli/command.ts";
 import type { UnitEntity } from "../fleet/api-entities.ts";
 import { waitFlags } from "./activate.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { type Deactivation, deactivate, isGlobal } from "./deactivate.ts";
 import { stopVerdict } from "./verdicts.ts";
@@ -34,6 +35,7 @@ export function stop(connect: Connect): Command {
     usage: "UNIT...",
     description: "Stops units; they stay loaded on their machines. Returns when their processes are gone.",
     flags: waitFlags,
+    choices: knownUnits(connect),
     examples: [
       { line: "fleetctl stop hello.service", meaning: "stop one unit" },
       { line: "fleetctl stop --no-block web@1 web@2", meaning: "stop two, and do not wait" },

@@ -1,5 +1,6 @@
 import type { Command } from "../cli/command.ts";
 import { activate, createFlags } from "./activate.ts";
+import { createdUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 
 /** `fleetctl submit`: puts units into the registry. */
@@ -11,6 +12,7 @@ export function submit(connect: Connect): Command {
     description:
       "Puts unit files into the registry. Nothing is loaded or started. A template must be submitted before it can be left out beside its instances.",
     flags: createFlags,
+    choices: createdUnits(connect),
     examples: [
       { line: "fleetctl submit examples/web@.service", meaning: "store a template" },
       { line: "fleetctl submit --replace web@.service", meaning: "store its new version" },

@@ -1,6 +1,7 @@
 import type { Command } from "../cli/command.ts";
 import type { UnitEntity } from "../fleet/api-entities.ts";
 import { waitFlags } from "./activate.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { type Deactivation, deactivate, isGlobal } from "./deactivate.ts";
 import { unloadVerdict } from "./verdicts.ts";
@@ -28,6 +29,7 @@ export function unload(connect: Connect): Command {
     description:
       "Stops units and takes them off their machines; they stay in the registry. Returns when they are gone.",
     flags: waitFlags,
+    choices: knownUnits(connect),
     examples: [{ line: "fleetctl unload hello.service", meaning: "take one unit off its machine" }],
     run: async (call) => await deactivate(call, connect, deactivation),
   };
