@@ -24,11 +24,12 @@ export interface Answer {
 
 /** Sends what was recorded to one server. */
 export class Client {
-  readonly #port: number;
+  readonly #origin: URL;
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(port: number) {
-    this.#port = port;
+  /** @param origin such as `http://127.0.0.1:4001` */
+  constructor(origin: string) {
+    this.#origin = new URL(origin);
   }
 
   async ask(recorded: RecordedRequest, meaning: Meaning, limitMs = answerLimitMs): Promise<Answer> {
@@ -57,7 +58,9 @@ export class Client {
     const path =
       filledIn(recorded.path, meaning) + (query === undefined ? "" : `?${formText(query, meaning)}`);
     const body = form === undefined ? textOf(recorded.body ?? "", meaning) : formText(form, meaning);
-    const request = httpRequest({ method, path, host: "127.0.0.1", port: this.#port, agent: this.#agent });
+    const { hostname, port } = this.#origin;
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const request = httpRequest({ method, path, host, port: port || 80, agent: this.#agent });
     if (form !== undefined) request.setHeader("Content-Type", "application/x-www-form-urlencoded");
     for (const [name, value] of Object.entries(headers ?? {}))
       request.setHeader(name, filledIn(value, meaning));

@@ -1,9 +1,10 @@
+import type { Indices } from "./indices.ts";
+
 /** What the texts and numbers of a transcript stand for while it is replayed. */
 export interface Meaning {
   /** The transcript's own name at the top of the keys. */
   readonly top: string;
-  /** The index when it began. */
-  readonly firstIndex: number;
+  readonly indices: Indices;
   /** Bodies that were kept, by name. */
   readonly captured: ReadonlyMap<string, unknown>;
 }
@@ -17,7 +18,7 @@ type Json = Readonly<Record<string, unknown>>;
 export function filledIn(text: string, meaning: Meaning): string {
   return text.replaceAll(/\$\{(P|i|i020)([+-]\d+)?\}/g, (_, kind: string, offset = "0") => {
     if (kind === "P") return meaning.top;
-    const index = String(meaning.firstIndex + Number(offset));
+    const index = String(meaning.indices.of(Number(offset)));
     return kind === "i" ? index : index.padStart(20, "0");
   });
 }
@@ -81,8 +82,8 @@ function matcherDifferences(
     fits ? [] : [`${where}: ${expected} expected, ${brief(came)} came`];
   switch (matcher) {
     case "$i": {
-      const index = meaning.firstIndex + Number(argument);
-      return unless(came === index || came === String(index), `index ${index}`);
+      const problem = meaning.indices.problem(Number(argument), came);
+      return problem === undefined ? [] : [`${where}: ${problem}, ${brief(came)} came`];
     }
     case "$ttl":
       return unless(came === argument || came === Number(argument) - 1, `a ttl of ${brief(argument)}`);

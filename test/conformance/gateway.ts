@@ -9,7 +9,7 @@ import { openMemoryStore } from "../../src/store/memory.ts";
 
 /** The keys API of one gateway over a new store in memory. */
 export interface Gateway extends AsyncDisposable {
-  readonly port: number;
+  readonly origin: string;
 }
 
 /** Starts a gateway on a free port of this machine. */
@@ -28,7 +28,7 @@ export async function startGateway(): Promise<Gateway> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: (server.address() as AddressInfo).port,
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
       end.abort(new Error("the replay is over"));
       server.close();

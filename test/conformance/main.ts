@@ -2,54 +2,74 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { sentenceOf } from "../../src/lib/fault.ts";
-import { startGateway } from "./gateway.ts";
-import { replay } from "./replay.ts";
+import { startEtcd } from "../etcd/etcd-process.ts";
+import type { IndexMode } from "./indices.ts";
+import { replayAll } from "./replay-all.ts";
+import { startEmbedded, startOver } from "./server-process.ts";
 import { readTranscripts, type Transcript } from "./transcript.ts";
 
-/** Transcripts spend most of their time waiting, so some are replayed at once, each on a server of its own. */
-const mostAtOnce = 4;
+/** Transcripts spend most of their time waiting, so some are replayed side by side, each with a server of its own. */
+const embeddedServers = 4;
 
-const usage = "usage: npm run conformance -- keys [--dir FOLDER]";
+const usage = `usage: npm run conformance -- keys [OPTION...]
+  --dir FOLDER            replay the transcripts of this folder instead of those that come with Argosy
+  --only NAME             only the transcripts whose name contains this
+  --store embedded|etcd   against argosy etcd with its own store (default), or over three members of a real etcd
+  --url URL               against any server of the v2 API, to which nobody else writes
+  --index exact|mapped    indices are those of the recording (default), or only in the same order`;
 
-/** Replays every transcript of a folder; a line for each that differs, and the numbers at the end. */
+/** Replays transcripts; a line for each step that went differently, and the numbers at the end. */
 async function main(words: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...words],
-    options: { dir: { type: "string" } },
+    options: {
+      dir: { type: "string" },
+      only: { type: "string", default: "" },
+      store: { type: "string", default: "embedded" },
+      url: { type: "string" },
+      index: { type: "string", default: "exact" },
+    },
     allowPositionals: true,
   });
   if (positionals.length !== 1 || positionals[0] !== "keys") throw new Error("name what to replay: keys");
+  const { store, url, index } = values;
+  if (index !== "exact" && index !== "mapped") throw new Error(`--index is exact or mapped, not "${index}"`);
+  if (store !== "embedded" && store !== "etcd")
+    throw new Error(`--store is embedded or etcd, not "${store}"`);
   const folder = values.dir ?? fileURLToPath(new URL("etcd-v2", import.meta.url));
-  const transcripts = readTranscripts(folder);
-  if (transcripts.length === 0) throw new Error(`there are no transcripts in ${folder}`);
-  const failed = await replayAll(transcripts);
+  const transcripts = readTranscripts(folder).filter(({ name }) => name.includes(values.only));
+  if (transcripts.length === 0) throw new Error(`there are no such transcripts in ${folder}`);
+  if (url !== undefined) return report(transcripts, [url], index);
+  return store === "etcd" ? overEtcd(transcripts, index) : onEmbedded(transcripts, index);
+}
+
+async function onEmbedded(transcripts: readonly Transcript[], index: IndexMode): Promise<number> {
+  await using servers = new AsyncDisposableStack();
+  const count = Math.min(embeddedServers, transcripts.length);
+  const started = Array.from({ length: count }, async () => servers.use(await startEmbedded()));
+  const origins = (await Promise.all(started)).map(({ origin }) => origin);
+  return await report(transcripts, origins, index);
+}
+
+async function overEtcd(transcripts: readonly Transcript[], index: IndexMode): Promise<number> {
+  await using etcd = await startEtcd(3);
+  await using gateway = await startOver(etcd.endpoints);
+  return await report(transcripts, [gateway.origin], index);
+}
+
+/** The exit code. */
+async function report(
+  transcripts: readonly Transcript[],
+  origins: readonly string[],
+  index: IndexMode,
+): Promise<number> {
+  let failed = 0;
+  await replayAll(transcripts, origins, index, ({ name, differences }) => {
+    if (differences.length > 0) failed++;
+    for (const difference of differences) console.log(`FAIL ${name} ${difference.replaceAll("\n", "\\n")}`);
+  });
   console.log(`${transcripts.length - failed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
-}
-
-/** How many failed. */
-async function replayAll(transcripts: readonly Transcript[]): Promise<number> {
-  const left = transcripts[Symbol.iterator]();
-  let failed = 0;
-  const work = async (): Promise<void> => {
-    for (const transcript of left) {
-      const difference = await replayOne(transcript);
-      if (difference === undefined) continue;
-      failed++;
-      console.log(`FAIL ${transcript.name} ${difference.replaceAll("\n", "\\n")}`);
-    }
-  };
-  await Promise.all(Array.from({ length: mostAtOnce }, work));
-  return failed;
-}
-
-async function replayOne(transcript: Transcript): Promise<string | undefined> {
-  await using gateway = await startGateway();
-  try {
-    return await replay(transcript, gateway.port);
-  } catch (error) {
-    return sentenceOf(error);
-  }
 }
 
 try {

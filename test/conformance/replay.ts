@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sentenceOf } from "../../src/lib/fault.ts";
 import { Client, type Answer, type OpenWatch } from "./client.ts";
 import { differences, type Meaning } from "./compare.ts";
+import { openIndices, type IndexMode } from "./indices.ts";
 import type { RecordedResponse, Step, Transcript } from "./transcript.ts";
 
 /** How long events are waited for when the transcript does not say it, in ms. */
@@ -9,31 +10,65 @@ const eventsLimitMs = 5_000;
 
 type Of<Kind> = Extract<Step, { kind: Kind }>;
 
-/** Has a recorded conversation again with the server at `port`; what differs first, undefined when nothing does. */
-export async function replay(transcript: Transcript, port: number): Promise<string | undefined> {
-  const client = new Client(port);
-  const conversation = new Conversation(client, await firstMeaning(client, transcript.name));
+/** How a transcript is replayed. */
+export interface Replay {
+  readonly mode: IndexMode;
+  /** Its own name at the top of the keys; nothing else may lie there. */
+  readonly name: string;
+}
+
+/** Has a recorded conversation again with a server; a line for each step that went differently. */
+export async function replay(
+  transcript: Transcript,
+  origin: string,
+  how: Replay,
+): Promise<readonly string[]> {
+  const client = new Client(origin);
+  const own = [`/${how.name}`, ...(transcript.cleanup ?? [])];
   try {
+    await clear(client, transcript, own);
+    const conversation = new Conversation(client, await firstMeaning(client, how));
+    const found: string[] = [];
     for (const [at, step] of transcript.steps.entries()) {
-      const [first] = await conversation.step(step).catch((error: unknown) => [sentenceOf(error)]);
-      if (first !== undefined)
-        return `step ${at + 1} of ${transcript.steps.length}, ${nameOf(step)}: ${first}`;
+      const [first, ...more] = await conversation.step(step).catch((error: unknown) => [sentenceOf(error)]);
+      if (first === undefined) continue;
+      const rest = more.length > 0 ? ` (and ${more.length} more)` : "";
+      found.push(`step ${at + 1} of ${transcript.steps.length}, ${nameOf(step)}: ${first}${rest}`);
     }
-    return undefined;
-  } finally {
     conversation.close();
+    await clear(client, transcript, own);
+    return found;
+  } catch (error) {
+    return [sentenceOf(error)];
+  } finally {
     client.close();
+  }
+}
+
+const unused: Meaning = { top: "", indices: openIndices("exact", 0), captured: new Map() };
+
+/** Deletes what the transcript is about, so that nothing of it expires into the next one. */
+async function clear(client: Client, { emptyRoot }: Transcript, own: readonly string[]): Promise<void> {
+  const keys = [...own];
+  if (emptyRoot === true) {
+    const { text } = await client.ask({ path: "/v2/keys/" }, unused);
+    const { node } = JSON.parse(text) as { node: { nodes?: readonly { key: string }[] } };
+    keys.push(...(node.nodes ?? []).map(({ key }) => key));
+  }
+  for (const key of keys) {
+    const path = `/v2/keys${key.split("/").map(encodeURIComponent).join("/")}`;
+    await client.ask({ method: "DELETE", path, query: { recursive: "true" } }, unused);
   }
 }
 
 /** Indices in a transcript are counted from that of its beginning. */
 async function firstMeaning(
   client: Client,
-  name: string,
+  { mode, name }: Replay,
 ): Promise<Meaning & { captured: Map<string, unknown> }> {
-  const unused: Meaning = { top: "", firstIndex: 0, captured: new Map() };
   const { headers } = await client.ask({ path: "/v2/keys/", query: { quorum: "true" } }, unused);
-  return { top: `replay-${name}`, firstIndex: Number(headers["x-etcd-index"]), captured: new Map() };
+  const indices = openIndices(mode, Number(headers["x-etcd-index"]));
+  return { top: name, indices, captured: new Map() };
 }
 
 class Conversation {

@@ -4,6 +4,10 @@ import { join } from "node:path";
 /** A conversation with an etcd that was recorded, to be had again with another server. */
 export interface Transcript {
   readonly name: string;
+  /** It looks at the root itself: everything there goes before and after it. */
+  readonly emptyRoot?: boolean;
+  /** Keys outside of its own directory, which go before and after it. */
+  readonly cleanup?: readonly string[];
   readonly steps: readonly Step[];
 }
 
