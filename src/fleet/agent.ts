@@ -3,10 +3,10 @@ import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
-import type { Change, LeaseId, Store } from "../store/store.ts";
+import type { Change, LeaseId, Revision, Store } from "../store/store.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
-import { type Attempt, reconcile } from "./reconcile.ts";
+import { type Attempt, attemptAfter, reconcile } from "./reconcile.ts";
 import { decodeFleetEntry } from "./records.ts";
 import { type Observation, StateTeller } from "./state-teller.ts";
 import type { StoreIdentity } from "./store-identity.ts";
@@ -47,6 +47,8 @@ interface Trouble {
   readonly againAtMs: number | undefined;
 }
 
+type Step = "loading" | "starting" | "restarting" | "stopping" | "unloading";
+
 /**
  * Makes this machine's systemd hold what its schedule says, and publishes how its units are.
  * Each unit goes its own way: steps of one never wait for steps of another, and a broken one delays only itself.
@@ -61,7 +63,7 @@ export class Agent {
   readonly #teller: StateTeller;
   #actual = new Map<UnitName, ManagedUnit>();
   #attempts = new Map<UnitName, Attempt>();
-  readonly #busy = new Map<UnitName, "loading" | "starting" | "stopping" | "unloading">();
+  readonly #busy = new Map<UnitName, Step>();
   readonly #trouble = new Map<UnitName, Trouble>();
   /** This machine's schedule by store key, decoded. */
   readonly #wanted = new Map<string, Scheduled>();
@@ -179,8 +181,9 @@ export class Agent {
       const againAtMs = this.#trouble.get(name)?.againAtMs;
       return !this.#busy.has(name) && (againAtMs === undefined || againAtMs <= now);
     };
-    // A unit that is still starting may be stopped: systemd then cancels its start.
-    const stop = tasks.stop.filter((name) => free(name) || this.#busy.get(name) === "starting");
+    // A unit that is still starting may be stopped or restarted: systemd then cancels its start.
+    const stop = tasks.stop.filter((name) => free(name) || isStarting(this.#busy.get(name)));
+    const restart = tasks.restart.filter((name) => free(name) || this.#busy.get(name) === "starting");
     const unload = tasks.unload.filter((name) => free(name) && !tasks.stop.includes(name));
     const earlier = new Set([...tasks.stop, ...tasks.unload]);
     const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
@@ -194,7 +197,8 @@ export class Agent {
         this.#loaded(wanted, await this.#options.units.load(load)),
       );
     }
-    if (start.length > 0) this.#startAll(start, signal);
+    if (start.length > 0) this.#startAll(start, wanted, signal);
+    if (restart.length > 0) this.#restartAll(restart, wanted, signal);
     this.#forgetTrouble(wanted);
     // What is about to start is told once it has, not a moment before as well.
     if (start.length === 0) this.#publish.wake();
@@ -221,7 +225,7 @@ export class Agent {
 
   /** Carries out one step for some units, marks them busy meanwhile, and wakes the loop at its end. */
   #step(
-    kind: "loading" | "starting" | "stopping" | "unloading",
+    kind: Step,
     names: readonly UnitName[],
     signal: AbortSignal,
     act: () => Promise<readonly UnitOutcome[]>,
@@ -232,13 +236,13 @@ export class Agent {
       for (const outcome of outcomes) {
         // Units of one machine come one by one: a start that came before a unit it needs was none.
         const early = outcome.lacksUnit === true;
-        if (early) this.#setReached(outcome.name, "loaded");
+        if (early && kind === "starting") this.#setReached(outcome.name, "loaded");
         this.#judge(kind, outcome, mayRepeat || early, signal);
       }
       this.#wake.wake();
     };
     act().then(
-      (outcomes) => finish(outcomes, kind !== "starting"),
+      (outcomes) => finish(outcomes, !isStarting(kind)),
       (error: unknown) => {
         if (kind === "starting") for (const name of names) this.#setReached(name, "loaded");
         this.#mustList = true;
@@ -252,12 +256,12 @@ export class Agent {
   }
 
   /** Remembers a failure; a start that systemd has tried and failed is not tried again, everything else is. */
-  #judge(kind: string, { name, problem }: UnitOutcome, mayRepeat: boolean, signal: AbortSignal): void {
+  #judge(kind: Step, { name, problem }: UnitOutcome, mayRepeat: boolean, signal: AbortSignal): void {
     if (problem === undefined) {
       this.#trouble.delete(name);
       return;
     }
-    if (kind === "starting" && this.#busy.has(name)) return;
+    if (isStarting(kind) && this.#busy.has(name)) return;
     const failures = (this.#trouble.get(name)?.failures ?? 0) + 1;
     const pause = mayRepeat ? pauseMs(retry, failures, this.#env.random()) : undefined;
     const againAtMs = pause === undefined ? undefined : this.#env.clock.monotonic() + pause;
@@ -293,24 +297,56 @@ export class Agent {
   }
 
   #loaded(wanted: readonly Scheduled[], outcomes: readonly UnitOutcome[]): readonly UnitOutcome[] {
-    const hashes = new Map(wanted.map(({ unit, hash }) => [unit, hash]));
+    const lines = new Map(wanted.map((line) => [line.unit, line]));
     for (const { name, problem } of outcomes) {
-      const hash = hashes.get(name);
-      if (problem !== undefined || hash === undefined) continue;
+      const want = lines.get(name);
+      if (problem !== undefined || want === undefined) continue;
       const before = this.#actual.get(name) ?? { name, active: "inactive", sub: "dead" };
-      this.#actual.set(name, { ...before, hash, load: "loaded" });
-      this.#attempts.set(name, { hash, reached: "loaded" });
+      this.#actual.set(name, { ...before, hash: want.hash, load: "loaded" });
+      this.#attempts.set(name, attemptAfter("load", want));
     }
     return outcomes;
   }
 
-  #startAll(names: readonly UnitName[], signal: AbortSignal): void {
+  #startAll(names: readonly UnitName[], wanted: readonly Scheduled[], signal: AbortSignal): void {
     this.#env.log.info(`starting ${names.join(" ")}`);
+    const lines = new Map(wanted.map((line) => [line.unit, line]));
     for (const name of names) {
-      this.#setReached(name, "launched");
+      const want = lines.get(name);
+      if (want !== undefined) this.#attempts.set(name, attemptAfter("start", want));
       this.#step("starting", [name], signal, () => this.#options.units.start([name]));
     }
     void this.#noteAttempts();
+  }
+
+  /** Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice. */
+  #restartAll(names: readonly UnitName[], wanted: readonly Scheduled[], signal: AbortSignal): void {
+    this.#env.log.info(`restarting ${names.join(" ")}`);
+    const lines = new Map(wanted.map((line) => [line.unit, line]));
+    const before = new Map(names.map((name) => [name, this.#attempts.get(name)]));
+    for (const name of names) {
+      const want = lines.get(name);
+      if (want !== undefined) this.#attempts.set(name, attemptAfter("restart", want));
+    }
+    const noted = this.#noteAttempts();
+    const again = (name: UnitName): void => {
+      const attempt = before.get(name);
+      if (attempt !== undefined) this.#attempts.set(name, attempt);
+      void this.#noteAttempts();
+    };
+    for (const name of names) {
+      this.#step("restarting", [name], signal, async () => {
+        await noted;
+        try {
+          const outcomes = await this.#options.units.restart([name]);
+          for (const { lacksUnit } of outcomes) if (lacksUnit === true) again(name);
+          return outcomes;
+        } catch (error) {
+          again(name);
+          throw error;
+        }
+      });
+    }
   }
 
   #setReached(name: UnitName, reached: Attempt["reached"]): void {
@@ -363,15 +399,20 @@ export class Agent {
     const observations: Observation[] = [];
     for (const unit of this.#actual.values()) {
       const problem = this.#trouble.get(unit.name)?.problem;
-      observations.push({ unit, reached: this.#reached(unit), problem });
+      observations.push({ unit, reached: this.#reached(unit), restart: this.#restarted(unit.name), problem });
     }
     for (const { unit: name, hash } of this.#wanted.values()) {
       const problem = this.#trouble.get(name)?.problem;
       if (problem === undefined || this.#actual.has(name)) continue;
       const unit = { name, hash, load: "error", active: "inactive", sub: "dead" };
-      observations.push({ unit, reached: "loaded", problem });
+      observations.push({ unit, reached: "loaded", restart: undefined, problem });
     }
     return this.#teller.tell(observations);
+  }
+
+  /** The last restart that is over. */
+  #restarted(name: UnitName): Revision | undefined {
+    return isStarting(this.#busy.get(name)) ? undefined : this.#attempts.get(name)?.restart;
   }
 
   /** A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet. */
@@ -379,4 +420,9 @@ export class Agent {
     const waits = this.#busy.get(name) === "starting" && (active === "inactive" || active === "failed");
     return waits ? "loaded" : (this.#attempts.get(name)?.reached ?? "loaded");
   }
+}
+
+/** True for the steps that end with a unit that was started. */
+function isStarting(step: Step | undefined): boolean {
+  return step === "starting" || step === "restarting";
 }

@@ -2,6 +2,7 @@ import { Fault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
+import type { RestartEntity } from "./api-restart.ts";
 import { exitCodeHeader } from "./api-local.ts";
 import { isRecord, readJson } from "./api-unit-rules.ts";
 import type { JournalOptions } from "./local-machine.ts";
@@ -95,6 +96,20 @@ export class FleetClient {
     );
     if (response.status === 404) return await discard(response);
     return (await json(response)) as UnitChanges;
+  }
+
+  /**
+   * Asks for a restart of a launched unit wherever it runs; gives the number that the states show once it is carried out
+   * there. Undefined from a server that does not have this request or the unit.
+   */
+  async restart(name: UnitName): Promise<Revision | undefined> {
+    const response = await this.#transport(
+      "POST",
+      `/argosy/v1/units/${encodeURIComponent(name)}/restart`,
+      "",
+    );
+    if (response.status === 404) return await discard(response);
+    return ((await json(response)) as RestartEntity).restart;
   }
 
   /** What `systemctl status` prints on the unit's machine, and its exit code. */

@@ -72,6 +72,8 @@ export interface StateReport {
   readonly active: string;
   readonly sub: string;
   readonly reached: "loaded" | "launched";
+  /** The last restart that was carried out there; see `POST /argosy/v1/units/NAME/restart`. */
+  readonly restart?: number;
   readonly result?: string;
   readonly problem?: string;
 }
@@ -155,7 +157,7 @@ function waitingReason(view: FleetView, { machine, why }: Reason): WaitingReason
 }
 
 function stateReport(view: FleetView, state: UnitState): StateReport {
-  const { hash, load, active, sub, reached, result, problem } = state;
+  const { hash, load, active, sub, reached, restart, result, problem } = state;
   return {
     machine: legend(view, state.machine),
     hash,
@@ -163,6 +165,7 @@ function stateReport(view: FleetView, state: UnitState): StateReport {
     active,
     sub,
     reached,
+    ...(restart === undefined ? {} : { restart }),
     ...(result === undefined ? {} : { result }),
     ...(problem === undefined ? {} : { problem }),
   };

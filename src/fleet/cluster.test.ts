@@ -275,3 +275,58 @@ test("a store that comes back empty, or is another cluster's, has no unit stoppe
   await lost.close();
   await empty.close();
 });
+
+test("a restart is carried out once where the unit runs, and on every machine for a global unit", async () => {
+  await withCluster(2, async ({ env, machines, submit }) => {
+    const [one, two] = machines;
+    assert.ok(one && two);
+    const restarts = (): number[] =>
+      machines.map(
+        ({ units }) =>
+          units.calls.filter(({ operation }) => operation === "restart").flatMap((c) => c.names).length,
+      );
+    await submit("web.service", sleeper);
+    await submit("all.service", `${sleeper}[X-Fleet]\nGlobal=true\n`);
+
+    const { restart } = await two.registry.restart("web.service");
+    await env.advance(1000);
+    assert.deepEqual(restarts(), [1, 0]);
+    assert.equal(one.registry.view().states.get("web.service")?.get(one.id)?.restart, restart);
+    await two.registry.restart("all.service");
+    await env.advance(1000);
+    assert.deepEqual(restarts(), [2, 1]);
+
+    await one.crash();
+    one.start();
+    await env.advance(ttlMs);
+    assert.deepEqual(restarts(), [2, 1], "a new daemon repeats nothing");
+    one.units.managerRestarted();
+    await env.advance(1000);
+    assert.deepEqual(restarts(), [2, 1]);
+  });
+});
+
+test("a restart that was asked for while a machine's daemon or systemd was away is carried out when it is back", async () => {
+  await withCluster(1, async ({ env, machines, submit }) => {
+    const [one] = machines;
+    assert.ok(one);
+    const restarts = (): number => one.units.calls.filter(({ operation }) => operation === "restart").length;
+    await submit("web.service", sleeper);
+    const { registry } = one;
+    one.units.unavailable = true;
+    await registry.restart("web.service");
+    await env.advance(5_000);
+    one.units.unavailable = false;
+    await env.advance(60_000);
+    assert.equal(restarts(), 1);
+
+    await one.crash();
+    await registry.restart("web.service");
+    one.start();
+    await env.advance(ttlMs);
+    assert.equal(restarts(), 2);
+    await registry.setTarget("web.service", "loaded");
+    await env.advance(1000);
+    await assert.rejects(registry.restart("web.service"), /its target state is loaded; start it instead/);
+  });
+});

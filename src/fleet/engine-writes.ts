@@ -162,6 +162,9 @@ function scheduleCorrections(
       } else if (line.scheduled.hash !== unit.hash || line.scheduled.target !== unit.target) {
         const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
         writes.push({ unit: name, when, then, because: `now ${unit.target}` });
+      } else if (line.scheduled.restart !== unit.restart) {
+        const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
+        writes.push({ unit: name, when, then, because: `to be restarted on ${machine}` });
       }
     }
   }
@@ -204,7 +207,8 @@ function putScheduled(machine: MachineId, scheduled: Scheduled): Operation {
 
 function scheduledFrom(unit: Unit): Scheduled {
   const target = unit.target === "launched" ? "launched" : "loaded";
-  return { unit: unit.name, text: unit.text, hash: unit.hash, target };
+  const { name, text, hash, restart } = unit;
+  return { unit: name, text, hash, target, ...(restart === undefined ? {} : { restart }) };
 }
 
 /** Packs writes into as few transactions as the store's limits allow; compares that several writes share are sent once. */

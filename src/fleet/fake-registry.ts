@@ -3,6 +3,7 @@ import { compareText } from "../lib/text.ts";
 import type { Revision } from "../store/store.ts";
 import type { Machine, MachineId, Placement, Unit, UnitName, UnitState } from "./model.ts";
 import type { FleetView, MetadataChange, Registry } from "./registry.ts";
+import { whyNoRestart } from "./store-registry.ts";
 
 /** A registry in memory, with the parts that engine and agents write settable by a test. */
 export class FakeRegistry implements Registry {
@@ -47,6 +48,13 @@ export class FakeRegistry implements Registry {
   async setTarget(name: UnitName, target: Unit["target"]): Promise<Revision> {
     const unit = this.#unit(name);
     return unit.target === target ? unit.revision : this.#setUnit({ ...unit, target });
+  }
+
+  async restart(name: UnitName): Promise<{ restart: Revision; revision: Revision }> {
+    const unit = this.#unit(name);
+    if (unit.target !== "launched") throw new Fault("unit-not-launched", whyNoRestart(unit));
+    const revision = this.#setUnit({ ...unit, restart: unit.revision });
+    return { restart: unit.revision, revision };
   }
 
   async destroy(name: UnitName): Promise<Revision> {
@@ -117,8 +125,10 @@ export class FakeRegistry implements Registry {
     return unit;
   }
 
-  #setUnit({ name, text, hash, target }: Pick<Unit, "name" | "text" | "hash" | "target">): Revision {
-    const unit = { name, text, hash, target, revision: this.#view.revision + 1 };
+  #setUnit(given: Omit<Unit, "revision">): Revision {
+    const { name, text, hash, target, restart } = given;
+    const asked = restart === undefined ? {} : { restart };
+    const unit = { name, text, hash, target, ...asked, revision: this.#view.revision + 1 };
     return this.#change({ units: withEntry(this.#view.units, name, unit) });
   }
 

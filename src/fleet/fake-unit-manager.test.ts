@@ -54,7 +54,7 @@ test("the fake's units can die by themselves, and it can be restarted", async ()
   manager.subscribe((changed) => told.push(changed?.map((unit) => [unit.active, unit.result])));
   manager.change(name, { active: "failed", sub: "failed", result: "signal" });
   await manager.list();
-  manager.restart();
+  manager.managerRestarted();
   assert.deepEqual(told, [[["failed", "signal"]], undefined]);
   assert.equal(manager.textOf(name), text);
 });

@@ -7,7 +7,7 @@ import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitName } from "./model.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
 
-type Operation = "load" | "start" | "stop" | "unload";
+type Operation = "load" | "start" | "restart" | "stop" | "unload";
 
 interface FakeUnit {
   readonly text: string;
@@ -60,7 +60,7 @@ export class FakeUnitManager implements UnitManager {
   }
 
   /** The manager was restarted: units stay, subscribers have to read everything afresh. */
-  restart(): void {
+  managerRestarted(): void {
     for (const listener of this.#listeners) listener(undefined);
   }
 
@@ -88,11 +88,19 @@ export class FakeUnitManager implements UnitManager {
     return names.map((name) => {
       const missing = this.#missingPeer(name);
       if (missing === undefined) return this.#outcome("start", name, () => this.#start(name));
-      return {
-        name,
-        problem: `cannot start ${name}: systemd says: Unit ${missing} not found.`,
-        lacksUnit: true,
-      };
+      return lacking("start", name, missing);
+    });
+  }
+
+  async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+    await this.#begin("restart", names);
+    return names.map((name) => {
+      const missing = this.#missingPeer(name);
+      if (missing !== undefined) return lacking("restart", name, missing);
+      return this.#outcome("restart", name, () => {
+        this.#stop(name);
+        return this.#start(name, "restart");
+      });
     });
   }
 
@@ -163,16 +171,17 @@ export class FakeUnitManager implements UnitManager {
       .find((peer) => !this.#units.has(peer));
   }
 
-  #start(name: UnitName): string | undefined {
+  #start(name: UnitName, verb: "start" | "restart" = "start"): string | undefined {
     const unit = this.#units.get(name);
-    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
-    if (unit === undefined) return `cannot start ${name}: it is not loaded; load it first`;
-    if (unit.load !== "loaded") return `cannot start ${name}: its load state is ${unit.load}`;
+    if (splitName(name)?.isTemplate)
+      return `cannot ${verb} ${name}: it is a template; ${verb} an instance of it`;
+    if (unit === undefined) return `cannot ${verb} ${name}: it is not loaded; load it first`;
+    if (unit.load !== "loaded") return `cannot ${verb} ${name}: its load state is ${unit.load}`;
     if (unit.active === "active") return undefined;
     const started = afterStart(name, unit.text);
     this.#set(name, { ...unit, ...started });
     if (started.active !== "failed") return undefined;
-    return `cannot start ${name}: its start job failed (result ${started.result}); see journalctl -u ${name}`;
+    return `cannot ${verb} ${name}: its ${verb} job failed (result ${started.result}); see journalctl -u ${name}`;
   }
 
   #stop(name: UnitName): string | undefined {
@@ -214,6 +223,15 @@ export class FakeUnitManager implements UnitManager {
     const result = unit.result ?? (typesWithoutResult.has(suffixOf(name)) ? undefined : "success");
     return { name, hash: hashUnitText(text), load, active, sub, ...(result === undefined ? {} : { result }) };
   }
+}
+
+/** What is told of a start that a unit is in the way of which is not there. */
+function lacking(verb: "start" | "restart", name: UnitName, missing: UnitName): UnitOutcome {
+  return {
+    name,
+    problem: `cannot ${verb} ${name}: systemd says: Unit ${missing} not found.`,
+    lacksUnit: true,
+  };
 }
 
 const typesWithoutResult: ReadonlySet<string> = new Set(["target", "slice", "device"]);

@@ -19,6 +19,11 @@ export interface Unit {
   /** SHA-1 of the text, 40 lower-case hexadecimal digits. */
   readonly hash: string;
   readonly target: TargetState;
+  /**
+   * Names the last restart that was asked for: the revision this record had then, so that a later one is always greater.
+   * Absent when none was.
+   */
+  readonly restart?: Revision;
   /** Revision of the last change of this record. */
   readonly revision: Revision;
 }
@@ -44,6 +49,8 @@ export interface UnitState {
   readonly sub: string;
   /** What the agent has carried out: `launched` from the moment a start was accepted by systemd. */
   readonly reached: "loaded" | "launched";
+  /** The last restart that was carried out there, whatever became of the unit; a start counts for every one before it. */
+  readonly restart?: Revision;
   /** systemd's Result property (`success`, `exit-code`, ...), when it has one. */
   readonly result?: string;
   /** Why the agent could not carry out what is wanted, in one sentence. */
@@ -68,4 +75,6 @@ export interface Scheduled {
   readonly text: string;
   readonly hash: string;
   readonly target: "loaded" | "launched";
+  /** The last restart that was asked for, as in the unit's record. */
+  readonly restart?: Revision;
 }

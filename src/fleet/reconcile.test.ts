@@ -10,7 +10,9 @@ interface Row {
   readonly wanted?: "loaded" | "launched";
   /** Hash and ActiveState of what is there. */
   readonly present?: readonly [hash: string, active: string];
-  readonly remembered?: readonly [hash: string, reached: Attempt["reached"]];
+  readonly remembered?: readonly [hash: string, reached: Attempt["reached"], restart?: number];
+  /** The restart that was asked for last. */
+  readonly restart?: number;
   /** Tasks in order. */
   readonly tasks: string;
   readonly remember?: Attempt["reached"];
@@ -109,16 +111,76 @@ const rows: readonly Row[] = [
     remembered: ["1", "loaded"],
     tasks: "",
   },
+  {
+    when: "running, and a restart is asked for",
+    wanted: "launched",
+    restart: 7,
+    present: ["1", "active"],
+    remembered: ["1", "launched"],
+    tasks: "restart",
+  },
+  {
+    when: "ended, and a restart is asked for after an earlier one",
+    wanted: "launched",
+    restart: 7,
+    present: ["1", "failed"],
+    remembered: ["1", "launched", 5],
+    tasks: "restart",
+  },
+  {
+    when: "the restart that is asked for was carried out",
+    wanted: "launched",
+    restart: 7,
+    present: ["1", "active"],
+    remembered: ["1", "launched", 7],
+    tasks: "",
+  },
+  {
+    when: "a restart was asked for in a schedule older than the last one",
+    wanted: "launched",
+    restart: 5,
+    present: ["1", "active"],
+    remembered: ["1", "launched", 7],
+    tasks: "",
+  },
+  {
+    when: "running, nothing remembered, and a restart was asked for once",
+    wanted: "launched",
+    restart: 7,
+    present: ["1", "active"],
+    tasks: "",
+    remember: "launched",
+  },
+  {
+    when: "loaded, and a restart was asked for while it was launched",
+    wanted: "loaded",
+    restart: 7,
+    present: ["1", "inactive"],
+    remembered: ["1", "loaded"],
+    tasks: "",
+  },
+  {
+    when: "a start comes together with a restart",
+    wanted: "launched",
+    restart: 7,
+    present: ["1", "inactive"],
+    remembered: ["1", "loaded"],
+    tasks: "start",
+  },
 ];
 
 for (const row of rows) {
   test(`${row.when}: ${row.tasks === "" ? "no task" : row.tasks}`, () => {
+    const restart = row.restart === undefined ? {} : { restart: row.restart };
     const wanted: Scheduled[] =
-      row.wanted === undefined ? [] : [{ unit: "a.service", text: "text", hash: "1", target: row.wanted }];
+      row.wanted === undefined
+        ? []
+        : [{ unit: "a.service", text: "text", hash: "1", target: row.wanted, ...restart }];
     const actual = row.present === undefined ? [] : [managed("a.service", ...row.present)];
     const memory = new Map<string, Attempt>();
     if (row.remembered !== undefined) {
-      memory.set("a.service", { hash: row.remembered[0], reached: row.remembered[1] });
+      const [hash, reached, done] = row.remembered;
+      memory.set("a.service", { hash, reached, ...(done === undefined ? {} : { restart: done }) });
     }
     const tasks = reconcile(wanted, actual, memory);
     assert.equal(kindsOf(tasks), row.tasks);
@@ -167,7 +229,8 @@ test("whatever a unit does after its start, it is not started again", () => {
       (wanted, actual, memory, end) => {
         const after = carryOut(reconcile(wanted, actual, memory), wanted, actual, memory);
         const ended = after.actual.map((unit) => ({ ...unit, active: end }));
-        assert.deepEqual(reconcile(wanted, ended, after.memory).start, []);
+        const again = reconcile(wanted, ended, after.memory);
+        assert.deepEqual([...again.start, ...again.restart], []);
       },
     ),
   );
@@ -178,7 +241,9 @@ function managed(name: string, hash: string, active: string): ManagedUnit {
 }
 
 function kindsOf(tasks: Tasks): string {
-  return (["stop", "unload", "load", "start"] as const).filter((kind) => tasks[kind].length > 0).join(" ");
+  return (["stop", "unload", "load", "start", "restart"] as const)
+    .filter((kind) => tasks[kind].length > 0)
+    .join(" ");
 }
 
 /** A machine and its agent's memory after every task has succeeded. */
@@ -190,7 +255,9 @@ function carryOut(
 ): { actual: ManagedUnit[]; memory: Map<string, Attempt> } {
   const units = new Map(actual.map((unit) => [unit.name, unit]));
   const memory = new Map([...before, ...tasks.remember]);
-  const hashes = new Map(wanted.map(({ unit, hash }) => [unit, hash]));
+  const lineOf = (name: string): Scheduled => {
+    return wanted.find(({ unit }) => unit === name) ?? assert.fail(`${name} is wanted`);
+  };
   const set = (name: string, active: string, hash = units.get(name)?.hash ?? ""): void => {
     units.set(name, managed(name, hash, active));
   };
@@ -203,15 +270,17 @@ function carryOut(
     memory.delete(name);
   }
   for (const { name } of tasks.load) {
-    const hash = hashes.get(name) ?? "";
-    set(name, "inactive", hash);
-    memory.set(name, attemptAfter("load", hash) ?? assert.fail("a load is remembered"));
+    set(name, "inactive", lineOf(name).hash);
+    memory.set(name, attemptAfter("load", lineOf(name)));
   }
   for (const name of tasks.start) {
     set(name, "active");
-    memory.set(name, attemptAfter("start", hashes.get(name) ?? "") ?? assert.fail("a start is remembered"));
+    memory.set(name, attemptAfter("start", lineOf(name)));
   }
-  assert.equal(attemptAfter("unload", "1"), undefined);
+  for (const name of tasks.restart) {
+    set(name, "active");
+    memory.set(name, attemptAfter("restart", lineOf(name)));
+  }
   return { actual: [...units.values()], memory };
 }
 
@@ -223,6 +292,7 @@ const anyWanted: fc.Arbitrary<Scheduled[]> = fc.uniqueArray(
     text: fc.constant("text"),
     hash: anyHash,
     target: fc.constantFrom("loaded", "launched"),
+    restart: fc.nat(3),
   }),
   { selector: ({ unit }) => unit },
 );
@@ -238,7 +308,14 @@ const anyActual: fc.Arbitrary<ManagedUnit[]> = fc.uniqueArray(
 );
 const anyMemory: fc.Arbitrary<Map<string, Attempt>> = fc
   .uniqueArray(
-    fc.tuple(anyName, fc.record({ hash: anyHash, reached: fc.constantFrom("loaded", "launched") })),
+    fc.tuple(
+      anyName,
+      fc.record({
+        hash: anyHash,
+        reached: fc.constantFrom<Attempt["reached"]>("loaded", "launched"),
+        restart: fc.nat(3),
+      }),
+    ),
     {
       selector: ([name]) => name,
     },

@@ -1,4 +1,5 @@
 import { compareText } from "../lib/text.ts";
+import type { Revision } from "../store/store.ts";
 import type { Scheduled, UnitName } from "./model.ts";
 import type { ManagedUnit, UnitSource } from "./unit-manager.ts";
 
@@ -11,9 +12,11 @@ export interface Attempt {
   readonly hash: string;
   /** `launched` from the moment systemd took the start, whatever became of the unit then. */
   readonly reached: "loaded" | "launched";
+  /** The last restart that was carried out, or that a start has made needless. */
+  readonly restart?: Revision;
 }
 
-export type TaskKind = "stop" | "unload" | "load" | "start";
+export type TaskKind = "stop" | "unload" | "load" | "start" | "restart";
 
 /** What an agent has to do, as one batch for each kind, to be carried out in this order; names are in name order. */
 export interface Tasks {
@@ -21,6 +24,7 @@ export interface Tasks {
   readonly unload: readonly UnitName[];
   readonly load: readonly UnitSource[];
   readonly start: readonly UnitName[];
+  readonly restart: readonly UnitName[];
   /** One for each task above. */
   readonly reasons: readonly TaskReason[];
   /** What to remember of units that are as they should be without any task. */
@@ -37,14 +41,23 @@ export interface TaskReason {
 /**
  * Compares what a machine has to hold with what its service manager says it holds. A start is given once for each file
  * and each change to `launched`: a unit that finished, failed or was stopped on the machine itself stays as it is. A unit
- * that runs from the right file is taken over as it runs.
+ * that runs from the right file is taken over as it runs. A restart is given once for each time it was asked for, and
+ * only by an agent that remembers having started the unit before: one that has lost its memory restarts nothing.
  */
 export function reconcile(
   wanted: readonly Scheduled[],
   actual: readonly ManagedUnit[],
   memory: ReadonlyMap<UnitName, Attempt>,
 ): Tasks {
-  const draft: Draft = { stop: [], unload: [], load: [], start: [], reasons: [], remember: new Map() };
+  const draft: Draft = {
+    stop: [],
+    unload: [],
+    load: [],
+    start: [],
+    restart: [],
+    reasons: [],
+    remember: new Map(),
+  };
   const present = new Map(actual.map((unit) => [unit.name, unit]));
   const byName = new Map(wanted.map((unit) => [unit.unit, unit]));
   for (const name of [...new Set([...byName.keys(), ...present.keys()])].sort(compareText)) {
@@ -56,10 +69,11 @@ export function reconcile(
   return draft;
 }
 
-/** What to remember of a unit once a task has been carried out; undefined to forget it. */
-export function attemptAfter(task: TaskKind, hash: string): Attempt | undefined {
-  if (task === "unload") return undefined;
-  return { hash, reached: task === "start" ? "launched" : "loaded" };
+/** What to remember of a unit once systemd holds it as wanted, or runs it. */
+export function attemptAfter(task: "load" | "start" | "restart", want: Scheduled): Attempt {
+  if (task === "load") return { hash: want.hash, reached: "loaded" };
+  const done = want.restart === undefined ? {} : { restart: want.restart };
+  return { hash: want.hash, reached: "launched", ...done };
 }
 
 interface Draft {
@@ -67,6 +81,7 @@ interface Draft {
   readonly unload: UnitName[];
   readonly load: UnitSource[];
   readonly start: UnitName[];
+  readonly restart: UnitName[];
   readonly reasons: TaskReason[];
   readonly remember: Map<UnitName, Attempt>;
 }
@@ -108,9 +123,13 @@ function loadAfresh(draft: Draft, want: Scheduled, reason: string): void {
 }
 
 function launch(draft: Draft, want: Scheduled, have: ManagedUnit, attempt: Attempt | undefined): void {
-  if (attempt?.reached === "launched") return;
-  if (isRunning(have)) draft.remember.set(want.unit, { hash: want.hash, reached: "launched" });
-  else start(draft, want.unit);
+  if (attempt?.reached === "launched") {
+    if ((want.restart ?? 0) > (attempt.restart ?? 0)) restart(draft, want.unit);
+  } else if (isRunning(have)) {
+    draft.remember.set(want.unit, attemptAfter("start", want));
+  } else {
+    start(draft, want.unit);
+  }
 }
 
 /** Stops what this agent has started. What something else on the machine started, such as a WantedBy, keeps running. */
@@ -119,7 +138,7 @@ function holdLoaded(draft: Draft, want: Scheduled, have: ManagedUnit, attempt: A
   if (attempt !== undefined && isRunning(have)) {
     stop(draft, want.unit, "unit currently launched but desired state is loaded");
   } else {
-    draft.remember.set(want.unit, { hash: want.hash, reached: "loaded" });
+    draft.remember.set(want.unit, attemptAfter("load", want));
   }
 }
 
@@ -135,6 +154,11 @@ function start(draft: Draft, unit: UnitName): void {
     unit,
     reason: "unit currently loaded but desired state is launched",
   });
+}
+
+function restart(draft: Draft, unit: UnitName): void {
+  draft.restart.push(unit);
+  draft.reasons.push({ task: "restart", unit, reason: "unit launched and a restart was asked for" });
 }
 
 /** True while there is anything to stop: a unit that starts, ends or waits for its next try counts. */

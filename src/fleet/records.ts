@@ -99,8 +99,9 @@ function parseObject(text: string): object | undefined {
 }
 
 /** The stored value of a unit. */
-export function encodeUnit(unit: Pick<Unit, "text" | "hash" | "target">): string {
-  return JSON.stringify({ text: unit.text, hash: unit.hash, target: unit.target });
+export function encodeUnit(unit: Pick<Unit, "text" | "hash" | "target" | "restart">): string {
+  const { text, hash, target, restart } = unit;
+  return JSON.stringify({ text, hash, target, restart });
 }
 
 /** The stored value of a placement. */
@@ -115,7 +116,8 @@ export type PlacementInput =
 
 /** The stored value of a line of a machine's schedule. */
 export function encodeScheduled(scheduled: Scheduled): string {
-  return JSON.stringify({ text: scheduled.text, hash: scheduled.hash, target: scheduled.target });
+  const { text, hash, target, restart } = scheduled;
+  return JSON.stringify({ text, hash, target, restart });
 }
 
 /** The stored value of a machine's presence. */

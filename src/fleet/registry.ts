@@ -38,6 +38,12 @@ export interface Registry {
   /** Sets what is wanted of a unit. Throws Fault `unit-missing`. */
   setTarget(name: UnitName, target: TargetState): Promise<Revision>;
 
+  /**
+   * Asks for a restart of a unit on every machine that runs it, and gives the restart's name: it is carried out where the
+   * unit's state shows this number or a greater one. Throws Fault `unit-missing`, and `unit-not-launched`.
+   */
+  restart(name: UnitName): Promise<{ readonly restart: Revision; readonly revision: Revision }>;
+
   /** Removes a unit from the registry. Throws Fault `unit-missing`. */
   destroy(name: UnitName): Promise<Revision>;
 

@@ -5,6 +5,7 @@ import type { ManagedUnit } from "./unit-manager.ts";
 export interface Observation {
   readonly unit: ManagedUnit;
   readonly reached: UnitState["reached"];
+  readonly restart: UnitState["restart"];
   /** Why the last step for it failed. */
   readonly problem: string | undefined;
 }
@@ -37,7 +38,7 @@ export class StateTeller {
     return states;
   }
 
-  #stateOf({ unit, reached, problem }: Observation): UnitState {
+  #stateOf({ unit, reached, restart, problem }: Observation): UnitState {
     const { name, hash, load, active, sub, result } = unit;
     return {
       unit: name,
@@ -47,6 +48,7 @@ export class StateTeller {
       active,
       sub,
       reached,
+      ...(restart === undefined ? {} : { restart }),
       ...(result === undefined ? {} : { result }),
       ...(problem === undefined ? {} : { problem }),
     };
@@ -54,5 +56,5 @@ export class StateTeller {
 }
 
 function isSame(a: Observation, b: Observation): boolean {
-  return a.unit === b.unit && a.reached === b.reached && a.problem === b.problem;
+  return a.unit === b.unit && a.reached === b.reached && a.restart === b.restart && a.problem === b.problem;
 }

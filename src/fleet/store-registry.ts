@@ -50,7 +50,7 @@ export function storeRegistry(store: Store, source: ViewSource): Registry {
   };
 
   const put = async (
-    unit: Pick<Unit, "name" | "text" | "hash" | "target">,
+    unit: Pick<Unit, "name" | "text" | "hash" | "target" | "restart">,
     seen: Revision,
   ): Promise<Revision | undefined> => await write(unit.name, encodeUnit(unit), seen);
 
@@ -103,6 +103,16 @@ export function storeRegistry(store: Store, source: ViewSource): Registry {
       );
     },
 
+    async restart(name: UnitName) {
+      let restart: Revision = 0;
+      const revision = await change(name, async (unit) => {
+        if (unit.target !== "launched") throw new Fault("unit-not-launched", whyNoRestart(unit));
+        restart = unit.revision;
+        return await put({ ...unit, restart }, unit.revision);
+      });
+      return { restart, revision };
+    },
+
     destroy(name: UnitName) {
       return change(name, async (unit) => await write(name, undefined, unit.revision));
     },
@@ -123,4 +133,9 @@ export function storeRegistry(store: Store, source: ViewSource): Registry {
       return outcome.revision;
     },
   };
+}
+
+/** Why a unit that is not to run is not restarted. */
+export function whyNoRestart(unit: Pick<Unit, "name" | "target">): string {
+  return `cannot restart ${unit.name}: its target state is ${unit.target}; start it instead`;
 }

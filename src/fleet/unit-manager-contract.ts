@@ -94,6 +94,20 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       });
     });
 
+    test("a restart stops and starts a unit, or only starts one that does not run", async () => {
+      const unit = { name: "contract-again.service", text: sleeper };
+      const bad = { name: "contract-again-bad.service", text: failing };
+      await withUnits([unit, bad], async () => {
+        for (let round = 1; round <= 2; round++) {
+          assert.deepEqual(await manager.restart([unit.name]), [{ name: unit.name }]);
+          assert.equal((await stateOf(unit.name))?.active, "active");
+        }
+        const [failed, missing] = await manager.restart([bad.name, "contract-nowhere.service"]);
+        assert.match(failed?.problem ?? "", /cannot restart contract-again-bad\.service.*exit-code/);
+        assert.match(missing?.problem ?? "", /contract-nowhere\.service: it is not loaded/);
+      });
+    });
+
     test("a unit that needs another one can be started once that one is there", async () => {
       const peer = { name: "contract-peer.service", text: sleeper };
       const unit = { name: "contract-needy.service", text: `[Unit]\nBindsTo=${peer.name}\n${sleeper}` };

@@ -21,6 +21,12 @@ export interface UnitManager {
   /** Starts units that were loaded; resolves when each start job has ended. */
   start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
 
+  /**
+   * Stops and starts units, or only starts those that do not run; resolves when each job has ended. A unit that runs goes on
+   * running when the job is refused.
+   */
+  restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+
   /** Stops units; resolves when each stop job has ended, that is when the processes are gone. */
   stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
 

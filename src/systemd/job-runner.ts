@@ -13,12 +13,16 @@ const jobLimitMs = 15 * 60 * 1000;
 
 const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
 
+type Verb = "start" | "restart";
+
 /** Starts and stops units of ours and says in one sentence why one could not be. */
 export class JobRunner {
   readonly #env: Env;
   readonly #manager: Manager;
   readonly #directory: UnitDirectory;
   readonly #jobs = new Jobs();
+  /** Units with a restart that systemd may have heard of or not, and how their last start was named before. */
+  readonly #unanswered = new Map<UnitName, string>();
 
   constructor(env: Env, manager: Manager, directory: UnitDirectory) {
     this.#env = env;
@@ -28,36 +32,60 @@ export class JobRunner {
 
   /** Resolves when the start job has ended, or when systemd refuses to make one. */
   async start(name: UnitName): Promise<UnitOutcome> {
-    const impossible = this.#whyNotStart(name);
+    return await this.#run("start", name);
+  }
+
+  /**
+   * As `start`, for a restart job. When the bus went away before systemd's answer to the last call came, only the unit
+   * can tell whether systemd heard it: one that has been started anew since is not restarted again.
+   */
+  async restart(name: UnitName): Promise<UnitOutcome> {
+    const impossible = this.#whyNot("restart", name);
+    if (impossible !== undefined) return { name, problem: impossible };
+    const invocation = await this.#manager.invocation(name);
+    const before = this.#unanswered.get(name);
+    this.#unanswered.delete(name);
+    if (before !== undefined && before !== invocation) return { name };
+    try {
+      return await this.#run("restart", name);
+    } catch (error) {
+      this.#unanswered.set(name, invocation);
+      throw error;
+    }
+  }
+
+  async #run(verb: Verb, name: UnitName): Promise<UnitOutcome> {
+    const impossible = this.#whyNot(verb, name);
     if (impossible !== undefined) return { name, problem: impossible };
     let end: JobEnd;
     try {
-      end = await this.#end(await this.#manager.start(name));
+      end = await this.#end(await this.#manager[verb](name));
     } catch (error) {
       if (!isFault(error, "bus-refused")) throw error;
-      const problem = `cannot start ${name}: systemd says: ${sentenceOf(error)}`;
+      const problem = `cannot ${verb} ${name}: systemd says: ${sentenceOf(error)}`;
       // The unit itself was found a moment ago: what is missing is one that its Requires or BindsTo names.
       return isRefusal(error, noSuchUnit) ? { name, problem, lacksUnit: true } : { name, problem };
     }
-    const problem = await this.#problemWithEnd(name, end);
+    const problem = await this.#problemWithEnd(verb, name, end);
     return problem === undefined ? { name } : { name, problem };
   }
 
-  #whyNotStart(name: UnitName): string | undefined {
-    if (splitName(name)?.isTemplate) return `cannot start ${name}: it is a template; start an instance of it`;
-    return this.#directory.has(name) ? undefined : `cannot start ${name}: it is not loaded; load it first`;
+  #whyNot(verb: Verb, name: UnitName): string | undefined {
+    if (splitName(name)?.isTemplate)
+      return `cannot ${verb} ${name}: it is a template; ${verb} an instance of it`;
+    return this.#directory.has(name) ? undefined : `cannot ${verb} ${name}: it is not loaded; load it first`;
   }
 
-  async #problemWithEnd(name: UnitName, end: JobEnd): Promise<string | undefined> {
+  async #problemWithEnd(verb: Verb, name: UnitName, end: JobEnd): Promise<string | undefined> {
     if (end.kind === "late") {
-      return `cannot say that ${name} started: it is still starting after ${jobLimitMs / 60_000} minutes; see systemctl status ${name}`;
+      return `cannot say that ${name} ${verb}ed: it is still starting after ${jobLimitMs / 60_000} minutes; see systemctl status ${name}`;
     }
     const failed = end.kind === "lost" ? await this.#isFailed(name) : !isGood(end.result);
     if (!failed) return undefined;
     const how = end.kind === "lost" || end.result === "failed" ? "failed" : `ended as "${end.result}"`;
     const result = await this.#manager.result(name);
     const because = result === undefined || result === "success" ? "" : ` (result ${result})`;
-    return `cannot start ${name}: its start job ${how}${because}; see journalctl -u ${name}`;
+    return `cannot ${verb} ${name}: its ${verb} job ${how}${because}; see journalctl -u ${name}`;
   }
 
   /** Resolves when the stop job has ended, that is when the processes are gone. A unit systemd does not have is stopped. */

@@ -67,6 +67,11 @@ export class Manager {
     return String(await this.#call("StartUnit", "ss", [name, "replace"]));
   }
 
+  /** Queues a restart job, which starts a unit that does not run, and gives its object path. */
+  async restart(name: UnitName): Promise<string> {
+    return String(await this.#call("RestartUnit", "ss", [name, "replace"]));
+  }
+
   /** Queues a stop job and gives its object path. */
   async stop(name: UnitName): Promise<string> {
     return String(await this.#call("StopUnit", "ss", [name, "replace"]));
@@ -89,6 +94,12 @@ export class Manager {
   /** True when systemd's picture of that unit may be older than its files. */
   async needsReload(name: UnitName): Promise<boolean> {
     return (await this.#property(pathOfUnit(name), unitInterface, "NeedDaemonReload")) === true;
+  }
+
+  /** Names the unit's last start (systemd.exec(5), INVOCATION_ID); empty when it has never been started. */
+  async invocation(name: UnitName): Promise<string> {
+    const id = await this.#property(pathOfUnit(name), unitInterface, "InvocationID");
+    return id instanceof Uint8Array || Array.isArray(id) ? Buffer.from(id).toString("hex") : "";
   }
 
   /** The Result property (`success`, `exit-code`, ...), or undefined for types that have none. */

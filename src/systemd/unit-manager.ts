@@ -107,6 +107,10 @@ class SystemdUnitManager implements UnitManager {
     return await Promise.all(names.map(async (name) => await this.#runner.start(name)));
   }
 
+  async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+    return await Promise.all(names.map(async (name) => await this.#runner.restart(name)));
+  }
+
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
     return await Promise.all(names.map(async (name) => outcome(name, await this.#runner.stop(name))));
   }
