@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import process from "node:process";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
+import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
 
@@ -26,7 +27,7 @@ if (words[0] === "fleetctl") {
   process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
 } else {
   const { argosyProgram } = await import("../src/argosy/program.ts");
-  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }, serveKeys), words);
+  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }, { serveKeys, serveDiscovery }), words);
 }
 
 /** `argosy __complete -- fleetctl ...`, which shells ask at a Tab, is for the program that the words begin with. */
@@ -52,4 +53,8 @@ async function runKeysApi(): Promise<number> {
 
 async function serveKeys(options: KeysServerOptions): Promise<number> {
   return await (await import("./daemons.ts")).serveKeys(options);
+}
+
+async function serveDiscovery(options: DiscoveryServiceOptions): Promise<number> {
+  return await (await import("./daemons.ts")).serveDiscovery(options);
 }

@@ -1,4 +1,5 @@
 import type { RunDaemon } from "../src/argosy/daemon-command.ts";
+import type { ServeDiscovery } from "../src/argosy/discovery-serve.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 
 /**
@@ -13,3 +14,7 @@ export const daemons: Readonly<Record<"fleet" | "etcd", RunDaemon>> = {
 /** `argosy etcd`. */
 export const serveKeys: ServeKeys = async (options) =>
   await (await import("../src/daemon/etcd.ts")).serveInForeground(options);
+
+/** `argosy discovery serve`. */
+export const serveDiscovery: ServeDiscovery = async (options) =>
+  await (await import("../src/daemon/discovery.ts")).serveInForeground(options);

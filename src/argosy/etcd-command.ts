@@ -91,10 +91,10 @@ export function etcdCommand(serve: ServeKeys): Command {
       },
     ],
     async run({ flags: given }) {
-      const listenOn = given.all("listen-client").map(hostAndPort);
+      const listenOn = given.all("listen-client").map((text) => hostAndPort(text, "--listen-client"));
       const options: KeysServerOptions = {
         store: storeOf(given.text("store"), given.text("data-dir"), given.text("endpoints")),
-        listenOn: listenOn.length > 0 ? listenOn : [hostAndPort("127.0.0.1:4001")],
+        listenOn: listenOn.length > 0 ? listenOn : [hostAndPort("127.0.0.1:4001", "--listen-client")],
         advertised: given.all("advertise-client").map(clientUrl),
         name: given.text("name") ?? "default",
       };
@@ -104,7 +104,8 @@ export function etcdCommand(serve: ServeKeys): Command {
   };
 }
 
-function storeOf(
+/** The store that flags name. Throws Fault `bad-flags`. */
+export function storeOf(
   kind: string | undefined,
   folder: string | undefined,
   endpoints: string | undefined,
@@ -131,8 +132,11 @@ function storeOf(
   return { kind, endpoints: list };
 }
 
-/** `HOST:PORT`, an IPv6 address in brackets; also as a whole http address, as etcd takes it. */
-function hostAndPort(text: string): HostAndPort {
+/**
+ * `HOST:PORT`, an IPv6 address in brackets; also as a whole http address, as etcd takes it. Throws Fault `bad-flags`.
+ * @param flag that has the text, for the message
+ */
+export function hostAndPort(text: string, flag: string): HostAndPort {
   const [, inBrackets, plain, digits] =
     /^(?:http:\/\/)?(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})\/?$/.exec(text) ?? [];
   const host = inBrackets ?? plain;
@@ -140,7 +144,7 @@ function hostAndPort(text: string): HostAndPort {
   if (host === undefined || port > 65_535) {
     throw new Fault(
       "bad-flags",
-      `cannot listen on "${text}": --listen-client is HOST:PORT, such as 127.0.0.1:4001 or [::1]:4001`,
+      `cannot listen on "${text}": ${flag} is HOST:PORT, such as 127.0.0.1:4001 or [::1]:4001`,
     );
   }
   return { host, port };

@@ -1,16 +1,24 @@
 import type { Command, CommandGroup, Example } from "../cli/command.ts";
 import { withCompletion } from "../cli/completion.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
+import { discoveryCommand } from "./discovery.ts";
+import type { ServeDiscovery } from "./discovery-serve.ts";
 import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
 import { productVersion } from "../lib/version.ts";
 
+/** What commands need of the bundle of the daemons. */
+export interface OutsideParts {
+  readonly serveKeys: ServeKeys;
+  readonly serveDiscovery: ServeDiscovery;
+}
+
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
 export function argosyProgram(
   daemons: Readonly<Record<string, RunDaemon>>,
-  serveKeys: ServeKeys,
+  parts: OutsideParts,
 ): CommandGroup {
   return withCompletion({
     name: "argosy",
@@ -24,7 +32,8 @@ export function argosyProgram(
       fleetctlEntry,
       etcdctlEntry,
       installCommand,
-      etcdCommand(serveKeys),
+      etcdCommand(parts.serveKeys),
+      discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
       ...laterCommands,
     ],

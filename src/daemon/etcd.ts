@@ -1,4 +1,4 @@
-import type { KeysServerOptions } from "../argosy/etcd-command.ts";
+import type { KeysServerOptions, KeysServerStore } from "../argosy/etcd-command.ts";
 import { clusterNamed } from "../keys/cluster.ts";
 import type { Env } from "../lib/env.ts";
 import { openMemoryStore } from "../store/memory.ts";
@@ -32,7 +32,7 @@ export async function main(): Promise<number> {
 export async function serveInForeground(options: KeysServerOptions): Promise<number> {
   return runDaemon("etcd", async (env, signal, daemon) => {
     const { store, name, listenOn, advertised } = options;
-    const behind = store.kind === "etcd" ? await behindEtcd(env, store.endpoints) : behindEmbedded(env, name);
+    const behind = await storeBehind(env, store, name);
     await serveKeys(env, signal, daemon, {
       behind,
       listenOn,
@@ -42,6 +42,11 @@ export async function serveInForeground(options: KeysServerOptions): Promise<num
       },
     });
   });
+}
+
+/** The store that a command line names; `name` is that of an embedded store's one member. */
+export async function storeBehind(env: Env, store: KeysServerStore, name: string): Promise<StoreBehindKeys> {
+  return store.kind === "etcd" ? await behindEtcd(env, store.endpoints) : behindEmbedded(env, name);
 }
 
 /** Its library is read only where it is used, since that takes as long as everything else together. */

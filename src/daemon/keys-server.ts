@@ -77,13 +77,13 @@ export async function serveKeys(
 }
 
 /** What `/debug/vars` and `/metrics` tell of this process. */
-function processFacts(): ProcessFacts {
+export function processFacts(): ProcessFacts {
   const { rss, heapUsed } = process.memoryUsage();
   return { commandLine: process.argv, residentBytes: rss, heapBytes: heapUsed };
 }
 
-/** None for a socket that is a path. */
-function httpAddressOf(server: Server): readonly string[] {
+/** Where a server that listens is reached; none for a socket that is a path. */
+export function httpAddressOf(server: Server): readonly string[] {
   const address: AddressInfo | string | null = server.address();
   if (address === null || typeof address === "string") return [];
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
@@ -95,7 +95,8 @@ function reachable(address: string): string {
   return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//127.0.0.1:");
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
@@ -103,7 +104,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Takes no more connections and lets the requests under way end; cuts those that do not. */
-async function closeServer(env: Env, server: Server): Promise<void> {
+export async function closeServer(env: Env, server: Server): Promise<void> {
   const done = new AbortController();
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();

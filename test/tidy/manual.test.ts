@@ -60,6 +60,10 @@ const fleetctl = fleetctlProgram(() => {
   throw new Error("the manual is read, not carried out");
 }, "0.0.0");
 
+/** Commands that docs/cluster.md is about. */
+const ofClusters = ["discovery"];
+const outside = { serveKeys: notServed, serveDiscovery: notServed };
+
 async function notServed(): Promise<number> {
   return 0;
 }
@@ -114,17 +118,23 @@ test("every command of the lab has a section that names its flags", () => {
 });
 
 test("every other command of argosy is in the page about installing", () => {
-  const others = argosyProgram({}, notServed).commands.filter(
-    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd"].includes(name),
+  const others = argosyProgram({}, outside).commands.filter(
+    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", ...ofClusters].includes(name),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
 });
 
 test("the server of the keys has a section in the page about them, which names its flags", () => {
-  const server = argosyProgram({}, notServed).commands.filter(({ name }) => name === "etcd");
+  const server = argosyProgram({}, outside).commands.filter(({ name }) => name === "etcd");
   assert.equal(server.length, 1);
   assert.deepEqual(complaints(page("docs/keys.md"), "argosy", server), []);
+});
+
+test("the commands about members and discovery have sections in the page about clusters", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofClusters.includes(name));
+  assert.equal(commands.length, ofClusters.length);
+  assert.deepEqual(complaints(page("docs/cluster.md"), "argosy", commands), []);
 });
 
 test("every option of [X-Fleet] is in the page about units, in all its spellings", () => {
