@@ -9,6 +9,7 @@ import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
 import { getState, listMachines, listStates, listUnits } from "./api-lists.ts";
 import { restartUnit } from "./api-restart.ts";
+import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
 import { defaultPageLimit } from "./api-paging.ts";
@@ -152,6 +153,14 @@ function addArgosyRoutes(app: Hono, server: Server): void {
     methodOf(context, "only POST supported against this resource", 405, {
       POST: async () =>
         await restartUnit(registry, nameIn(context), callerIn(context), async (revision) => {
+          await shown(server, revision, context.req.raw.signal);
+        }),
+    }),
+  );
+  app.all("/argosy/v1/units/:name/restart", (context) =>
+    methodOf(context, "only POST supported against this resource", 405, {
+      POST: async () =>
+        await restartUnit(registry, nameIn(context), async (revision) => {
           await shown(server, revision, context.req.raw.signal);
         }),
     }),
