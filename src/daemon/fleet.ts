@@ -5,6 +5,9 @@ import { Agent } from "../fleet/agent.ts";
 import { serveFleetApi } from "../fleet/api-listener.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { runEngine } from "../fleet/engine.ts";
+import { EventFeed } from "../fleet/event-feed.ts";
+import { keepEvents } from "../fleet/event-keeper.ts";
+import { EventWriter } from "../fleet/events.ts";
 import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
 import type { MachineId } from "../fleet/model.ts";
 import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
@@ -53,7 +56,9 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const units = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
   const parts = new AbortController();
   const shared = new SharedPicture(env, store, idlePictureMs);
-  const registry = storeRegistry(groupedStore(store), shared);
+  const events = new EventWriter(id, () => env.clock.now(), env.random);
+  const feed = new EventFeed(env, store, idlePictureMs);
+  const registry = storeRegistry(groupedStore(store), shared, events);
   const lease = new LeaseHolder();
   const memory = identityFile(join(dirname(settings.unitsDirectory), "store-identity"));
   const agent = new Agent(env, {
@@ -63,6 +68,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     units,
     attempts: attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
     identity: new StoreIdentity(store, memory, env.random),
+    events,
     lease: () => lease.current,
     leaseChanged: (listener) => lease.subscribe(listener),
   });
@@ -72,6 +78,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     version: productVersion,
     tokenLimit: settings.tokenLimit,
     clock: env.clock,
+    events: feed,
     hold: async (limit) => {
       const held = await shared.hold(limit);
       return () => held.release();
@@ -82,9 +89,9 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     },
   });
   const serving = await serveFleetApi(
-    async (request) => {
+    async (request, remote) => {
       await lease.joinedWithin(env, joinPatienceMs, request.signal);
-      return await (lease.wasPresent ? api : whileAway)(request);
+      return await (lease.wasPresent ? api : whileAway)(request, remote);
     },
     sockets.map(({ descriptor }) => ({ fd: descriptor })),
     env.log,
@@ -112,6 +119,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
         refresh,
         ttlMs: settings.agentTtlMs,
         changed: (granted) => lease.change(granted),
+        events,
       },
       parts.signal,
     ),
@@ -133,11 +141,13 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
           ttlMs: settings.agentTtlMs,
           members,
           shared,
+          events,
           lease: () => lease.current,
           leaseChanged: (listener) => lease.subscribe(listener),
         },
         parts.signal,
       ),
+      keepEvents(env, { store, me: id, events, members }, parts.signal),
     );
   }
   const stopped = Promise.withResolvers<void>();
@@ -151,6 +161,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     if (why === "stop" || why === "shutdown") await leave(env, agent, memory, store, lease.current);
     else env.log.info("units and presence of this machine stay as they are");
     shared.close();
+    feed.close();
     await units.close();
     await store.close();
   }

@@ -4,11 +4,13 @@ import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
 import type { Change, LeaseId, Revision, Store } from "../store/store.ts";
+import type { EventWriter } from "./events.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
 import { type Attempt, attemptAfter, reconcile } from "./reconcile.ts";
 import { decodeFleetEntry } from "./records.ts";
 import { type Observation, StateTeller } from "./state-teller.ts";
+import { StateNotes } from "./state-notes.ts";
 import type { StoreIdentity } from "./store-identity.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
 
@@ -26,6 +28,8 @@ export interface AgentOptions {
   readonly units: UnitManager;
   readonly attempts: AttemptLog;
   readonly identity: StoreIdentity;
+  /** Writes states down in the transactions that publish them; without it nothing is written down. */
+  readonly events?: EventWriter;
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
   readonly leaseChanged: (listener: () => void) => () => void;
@@ -74,7 +78,9 @@ export class Agent {
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
     this.#options = options;
-    this.#publisher = new StatePublisher(options.store, options.me);
+    const { events, me, store } = options;
+    const notes = new StateNotes(me, () => env.clock.monotonic());
+    this.#publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
     this.#teller = new StateTeller(options.me);
   }
 

@@ -1,6 +1,6 @@
 import { lstat, unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { getRequestListener, RequestError } from "@hono/node-server";
+import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
 import type { Log } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { refuse } from "./api-answers.ts";
@@ -34,12 +34,12 @@ const farewellMs = 1000;
  * Throws Fault `cannot-listen`; then none listens.
  */
 export async function serveFleetApi(
-  handler: (request: Request) => Promise<Response>,
+  handler: (request: Request, remote?: string) => Promise<Response>,
   sockets: readonly ListenOn[],
   log: Log,
   signal: AbortSignal,
 ): Promise<Serving> {
-  const answer = getRequestListener(handler, {
+  const answer = getRequestListener(remembering(handler), {
     hostname: "localhost",
     overrideGlobalObjects: false,
     errorHandler: (error) => {
@@ -75,6 +75,13 @@ export async function serveFleetApi(
     for (const server of servers) server.close();
     throw error;
   }
+}
+
+/** Gives a handler the address that a request comes from. */
+function remembering(
+  handler: (request: Request, remote?: string) => Promise<Response>,
+): (request: Request, bindings: HttpBindings | Http2Bindings) => Promise<Response> {
+  return async (request, { incoming }) => await handler(request, incoming.socket.remoteAddress);
 }
 
 async function listen(server: Server, socket: ListenOn): Promise<void> {

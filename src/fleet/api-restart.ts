@@ -1,6 +1,7 @@
 import { answer, refuse } from "./api-answers.ts";
 import { isFault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
+import type { Caller } from "./events.ts";
 import type { UnitName } from "./model.ts";
 import type { Registry } from "./registry.ts";
 
@@ -17,10 +18,11 @@ export interface RestartEntity {
 export async function restartUnit(
   registry: Registry,
   name: UnitName,
+  by: Caller,
   shown: (revision: Revision) => Promise<void>,
 ): Promise<Response> {
   try {
-    const { restart, revision } = await registry.restart(name);
+    const { restart, revision } = await registry.restart(name, by);
     await shown(revision);
     const entity: RestartEntity = { restart };
     return answer(entity);

@@ -1,26 +1,23 @@
 import { type Context, Hono } from "hono";
 import type { Clock } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
-import { compareText } from "../lib/text.ts";
 import type { Revision } from "../store/store.ts";
 import { answer, bodyText, done, doneWithType, refuse, refuseFault, refuseNotReady } from "./api-answers.ts";
 import { discoveryDocument } from "./api-discovery.ts";
-import {
-  listedUnitEntity,
-  machineEntity,
-  machineOf,
-  stateEntity,
-  unitEntity,
-  unitReport,
-} from "./api-entities.ts";
+import { callerOf } from "./api-caller.ts";
+import { unitEntity, unitReport } from "./api-entities.ts";
+import { EventsEndpoint } from "./api-events.ts";
+import { getState, listMachines, listStates, listUnits } from "./api-lists.ts";
 import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
-import { defaultPageLimit, pageOf } from "./api-paging.ts";
+import { defaultPageLimit } from "./api-paging.ts";
 import { decidePut, type PutDecision } from "./api-unit-rules.ts";
 import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
+import { refreshed, shown, whileHeld, within } from "./api-waits.ts";
 import { ChangeLog } from "./change-log.ts";
-import type { UnitState } from "./model.ts";
+import type { EventFeed } from "./event-feed.ts";
+import type { Caller } from "./events.ts";
 import type { Registry } from "./registry.ts";
 
 export interface FleetApiOptions {
@@ -34,20 +31,19 @@ export interface FleetApiOptions {
    * function that ends it. Without it the view is taken to be always there.
    */
   readonly hold?: (signal: AbortSignal) => Promise<() => void>;
+  /** The history of the cluster; without it there is no `/argosy/v1/events`. */
+  readonly events?: EventFeed;
   /** The machine this runs on and the way to the others, for status and journal. */
   readonly machines?: Machines;
 }
 
-/** How long a request waits for the first view of the registry. */
-const holdLimitMs = 5000;
-/** How long the answer to a write waits for the local view to show the write. */
-const reachedLimitMs = 5000;
 /** How long a request for changes stays open when there are none. */
 const changesLimitMs = 30_000;
 /** Tries to write a unit that others write at the same time. */
 const mostPutTries = 8;
 
-export type Handler = (request: Request) => Promise<Response>;
+/** Answers a request; `remote` is the address that its connection comes from, undefined for a local socket. */
+export type Handler = (request: Request, remote?: string) => Promise<Response>;
 
 /**
  * The HTTP API of fleet v1.0.0 below `/fleet/v1` and `/v1-alpha`, and Argosy's additions below `/argosy/v1`.
@@ -55,8 +51,9 @@ export type Handler = (request: Request) => Promise<Response>;
  */
 export function fleetApi(registry: Registry | undefined, options: FleetApiOptions): Handler {
   if (registry === undefined) return async () => refuseNotReady();
-  const app = new Hono();
-  const server = { registry, options, changes: new ChangeLog(registry, options.clock) };
+  const app = new Hono<Api>();
+  const { clock, tokenLimit = defaultPageLimit } = options;
+  const server = { registry, options, clock, tokenLimit, changes: new ChangeLog(registry, clock) };
   app.notFound(() => refuse(404, ""));
   app.onError((error) => {
     if (isFault(error, "body-too-large")) return refuse(413, error.message);
@@ -67,20 +64,32 @@ export function fleetApi(registry: Registry | undefined, options: FleetApiOption
   app.all("/", () => refuse(405, ""));
   for (const base of ["/fleet/v1", "/v1-alpha"]) addFleetRoutes(app, base, server);
   addArgosyRoutes(app, server);
-  return async (request) => {
-    const response = await whileHeld(options, request.signal, async () => await app.fetch(request));
+  return async (request, remote) => {
+    const response = await whileHeld(
+      options.hold,
+      options.clock,
+      request.signal,
+      async () => await app.fetch(request, { remote }),
+    );
     if (response.status !== 503) response.headers.set("Server", `fleetd/${options.version}`);
     return response;
   };
 }
 
+/** What Hono knows of a request besides what it says. */
+interface Api {
+  readonly Bindings: { readonly remote: string | undefined };
+}
+
 interface Server {
   readonly registry: Registry;
   readonly options: FleetApiOptions;
+  readonly clock: Clock;
+  readonly tokenLimit: number;
   readonly changes: ChangeLog;
 }
 
-function addFleetRoutes(app: Hono, base: string, server: Server): void {
+function addFleetRoutes(app: Hono<Api>, base: string, server: Server): void {
   const { registry } = server;
   app.all(base, () => refuse(405, ""));
   app.all(`${base}/discovery`, (context) =>
@@ -90,25 +99,25 @@ function addFleetRoutes(app: Hono, base: string, server: Server): void {
   );
   app.all(`${base}/machines`, (context) =>
     methodOf(context, "only GET and PATCH supported against this resource", 405, {
-      GET: () => listMachines(context, server),
+      GET: () => listMachines(urlOf(context), server),
       PATCH: async () => await patchMachines(context, server),
     }),
   );
   app.all(`${base}/units`, (context) =>
     methodOf(context, "only GET supported against this resource", 405, {
-      GET: () => listUnits(context, server),
+      GET: () => listUnits(urlOf(context), server),
     }),
   );
   app.all(`${base}/units/:name`, (context) =>
     methodOf(context, "only GET, PUT and DELETE supported against this resource", 405, {
       GET: () => getUnit(nameIn(context), registry),
       PUT: async () => await putUnit(nameIn(context), context, server),
-      DELETE: async () => await deleteUnit(nameIn(context), server, context.req.raw.signal),
+      DELETE: async () => await deleteUnit(nameIn(context), context, server),
     }),
   );
   app.all(`${base}/state`, (context) =>
     methodOf(context, "only GET supported against this resource", 405, {
-      GET: () => listStates(context, server),
+      GET: () => listStates(urlOf(context), server),
     }),
   );
   app.all(`${base}/state/:name`, (context) =>
@@ -118,8 +127,8 @@ function addFleetRoutes(app: Hono, base: string, server: Server): void {
   );
 }
 
-function addArgosyRoutes(app: Hono, server: Server): void {
-  const { registry, options } = server;
+function addArgosyRoutes(app: Hono<Api>, server: Server): void {
+  const { registry, options, clock } = server;
   const machines = options.machines ?? { local: undefined, fetchMachine: undefined };
   const onlyGet = "only GET supported against this resource";
   app.all("/argosy/v1/changes", (context) =>
@@ -128,10 +137,21 @@ function addArgosyRoutes(app: Hono, server: Server): void {
       POST: async () => await changedUnits(context, readChangesBody(await bodyText(context.req.raw)), server),
     }),
   );
+  const events = options.events === undefined ? undefined : new EventsEndpoint(options.events, clock);
+  app.all("/argosy/v1/events", (context) =>
+    methodOf(context, onlyGet, 405, {
+      GET: async () =>
+        (await events?.get(
+          urlOf(context),
+          context.req.header("last-event-id") ?? null,
+          context.req.raw.signal,
+        )) ?? refuse(404, ""),
+    }),
+  );
   app.all("/argosy/v1/units/:name/restart", (context) =>
     methodOf(context, "only POST supported against this resource", 405, {
       POST: async () =>
-        await restartUnit(registry, nameIn(context), async (revision) => {
+        await restartUnit(registry, nameIn(context), callerIn(context), async (revision) => {
           await shown(server, revision, context.req.raw.signal);
         }),
     }),
@@ -153,7 +173,7 @@ function addArgosyRoutes(app: Hono, server: Server): void {
 type Methods = Readonly<Record<string, () => Response | Promise<Response>>>;
 
 async function methodOf(
-  context: Context,
+  context: Context<Api>,
   refusal: string,
   status: number,
   methods: Methods,
@@ -162,63 +182,24 @@ async function methodOf(
   return method === undefined ? refuse(status, refusal) : await method();
 }
 
-function nameIn(context: Context): string {
+function nameIn(context: Context<Api>): string {
   return context.req.param("name") ?? "";
 }
 
-function urlOf(context: Context): URL {
+function callerIn(context: Context<Api>): Caller {
+  return callerOf(context.req.raw.headers, context.env.remote);
+}
+
+function urlOf(context: Context<Api>): URL {
   return new URL(context.req.url);
 }
 
-function listMachines(context: Context, server: Server): Response {
-  const machines = Array.from(server.registry.view().machines.values());
-  return pageAnswer(context, server, machines, "machines", machineEntity);
-}
-
-function listUnits(context: Context, server: Server): Response {
-  const view = server.registry.view();
-  const units = Array.from(view.units.values());
-  return pageAnswer(context, server, units, "units", (unit) => listedUnitEntity(view, unit));
-}
-
-function listStates(context: Context, server: Server): Response {
-  const query = urlOf(context).searchParams;
-  const machine = query.get("machineID") ?? "";
-  const unit = query.get("unitName") ?? "";
-  const states: UnitState[] = [];
-  for (const [name, byMachine] of server.registry.view().states) {
-    if (unit !== "" && unit !== name) continue;
-    for (const state of byMachine.values()) {
-      if (machine === "" || machine === state.machine) states.push(state);
-    }
-  }
-  return pageAnswer(context, server, states, "states", stateEntity);
-}
-
-function pageAnswer<Item>(
-  context: Context,
-  server: Server,
-  items: readonly Item[],
-  field: string,
-  entityOf: (item: Item) => unknown,
-): Response {
-  const tokens = urlOf(context).searchParams.getAll("nextPageToken");
-  const page = pageOf(items, tokens, server.options.tokenLimit ?? defaultPageLimit);
-  if ("problem" in page) return refuse(400, page.problem);
-  const { nextPageToken } = page;
-  const entities = page.items.map(entityOf);
-  return answer({
-    ...(nextPageToken !== undefined && field > "nextPageToken" ? { nextPageToken } : {}),
-    ...(entities.length === 0 ? {} : { [field]: entities }),
-    ...(nextPageToken !== undefined && field < "nextPageToken" ? { nextPageToken } : {}),
-  });
-}
-
-async function patchMachines(context: Context, server: Server): Promise<Response> {
+async function patchMachines(context: Context<Api>, server: Server): Promise<Response> {
   const { registry } = server;
   const changes = readMetadataChanges(await bodyText(context.req.raw));
   if ("problem" in changes) return refuse(400, changes.problem);
-  if (changes.length > 0) await shown(server, await registry.setMetadata(changes), context.req.raw.signal);
+  if (changes.length > 0)
+    await shown(server, await registry.setMetadata(changes, callerIn(context)), context.req.raw.signal);
   return doneWithType();
 }
 
@@ -228,7 +209,7 @@ function getUnit(name: string, registry: Registry): Response {
   return unit === undefined ? refuse(404, "unit does not exist") : answer(unitEntity(view, unit));
 }
 
-async function putUnit(name: string, context: Context, server: Server): Promise<Response> {
+async function putUnit(name: string, context: Context<Api>, server: Server): Promise<Response> {
   const { registry } = server;
   const request = {
     name,
@@ -240,7 +221,7 @@ async function putUnit(name: string, context: Context, server: Server): Promise<
     const decision = decidePut(request, existing);
     if (decision.do === "refuse") return refuse(decision.status, decision.message);
     try {
-      const revision = await carryOut(decision, name, existing?.revision ?? 0, registry);
+      const revision = await carryOut(decision, name, existing?.revision ?? 0, registry, callerIn(context));
       await shown(server, revision, context.req.raw.signal);
       return done(decision.do === "target" ? 204 : 201);
     } catch (error) {
@@ -257,110 +238,32 @@ async function carryOut(
   name: string,
   seen: Revision,
   registry: Registry,
+  by: Caller,
 ): Promise<Revision> {
-  if (decision.do === "target") return await registry.setTarget(name, decision.target);
+  if (decision.do === "target") return await registry.setTarget(name, decision.target, by);
   return decision.do === "create"
-    ? await registry.create(decision.unit)
-    : await registry.replace(decision.unit, seen);
+    ? await registry.create(decision.unit, by)
+    : await registry.replace(decision.unit, seen, by);
 }
 
-async function deleteUnit(name: string, server: Server, signal: AbortSignal): Promise<Response> {
+async function deleteUnit(name: string, context: Context<Api>, server: Server): Promise<Response> {
   if (!server.registry.view().units.has(name)) return refuse(404, "unit does not exist");
-  await shown(server, await server.registry.destroy(name), signal);
+  const revision = await server.registry.destroy(name, callerIn(context));
+  await shown(server, revision, context.req.raw.signal);
   return done(204);
 }
 
-/** One state, the one of the machine the unit is placed on where there are several. */
-function getState(name: string, registry: Registry): Response {
-  const view = registry.view();
-  const states = view.states.get(name);
-  const placed = states?.get(machineOf(view, name) ?? "");
-  const state =
-    placed ?? Array.from(states?.values() ?? []).sort((a, b) => compareText(a.machine, b.machine))[0];
-  if (state !== undefined) return answer(stateEntity(state));
-  // The fleetctl of fleet v1.0.0 crashes on a 404 here when it waits for a unit that has no state yet.
-  return view.units.has(name) ? answer({}) : refuse(404, "unit state does not exist");
-}
-
 async function changedUnits(
-  context: Context,
+  context: Context<Api>,
   asked: ChangesRequest | Refusal,
   server: Server,
 ): Promise<Response> {
   if ("problem" in asked) return refuse(400, asked.problem);
   const { view, names } = await within(
-    server.options.clock,
+    server.clock,
     changesLimitMs,
     context.req.raw.signal,
     async (limit) => await server.changes.next(asked.units, asked.after, limit),
   );
   return answer({ revision: view.revision, units: names.map((name) => unitReport(view, name)) });
-}
-
-/** Waits until the local view shows a write, so that a client can read what it wrote; not for ever. */
-async function shown(server: Server, revision: Revision, signal: AbortSignal): Promise<void> {
-  await within(server.options.clock, reachedLimitMs, signal, async (limit) => {
-    await server.registry.reached(revision, limit).catch((error: unknown) => {
-      if (!limit.aborted) throw error;
-    });
-  });
-}
-
-/** Waits until the view has another revision of a unit than the one a write was based on; not for ever. */
-async function refreshed(server: Server, signal: AbortSignal, seen: Revision, name: string): Promise<void> {
-  const { registry } = server;
-  await within(server.options.clock, reachedLimitMs, signal, async (limit) => {
-    const changed = Promise.withResolvers<void>();
-    const check = (): void => {
-      if ((registry.view().units.get(name)?.revision ?? 0) !== seen || limit.aborted) changed.resolve();
-    };
-    const unsubscribe = registry.subscribe(check);
-    limit.addEventListener("abort", check, { once: true });
-    check();
-    await changed.promise.finally(unsubscribe);
-  });
-}
-
-async function whileHeld(
-  options: FleetApiOptions,
-  signal: AbortSignal,
-  work: () => Promise<Response>,
-): Promise<Response> {
-  const { hold, clock } = options;
-  if (hold === undefined) return await work();
-  let release: () => void;
-  try {
-    release = await within(clock, holdLimitMs, signal, hold);
-  } catch {
-    return refuseNotReady();
-  }
-  try {
-    return await work();
-  } finally {
-    release();
-  }
-}
-
-/** Why the clock of a limit ends that was not reached; made once, because every request has one. */
-const isFinished = new Fault("finished", "finished in time");
-
-/** Does something with a signal that is aborted after a time, or together with `signal`. */
-async function within<Result>(
-  clock: Clock,
-  limitMs: number,
-  signal: AbortSignal,
-  work: (limit: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const limit = new AbortController();
-  const finished = new AbortController();
-  const abort = (): void => limit.abort(new Fault("too-late", `waited for ${limitMs / 1000} s`));
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  clock.sleep(limitMs, finished.signal).then(abort, () => {});
-  try {
-    return await work(limit.signal);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    finished.abort(isFinished);
-  }
 }

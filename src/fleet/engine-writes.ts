@@ -1,6 +1,7 @@
 import { exactly } from "../store/range.ts";
 import { type Compare, maxOperations, type Operation, type Transaction } from "../store/store.ts";
 import type { Decision, Plan } from "./cluster.ts";
+import { type EventNote, fewReasons } from "./events.ts";
 import type { MachineId, Placement, Scheduled, Unit, UnitName } from "./model.ts";
 import type { FleetPicture } from "./picture.ts";
 import { encodePlacement, encodeScheduled, type PlacementInput } from "./records.ts";
@@ -13,6 +14,8 @@ export interface EngineWrite {
   readonly then: readonly Operation[];
   /** What it does and why, for the log. */
   readonly because: string;
+  /** What it decides, to be written down with it; absent when it only carries out what was decided before. */
+  readonly note?: EventNote;
 }
 
 /** What the engine writes after a plan. */
@@ -52,23 +55,56 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
     case "place":
       if (unit === undefined) return undefined;
       if (heldElsewhere(picture, decision.unit, decision.on)) return "later";
-      return place(unit, placement, decision.on, picture, decision.reason);
+      return {
+        ...place(unit, placement, decision.on, picture, decision.reason),
+        note: noteOf("decision.placed", decision, decision.reason),
+      };
     case "move": {
       if (unit === undefined) return undefined;
       if (
         !heldElsewhere(picture, decision.unit, decision.on) &&
         picture.presenceRevision(decision.from) === undefined
       )
-        return place(unit, placement, decision.on, picture, decision.because);
+        return {
+          ...place(unit, placement, decision.on, picture, decision.because),
+          note: noteOf("decision.moved", decision, decision.because),
+        };
       const why = `moving to ${decision.on}, and stopping here first`;
       const waiting = [{ machine: decision.from, why }];
-      return unplace(unit.name, placement, picture, { waiting }, decision.because);
+      return {
+        ...unplace(unit.name, placement, picture, { waiting }, decision.because),
+        note: noteOf("decision.moved", decision, decision.because),
+      };
     }
     case "unplace":
-      return unplace(decision.unit, placement, picture, undefined, decision.because);
+      return {
+        ...unplace(decision.unit, placement, picture, undefined, decision.because),
+        note: noteOf("decision.unplaced", decision, decision.because),
+      };
     case "wait":
-      return unplace(decision.unit, placement, picture, { waiting: decision.because }, "it cannot be placed");
+      return {
+        ...unplace(decision.unit, placement, picture, { waiting: decision.because }, "it cannot be placed"),
+        note: {
+          ...noteOf("decision.waiting", decision, "it cannot be placed"),
+          reasons: fewReasons(decision.because),
+        },
+      };
   }
+}
+
+function noteOf(
+  kind: EventNote["kind"],
+  decision: { readonly unit: UnitName; readonly from?: MachineId; readonly on?: MachineId },
+  because: string,
+): EventNote {
+  const { unit, from, on } = decision;
+  return {
+    kind,
+    unit,
+    ...(on === undefined ? {} : { machine: on }),
+    ...(from === undefined ? {} : { from }),
+    because,
+  };
 }
 
 /** True when a machine that is present, other than `on`, has not yet let go of the unit. */
@@ -211,6 +247,9 @@ function scheduledFrom(unit: Unit): Scheduled {
   return { unit: name, text, hash, target, ...(restart === undefined ? {} : { restart }) };
 }
 
+/** Operations of one pack; one more is left for the record of its events. */
+const mostOperationsOfPack = maxOperations - 1;
+
 /** Packs writes into as few transactions as the store's limits allow; compares that several writes share are sent once. */
 export function packWrites(
   writes: readonly EngineWrite[],
@@ -226,7 +265,10 @@ export function packWrites(
     packed = [];
   };
   for (const write of writes) {
-    if (when.size + write.when.length > maxOperations || then.length + write.then.length > maxOperations)
+    if (
+      when.size + write.when.length > maxOperations ||
+      then.length + write.then.length > mostOperationsOfPack
+    )
       close();
     for (const compare of write.when) when.set(JSON.stringify(compare), compare);
     then.push(...write.then);

@@ -4,10 +4,11 @@ import { isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { Mirror } from "../store/mirror.ts";
-import type { LeaseId, Store } from "../store/store.ts";
+import type { LeaseId, Store, Transaction } from "../store/store.ts";
 import { AbsenceJudge } from "./absence.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
 import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
+import type { EventWriter } from "./events.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetPicture } from "./picture.ts";
@@ -24,6 +25,8 @@ export interface EngineOptions {
   /** A mirror of `engine/` to `machines/`: who leads and who is present. Small, so every engine keeps one. */
   readonly members: Mirror;
   readonly shared: SharedPicture;
+  /** Writes decisions down in the transactions that carry them out; without it nothing is written down. */
+  readonly events?: EventWriter;
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
   /** Called by the owner of the lease whenever it changes. */
@@ -176,7 +179,7 @@ async function leadWith(
       }
       const now = { changes: picture.planChanges, uncertain: [...uncertain].sort().join(" ") };
       if (planned.waitsForStop || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
-        const { deferred } = await pass(env, options.store, picture, parsed, uncertain, signal);
+        const { deferred } = await pass(env, options, picture, parsed, uncertain, signal);
         planned = { ...now, waitsForStop: deferred.length > 0 };
         progressed();
       }
@@ -190,7 +193,7 @@ async function leadWith(
 
 async function pass(
   env: Env,
-  store: Store,
+  { store, events }: EngineOptions,
   picture: FleetPicture,
   parsed: ParsedUnits,
   uncertain: ReadonlySet<MachineId>,
@@ -207,20 +210,37 @@ async function pass(
   const work = engineWork(plan, picture, isGlobal);
   for (const pack of packWrites(work.writes)) {
     signal.throwIfAborted();
-    const outcome = await store.commit(pack.transaction);
+    const outcome = await store.commit(withEvents(pack.transaction, pack.writes, events));
     if (outcome.committed) logWrites(env, pack.writes);
-    else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes);
+    else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes, events);
     // A single write that lost its race needs nothing: what overtook it is on its way and wakes the next pass.
   }
   return work;
 }
 
 /** One stale write spoils a whole transaction, so the others go one by one. */
-async function commitSingly(env: Env, store: Store, writes: readonly EngineWrite[]): Promise<void> {
+async function commitSingly(
+  env: Env,
+  store: Store,
+  writes: readonly EngineWrite[],
+  events: EventWriter | undefined,
+): Promise<void> {
   for (const write of writes) {
-    const outcome = await store.commit({ when: write.when, then: write.then });
+    const { when, then } = write;
+    const outcome = await store.commit(withEvents({ when, then }, [write], events));
     if (outcome.committed) logWrites(env, [write]);
   }
+}
+
+/** A transaction with one more operation that writes down what its writes decide. */
+function withEvents(
+  transaction: Transaction,
+  writes: readonly EngineWrite[],
+  events: EventWriter | undefined,
+): Transaction {
+  const notes = writes.flatMap(({ note }) => (note === undefined ? [] : [note]));
+  if (events === undefined || notes.length === 0) return transaction;
+  return { ...transaction, then: [...transaction.then, events.operation(notes)] };
 }
 
 function logWrites(env: Env, writes: readonly EngineWrite[]): void {

@@ -5,6 +5,8 @@ import { between, under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import { Agent, type AttemptLog } from "./agent.ts";
 import { runEngine } from "./engine.ts";
+import { keepEvents } from "./event-keeper.ts";
+import { EventWriter } from "./events.ts";
 import { FakeUnitManager } from "./fake-unit-manager.ts";
 import { keepPresence, leaveCluster } from "./presence.ts";
 import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
@@ -47,7 +49,8 @@ export class FakeMachine {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     const shared = new SharedPicture(env, store, 60_000);
-    this.registry = storeRegistry(store, shared);
+    const events = new EventWriter(this.id, () => env.clock.now(), env.random);
+    this.registry = storeRegistry(store, shared, events);
     this.#lease = undefined;
     const listeners = new Set<() => void>();
     const lease = (): LeaseId | undefined => this.#lease;
@@ -86,17 +89,28 @@ export class FakeMachine {
       this.#lease = id;
       for (const listener of listeners) listener();
     };
-    const agent = new Agent(env, { store, me, schedule, units, attempts, identity, lease, leaseChanged });
+    const agent = new Agent(env, {
+      store,
+      me,
+      schedule,
+      units,
+      attempts,
+      identity,
+      events,
+      lease,
+      leaseChanged,
+    });
     this.#agent = agent;
     this.#running = Promise.all([
       shared.hold(signal),
       keepPresence(
         env,
-        { store, facts: () => facts, refresh: new Wake(), ttlMs: this.ttlMs, changed },
+        { store, facts: () => facts, refresh: new Wake(), ttlMs: this.ttlMs, changed, events },
         signal,
       ),
       agent.run(signal),
-      runEngine(env, { store, me, ttlMs: this.ttlMs, members, shared, lease, leaseChanged }, signal),
+      runEngine(env, { store, me, ttlMs: this.ttlMs, members, shared, events, lease, leaseChanged }, signal),
+      keepEvents(env, { store, me, events, members }, signal),
     ]).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -4,6 +4,7 @@ import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import type { Wake } from "../lib/wake.ts";
 import { exactly } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
+import type { EventNote, EventWriter } from "./events.ts";
 import type { Machine } from "./model.ts";
 import { decodeFleetEntry, encodePresence, type PresenceRecord } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
@@ -26,6 +27,8 @@ export interface PresenceOptions {
   readonly ttlMs: number;
   /** Called with the lease when the machine becomes present, and with undefined when its lease is gone. */
   readonly changed: (lease: LeaseId | undefined) => void;
+  /** Writes down that the machine joins, or says something else of itself; without it nothing is written down. */
+  readonly events?: EventWriter;
 }
 
 const shortestPauseMs = 100;
@@ -96,7 +99,7 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     const entry = snapshot.entries[0];
     if (entry === undefined) {
       const { id } = await store.grantLease(ttlMs);
-      if (await publish(store, facts, id, 0)) {
+      if (await publish(options, facts, id, 0, { kind: "machine.joined", ...told(facts) })) {
         env.log.info("joined the cluster", { machine: facts.id, lease: id });
         return id;
       }
@@ -107,7 +110,8 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     const earlier = record?.family === "machine" ? record.machine : undefined;
     if (earlier?.bootId === facts.bootId) {
       const lease = await adopt(env, store, earlier, ttlMs);
-      if (await publish(store, facts, lease, entry.modRevision)) return lease;
+      const note = changeOf(earlier, facts);
+      if (await publish(options, facts, lease, entry.modRevision, note)) return lease;
       continue;
     }
     env.log.warning(
@@ -136,13 +140,37 @@ async function adopt(env: Env, store: Store, earlier: PresenceRecord, ttlMs: num
   return id;
 }
 
-async function publish(store: Store, facts: MachineFacts, lease: LeaseId, seen: number): Promise<boolean> {
+async function publish(
+  { store, events }: PresenceOptions,
+  facts: MachineFacts,
+  lease: LeaseId,
+  seen: number,
+  note: EventNote | undefined,
+): Promise<boolean> {
   const key = fleetKeys.machine(facts.id);
+  const written = events === undefined || note === undefined ? [] : [events.operation([note])];
   const outcome = await store.commit({
     when: [{ key, modRevision: seen }],
-    then: [{ do: "put", key, value: encodePresence({ ...facts, lease }), lease }],
+    then: [{ do: "put", key, value: encodePresence({ ...facts, lease }), lease }, ...written],
   });
   return outcome.committed;
+}
+
+/** The event of a machine that says something else of itself than before; undefined when it says the same. */
+function changeOf(earlier: PresenceRecord, facts: MachineFacts): EventNote | undefined {
+  const same =
+    earlier.address === facts.address &&
+    earlier.version === facts.version &&
+    JSON.stringify(earlier.metadata) === JSON.stringify(facts.metadata);
+  return same ? undefined : { kind: "machine.changed", ...told(facts) };
+}
+
+function told({ id, address, version, metadata }: MachineFacts): Omit<EventNote, "kind"> {
+  return {
+    machine: id,
+    metadata,
+    because: `address ${address === "" ? "unknown" : address}, version ${version}`,
+  };
 }
 
 async function untilGone(store: Store, key: string, after: number, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,10 @@
 import { exactly } from "../store/range.ts";
 import { type LeaseId, maxOperations, type Operation, type Store } from "../store/store.ts";
+import type { EventWriter } from "./events.ts";
 import type { MachineId, UnitName, UnitState } from "./model.ts";
 import { encodeState } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
+import type { StateNotes } from "./state-notes.ts";
 
 /** Room in a transaction for the two compares on presence, and a bound on its size with long problem texts. */
 const mostPerTransaction = Math.min(100, maxOperations);
@@ -19,6 +21,12 @@ export interface StateChange {
   readonly unit: UnitName;
   readonly now: Published | undefined;
   readonly operation: Operation;
+}
+
+/** How changes of states become events. */
+export interface StateHistory {
+  readonly events: EventWriter;
+  readonly notes: StateNotes;
 }
 
 /** The changes that turn what is published into what is so. A state that is the same object as before is not looked at. */
@@ -52,12 +60,15 @@ export function stateChanges(
 export class StatePublisher {
   readonly #store: Store;
   readonly #machine: MachineId;
+  readonly #history: StateHistory | undefined;
   #lease: LeaseId | undefined;
   #published = new Map<UnitName, Published>();
 
-  constructor(store: Store, machine: MachineId) {
+  /** @param history writes changes down in the transactions that publish them */
+  constructor(store: Store, machine: MachineId, history?: StateHistory) {
     this.#store = store;
     this.#machine = machine;
+    this.#history = history;
   }
 
   /**
@@ -69,7 +80,16 @@ export class StatePublisher {
     const changes = stateChanges(this.#machine, lease, states, this.#published);
     for (let first = 0; first < changes.length; first += mostPerTransaction) {
       const part = changes.slice(first, first + mostPerTransaction);
-      await this.#store.commit({ when: [], then: part.map(({ operation }) => operation) });
+      const then = part.map(({ operation }) => operation);
+      const history = this.#history;
+      const notes = history?.notes.of(part.map(({ unit, now }) => ({ unit, state: now?.state }))) ?? [];
+      if (history !== undefined && notes.length > 0) then.push(history.events.operation(notes));
+      try {
+        await this.#store.commit({ when: [], then });
+      } catch (error) {
+        history?.notes.forget(part.map(({ unit }) => unit));
+        throw error;
+      }
       for (const { unit, now } of part) {
         if (now === undefined) this.#published.delete(unit);
         else this.#published.set(unit, now);

@@ -1,4 +1,5 @@
 import type { Revision } from "../store/store.ts";
+import type { Caller } from "./events.ts";
 import type { Machine, MachineId, Placement, TargetState, Unit, UnitName, UnitState } from "./model.ts";
 
 /**
@@ -15,7 +16,10 @@ export interface FleetView {
   readonly states: ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>>;
 }
 
-/** How clients of the fleet API change what is wanted, and see what is so. */
+/**
+ * How clients of the fleet API change what is wanted, and see what is so. Every change is written down as an event, with the
+ * caller as far as it is known.
+ */
 export interface Registry {
   /** The latest view of the local mirror. Throws Fault `registry-unavailable` before the first read of the store. */
   view(): FleetView;
@@ -27,28 +31,32 @@ export interface Registry {
   reached(revision: Revision, signal: AbortSignal): Promise<void>;
 
   /** Writes a new unit. Throws Fault `unit-exists`; or `store-*`. */
-  create(unit: { name: UnitName; text: string; hash: string; target: TargetState }): Promise<Revision>;
+  create(
+    unit: { name: UnitName; text: string; hash: string; target: TargetState },
+    by?: Caller,
+  ): Promise<Revision>;
 
   /** Replaces text and target of a unit if it is still at revision `seen`. Throws Fault `unit-changed`. */
   replace(
     unit: { name: UnitName; text: string; hash: string; target: TargetState },
     seen: Revision,
+    by?: Caller,
   ): Promise<Revision>;
 
   /** Sets what is wanted of a unit. Throws Fault `unit-missing`. */
-  setTarget(name: UnitName, target: TargetState): Promise<Revision>;
+  setTarget(name: UnitName, target: TargetState, by?: Caller): Promise<Revision>;
 
   /**
    * Asks for a restart of a unit on every machine that runs it, and gives the restart's name: it is carried out where the
    * unit's state shows this number or a greater one. Throws Fault `unit-missing`, and `unit-not-launched`.
    */
-  restart(name: UnitName): Promise<{ readonly restart: Revision; readonly revision: Revision }>;
+  restart(name: UnitName, by?: Caller): Promise<{ readonly restart: Revision; readonly revision: Revision }>;
 
   /** Removes a unit from the registry. Throws Fault `unit-missing`. */
-  destroy(name: UnitName): Promise<Revision>;
+  destroy(name: UnitName, by?: Caller): Promise<Revision>;
 
   /** Sets (or, with undefined, clears) dynamic metadata of machines, all in one transaction (spec fleet 7.6). */
-  setMetadata(changes: readonly MetadataChange[]): Promise<Revision>;
+  setMetadata(changes: readonly MetadataChange[], by?: Caller): Promise<Revision>;
 }
 
 export interface MetadataChange {
