@@ -17,6 +17,7 @@ import {
 } from "./network.ts";
 import { productLayer, type Product } from "./product-layer.ts";
 import { otherRecords, readRecord, writeRecord } from "./record.ts";
+import { forgetContainers } from "./nspawn.ts";
 import { allowMachines, checkRequirements, checkRoot } from "./requirements.ts";
 import { rootFileSystem } from "./root-file-system.ts";
 import { usualMembers } from "./settings.ts";
@@ -199,6 +200,7 @@ export async function labDown(
   await withLabLock(name, waiting, async () => {
     const group = await labControlGroup(name);
     await Promise.all((await childGroups(group)).map(killControlGroup));
+    await forgetContainers(name);
     await removeControlGroup(group);
     await removeNetwork(name);
     await removeFolder(labFolder(name));

@@ -20,6 +20,7 @@ import {
   type MachineRecord,
 } from "./layout.ts";
 import { connectMachine, setCable } from "./network.ts";
+import { forgetContainers, keeper, nspawn, nspawnEnvironment } from "./nspawn.ts";
 import { attachProgram, runProgram, type Finished, type ProgramOptions } from "./programs.ts";
 import { fleetPort, hostsSetting, keysPort, machineSettings } from "./settings.ts";
 import { checkRoot } from "./requirements.ts";
@@ -142,7 +143,7 @@ export class Machine {
    */
   async boot(signal?: AbortSignal): Promise<void> {
     if (await this.isRunning()) return;
-    await killControlGroup(this.#group);
+    await this.#clear();
     await connectMachine(this.#lab.name, this.name, this.address);
     await makeControlGroup(this.#group);
     this.#startContainer();
@@ -168,15 +169,14 @@ export class Machine {
     try {
       const child = spawn(
         "sh",
-        ["-c", keeper, "sh", this.#group, ...nspawn(this.name, paths, this.networkNamespace)],
+        ["-c", keeper, "sh", this.#group, ...nspawn(this.#lab.name, this.name, paths, this.networkNamespace)],
         {
           detached: true,
           stdio: ["ignore", console, console],
           cwd: "/",
           env: {
             ...environment,
-            SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1",
-            SYSTEMD_NSPAWN_API_VFS_WRITABLE: "network",
+            ...nspawnEnvironment,
           },
         },
       );
@@ -268,7 +268,13 @@ export class Machine {
   /** Loss of power: the cable goes dead first, so nobody hears a goodbye, then every process at once. */
   async kill(): Promise<void> {
     await this.cutLink();
+    await this.#clear();
+  }
+
+  /** Ends what is left of its processes, and removes what they left outside of the machine. */
+  async #clear(): Promise<void> {
     await killControlGroup(this.#group);
+    await forgetContainers(this.#lab.name, this.name);
   }
 
   /** An orderly power-off, as from its power button; returns when the machine is off. Does nothing when it is. */
@@ -282,7 +288,7 @@ export class Machine {
       poweroffLimitMs,
       `${this.name} powers off (its console is in ${machinePaths(this.#lab.name, this.name).console})`,
     );
-    await killControlGroup(this.#group);
+    await this.#clear();
   }
 
   /** Pulls the cable: the machine runs on alone. */
@@ -301,44 +307,6 @@ const atOurEnd = ["--", "setpriv", "--pdeathsig", "TERM", "--"];
 
 /** How often we look (every 20 ms) before a group without processes counts as a container that ended. */
 const looksBeforeEmptyMeansEnded = 100;
-
-/**
- * Runs the container in the machine's control group, again for as long as it asks for a reboot: with `--keep-unit`
- * systemd-nspawn leaves that to whoever started it and says so with exit code 133. Waits in a group below, because a
- * group that passes controllers on may hold no processes of its own.
- */
-const keeper = `
-group=$1; shift
-mkdir -p "$group/keeper" && echo $$ > "$group/keeper/cgroup.procs" || exit
-while :; do
-  sh -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' sh "$group" "$@"
-  code=$?
-  [ "$code" = 133 ] || exit "$code"
-  find "$group/payload" -depth -type d -exec rmdir {} +
-done`;
-
-function nspawn(name: string, paths: { root: string; docker: string }, namespace: string): readonly string[] {
-  return [
-    "systemd-nspawn",
-    "--quiet",
-    "--boot",
-    `--directory=${paths.root}`,
-    `--machine=${name}`,
-    // Docker inside needs these; the lab's machines are not a border of safety but of view.
-    "--capability=all",
-    "--system-call-filter=add_key keyctl bpf",
-    // Works without systemd as the first process of this machine.
-    "--register=no",
-    "--keep-unit",
-    "--settings=no",
-    "--resolv-conf=off",
-    "--timezone=off",
-    "--link-journal=no",
-    "--console=read-only",
-    `--network-namespace-path=/run/netns/${namespace}`,
-    `--bind=${paths.docker}:/var/lib/docker`,
-  ];
-}
 
 async function exists(path: string): Promise<boolean> {
   return await stat(path).then(

@@ -216,6 +216,7 @@ interface Traces {
   readonly links: readonly string[];
   readonly namespaces: readonly string[];
   readonly folders: readonly string[];
+  readonly containers: readonly string[];
   readonly groups: readonly string[];
   readonly processes: readonly string[];
 }
@@ -231,6 +232,10 @@ async function traces(): Promise<Traces> {
     links: (await readdir("/sys/class/net")).filter((link) => hostLinks.includes(link)),
     namespaces: (await namesIn("/run/netns")).filter(ours),
     folders: (await namesIn("/var/lib/argosy/lab")).filter(ours),
+    containers: [
+      ...(await namesIn("/run/systemd/nspawn/propagate")),
+      ...(await namesIn("/run/systemd/nspawn/unix-export")),
+    ].filter(ours),
     groups: groups.filter(ours),
     processes: (await commandLines()).filter((line) => line.includes("systemd-nspawn") && ours(line)),
   };

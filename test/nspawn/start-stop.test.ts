@@ -28,14 +28,15 @@ async function traces(): Promise<readonly string[]> {
   const groups = await Promise.all(
     processes.map(async (pid) => await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "")),
   );
-  const folders = await readdir("/var/lib/argosy/lab").catch(() => []);
+  const kept = ["/var/lib/argosy/lab", "/run/systemd/nspawn/propagate", "/run/systemd/nspawn/unix-export"];
+  const folders = await Promise.all(kept.map(async (folder) => await readdir(folder).catch(() => [])));
   const all = [
     ...(await readFile("/proc/self/mounts", "utf8")).split("\n"),
     ...(await said("ip", "netns", "list")),
     ...(await said("ip", "-br", "link")),
     // A control group can only be deleted when nothing runs in it: these wait for init to take note of their end.
     ...groups.flatMap((text) => text.split("\n")).filter((line) => !line.endsWith(" (deleted)")),
-    ...folders,
+    ...folders.flat(),
   ];
   return all.filter((line) => line.includes(lab) || line.includes(hostLink(lab)));
 }
