@@ -8,11 +8,12 @@ import { Relation } from "./relation.ts";
 
 /** A cluster while its plan is made: who is where, and why. Every change goes through `put`, `take` and `relocate`. */
 export class Board {
-  /** Units that the engine has to place, in name order. */
-  readonly placeable: readonly PlannedUnit[];
   readonly models: ReadonlyMap<MachineId, MachineModel>;
   readonly #all: ReadonlySet<MachineModel>;
-  readonly #units: ReadonlyMap<UnitName, PlannedUnit>;
+  /** Units that the engine has to place. */
+  readonly #units: Map<UnitName, PlannedUnit>;
+  /** Those of them that replace others. */
+  readonly #replacers = new Map<UnitName, PlannedUnit>();
   readonly #globals: readonly PlannedUnit[];
   readonly #relations: Relations;
   readonly #order: LoadOrder;
@@ -23,24 +24,81 @@ export class Board {
   readonly #because = new Map<UnitName, string>();
   /** Grows whenever a machine loses a unit for good: only then can a unit that fitted nowhere fit somewhere. */
   #departures = 0;
+  readonly #changed = new Set<MachineModel>();
+  #globalsChanged = false;
 
   constructor(cluster: Cluster) {
     const wanted = cluster.units
       .filter((unit) => unit.target !== "inactive" && !isTemplate(unit.name))
       .sort((left, right) => compareText(left.name, right.name));
-    this.placeable = wanted.filter((unit) => !unit.requirements.global);
+    const placeable = wanted.filter((unit) => !unit.requirements.global);
+    for (const unit of placeable)
+      if (unit.requirements.replaces.length > 0) this.#replacers.set(unit.name, unit);
     this.#globals = wanted.filter((unit) => unit.requirements.global);
-    this.#units = new Map(this.placeable.map((unit) => [unit.name, unit]));
+    this.#units = new Map(placeable.map((unit) => [unit.name, unit]));
     this.#relations = new Relations(
       relationOf(wanted, (unit) => unit.requirements.conflicts),
       // A global unit is everywhere and cannot make way, so Replaces is between placed units only.
-      relationOf(this.placeable, (unit) => unit.requirements.replaces),
+      relationOf(placeable, (unit) => unit.requirements.replaces),
     );
     const machines = [...cluster.machines].sort((left, right) => compareText(left.id, right.id));
     const models = machines.map((machine) => new MachineModel(machine, this.#relations));
     this.models = new Map(models.map((model) => [model.machine.id, model]));
     this.#all = new Set(models);
     this.#order = new LoadOrder(models);
+  }
+
+  /** Units that the engine has to place, in name order. */
+  placeable(): PlannedUnit[] {
+    return inNameOrder(this.#units.values());
+  }
+
+  /** Units that replace others, in name order. */
+  replacers(): PlannedUnit[] {
+    return inNameOrder(this.#replacers.values());
+  }
+
+  isGlobal(name: UnitName): boolean {
+    return this.#globals.some((unit) => unit.name === name);
+  }
+
+  /** Takes in one more unit that the engine has to place. */
+  admit(unit: PlannedUnit): void {
+    const { name, requirements } = unit;
+    this.#units.set(name, unit);
+    if (requirements.replaces.length > 0) this.#replacers.set(name, unit);
+    const { conflicts, replaces } = this.#relations;
+    for (const found of conflicts.add({ name, patterns: requirements.conflicts })) {
+      for (const model of this.#holding(found.name)) model.noteConflict(found.name, found.pattern);
+    }
+    for (const found of replaces.add({ name, patterns: requirements.replaces })) {
+      for (const model of this.#holding(found.name)) model.noteReplace(found.name, found.pattern);
+    }
+  }
+
+  /** Forgets a unit that is on no machine. */
+  dismiss(name: UnitName): void {
+    this.#units.delete(name);
+    this.#replacers.delete(name);
+    this.#relations.conflicts.remove(name);
+    this.#relations.replaces.remove(name);
+  }
+
+  #holding(name: UnitName): MachineModel[] {
+    if (this.isGlobal(name)) return [...this.#all].filter((model) => model.has(name));
+    const model = this.models.get(this.#where.get(name) ?? "");
+    return model === undefined ? [] : [model];
+  }
+
+  /** What every machine holds, in name order. */
+  holds(): Map<MachineId, readonly UnitName[]> {
+    return new Map(Array.from(this.models, ([id, model]) => [id, model.names()]));
+  }
+
+  /** True for a unit that names no other, that no other names, and that needs no peer. */
+  isAlone({ name, requirements }: PlannedUnit): boolean {
+    const { conflicts, replaces } = this.#relations;
+    return requirements.peers.length === 0 && conflicts.isAlone(name) && replaces.isAlone(name);
   }
 
   get departures(): number {
@@ -68,8 +126,33 @@ export class Board {
     this.#because.set(name, because);
   }
 
+  /** The units that have a note. */
+  noted(): Iterable<UnitName> {
+    return this.#because.keys();
+  }
+
+  forgetNotes(): void {
+    this.#because.clear();
+  }
+
+  /** Machines that hold something else than when changes were forgotten last. */
+  get changed(): ReadonlySet<MachineModel> {
+    return this.#changed;
+  }
+
+  /** Whether on any machine the global units were decided afresh since. */
+  get globalsChanged(): boolean {
+    return this.#globalsChanged;
+  }
+
+  forgetChanges(): void {
+    this.#changed.clear();
+    this.#globalsChanged = false;
+  }
+
   put(unit: PlannedUnit, model: MachineModel): void {
     model.add(unit);
+    this.#changed.add(model);
     this.#order.update(model);
     this.#where.set(unit.name, model.machine.id);
   }
@@ -77,6 +160,7 @@ export class Board {
   /** Takes a unit off a machine. Global units that it kept away may come in its place. */
   take(unit: PlannedUnit, model: MachineModel): void {
     model.remove(unit.name);
+    this.#changed.add(model);
     this.#acceptGlobals(model);
     this.#where.delete(unit.name);
     this.#departures++;
@@ -93,6 +177,7 @@ export class Board {
   }
 
   #acceptGlobals(model: MachineModel): void {
+    this.#globalsChanged ||= this.#globals.length > 0;
     model.acceptGlobals(this.#globals);
     this.#order.update(model);
   }
@@ -185,6 +270,10 @@ const nowhere: ReadonlySet<MachineModel> = new Set();
 /** A template cannot run, whatever its target says. */
 export function isTemplate(name: UnitName): boolean {
   return splitName(name)?.isTemplate === true;
+}
+
+function inNameOrder(units: Iterable<PlannedUnit>): PlannedUnit[] {
+  return [...units].sort((left, right) => compareText(left.name, right.name));
 }
 
 function relationOf(

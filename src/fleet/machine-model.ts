@@ -68,11 +68,22 @@ export class MachineModel {
     this.#replaces.remove(name);
   }
 
+  /** A unit that is here fits a glob of Conflicts that is new. */
+  noteConflict(name: UnitName, pattern: number): void {
+    this.#conflicts.addMatch(name, pattern);
+  }
+
+  /** A unit that is here fits a glob of Replaces that is new. */
+  noteReplace(name: UnitName, pattern: number): void {
+    this.#replaces.addMatch(name, pattern);
+  }
+
   /**
    * Decides afresh which global units run here: in name order, each that fits the machine and conflicts with nothing
    * accepted before it. Placed units come first, so that a global one never stops a unit that was running already.
    */
   acceptGlobals(globals: readonly PlannedUnit[]): void {
+    if (globals.length === 0 && this.#globals.size === 0) return;
     for (const name of this.#globals) this.#conflicts.remove(name);
     this.#globals.clear();
     for (const unit of globals) {

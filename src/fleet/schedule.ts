@@ -10,13 +10,20 @@ import type { MachineId, Placement, Reason, UnitName } from "./model.ts";
  * replaces; load is the number of units of a machine (fleet v1.0.0).
  */
 export function schedule(cluster: Cluster): Plan {
+  const board = settledBoard(cluster);
+  return { decisions: decide(board, cluster), holds: board.holds() };
+}
+
+/** The cluster with every unit where it has to run. */
+export function settledBoard(cluster: Cluster): Board {
   const board = new Board(cluster);
   keepPlacements(board, cluster);
-  placeTheRest(board);
-  return {
-    decisions: decide(board, cluster),
-    holds: new Map(Array.from(board.models, ([id, model]) => [id, model.names()])),
-  };
+  placeTheRest(
+    board,
+    board.placeable().filter(({ name }) => board.where(name) === undefined),
+    new Map(),
+  );
+  return board;
 }
 
 /** Puts every unit that may stay where it was; among units that conflict the one that has been there longest. */
@@ -44,7 +51,8 @@ function keepPlacements(board: Board, cluster: Cluster): void {
 
 /** The units that have a machine, those placed longest ago first. */
 function placedUnits(board: Board, cluster: Cluster): { unit: PlannedUnit; machine: MachineId }[] {
-  return board.placeable
+  return board
+    .placeable()
     .flatMap((unit) => {
       const placement = cluster.placements.get(unit.name);
       const machine = machineOf(placement);
@@ -58,14 +66,18 @@ function placedUnits(board: Board, cluster: Cluster): { unit: PlannedUnit; machi
 /**
  * Places what has no machine, in name order, again and again until nothing changes, so that a unit comes to its peer in
  * the same plan. It ends: every round places a unit that stays placed, or parts two units for good.
+ * @param homeless every unit that has no machine, in name order
+ * @param triedAt what the board had seen leave when a unit fitted nowhere
  */
-function placeTheRest(board: Board): void {
-  /** What the board had seen leave when a unit fitted nowhere. */
-  const triedAt = new Map<UnitName, number>();
+export function placeTheRest(
+  board: Board,
+  homeless: readonly PlannedUnit[],
+  triedAt: Map<UnitName, number>,
+): void {
   let progress = true;
   while (progress) {
     progress = partReplaced(board);
-    for (const unit of board.placeable) {
+    for (const unit of homeless) {
       if (board.where(unit.name) !== undefined) continue;
       if (triedAt.get(unit.name) === board.departures) continue;
       if (placeOne(board, unit)) progress = true;
@@ -82,9 +94,9 @@ function dependsOnOthers({ requirements }: PlannedUnit): boolean {
 /** Parts units that share a machine although one replaces the other, as far as the replaced one fits elsewhere. */
 function partReplaced(board: Board): boolean {
   let parted = false;
-  for (const unit of board.placeable) {
+  for (const unit of board.replacers()) {
     const model = modelOf(board, unit.name);
-    if (model === undefined || unit.requirements.replaces.length === 0) continue;
+    if (model === undefined) continue;
     for (const other of model.inTheWayOf(unit.name)) {
       const moves: Move[] = [];
       if (moveAway(board, other, model, moves)) {
@@ -170,7 +182,8 @@ function decide(board: Board, cluster: Cluster): Decision[] {
   });
 }
 
-function decideOne(
+/** What has to change for one unit; undefined when nothing has to. */
+export function decideOne(
   board: Board,
   name: UnitName,
   unit: PlannedUnit | undefined,
@@ -198,7 +211,8 @@ function decideOne(
   return { kind: "wait", unit: name, ...origin, seen, because };
 }
 
-function whyUnwanted(unit: PlannedUnit | undefined): string | undefined {
+/** Why a unit that may have a placement must not have one. */
+export function whyUnwanted(unit: PlannedUnit | undefined): string | undefined {
   if (unit === undefined) return "unit was destroyed";
   if (unit.target === "inactive") return "target state inactive";
   return unit.requirements.global ? "unit is global" : undefined;
@@ -222,7 +236,7 @@ function sameReasons(left: readonly Reason[], right: readonly Reason[]): boolean
   );
 }
 
-function machineOf(placement: Placement | undefined): MachineId | undefined {
+export function machineOf(placement: Placement | undefined): MachineId | undefined {
   return placement !== undefined && "machine" in placement ? placement.machine : undefined;
 }
 
