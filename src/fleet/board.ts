@@ -49,7 +49,7 @@ export class Board {
   }
 
   /** Units that the engine has to place, in name order. */
-  placeable(): PlannedUnit[] {
+  get placeable(): PlannedUnit[] {
     return inNameOrder(this.#units.values());
   }
 

@@ -40,6 +40,22 @@ test("one more unit is planned without looking at the others; a machine that lea
   assert.equal(planner.plan(cluster, []).whole, true);
 });
 
+test("a unit that waits is told when the reasons for it change", () => {
+  const cluster = new ChangingCluster();
+  const planner = new Planner();
+  cluster.machines = [machine("m1")];
+  cluster.set(unit("a2"));
+  cluster.set(unit("b1", "Conflicts=a*"));
+  cluster.carryOut(planner.plan(cluster, undefined), () => true);
+  cluster.set(unit("a1"));
+  const plan = planner.plan(cluster, cluster.touched);
+  assert.equal(plan.whole, false);
+  assert.deepEqual(
+    plan.decisions.map(({ kind, unit: name }) => `${kind} ${name}`),
+    ["place a1.service", "wait b1.service"],
+  );
+});
+
 test("what was decided is decided again until a placement says that it is so", () => {
   const cluster = new ChangingCluster();
   const planner = new Planner();
@@ -52,7 +68,8 @@ test("what was decided is decided again until a placement says that it is so", (
 });
 
 function fromTheBeginning(cluster: ChangingCluster): Plan {
-  return schedule({ ...cluster, units: [...cluster.units.values()] });
+  const { units: all, machines, uncertain, placements } = cluster;
+  return schedule({ units: [...all.values()], machines, uncertain, placements });
 }
 
 /** A cluster that changes, and says of which units. */
@@ -117,11 +134,21 @@ function anyStep(): fc.Arbitrary<Step> {
   const stems = ["a1", "a2", "a3", "b1", "b2", "c1", "c2", "d@", "e@1"];
   const stem = fc.constantFrom(...stems);
   const id = fc.constantFrom("m1", "m2", "m3", "m4");
-  const options = fc.constantFrom(
-    ...["", "", "", "", "Conflicts=a*", "Conflicts=?1.*", "Conflicts=c2.service", "Conflicts=*"],
-    ...["MachineOf=a1.service", "MachineOf=b1.service", "MachineMetadata=zone=a", "MachineID=m2"],
-    ...["Replaces=b*", "Replaces=a1.service", "Global=true", "Global=true\nConflicts=a*"],
+  const wish = fc.constantFrom(
+    "Conflicts=a*",
+    "Conflicts=?1.*",
+    "Conflicts=c2.service",
+    "Conflicts=*",
+    "MachineOf=a1.service",
+    "MachineOf=b1.service",
+    "MachineMetadata=zone=a",
+    "MachineID=m2",
+    "Replaces=b*",
+    "Replaces=a1.service",
+    "Global=true",
+    "Global=true\nConflicts=a*",
   );
+  const options = fc.oneof({ weight: 1, arbitrary: fc.constant("") }, { weight: 2, arbitrary: wish });
   const target = fc.constantFrom<TargetState>("launched", "launched", "launched", "loaded", "inactive");
   return fc.oneof(
     {

@@ -69,7 +69,7 @@ export class Planner {
     this.#holds = board.holds();
     this.#triedAt = new Map();
     this.#homeless.clear();
-    for (const unit of board.placeable()) {
+    for (const unit of board.placeable) {
       if (board.where(unit.name) === undefined) this.#homeless.set(unit.name, unit);
     }
     const names = new Set([...cluster.units.keys(), ...placements.keys()]);

@@ -20,7 +20,7 @@ export function settledBoard(cluster: Cluster): Board {
   keepPlacements(board, cluster);
   placeTheRest(
     board,
-    board.placeable().filter(({ name }) => board.where(name) === undefined),
+    board.placeable.filter(({ name }) => board.where(name) === undefined),
     new Map(),
   );
   return board;
