@@ -51,8 +51,7 @@ function keepPlacements(board: Board, cluster: Cluster): void {
 
 /** The units that have a machine, those placed longest ago first. */
 function placedUnits(board: Board, cluster: Cluster): { unit: PlannedUnit; machine: MachineId }[] {
-  return board
-    .placeable()
+  return board.placeable
     .flatMap((unit) => {
       const placement = cluster.placements.get(unit.name);
       const machine = machineOf(placement);
