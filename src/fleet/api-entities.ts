@@ -2,7 +2,7 @@ import { compareText } from "../lib/text.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { Machine, MachineId, Reason, TargetState, Unit, UnitName, UnitState } from "./model.ts";
-import { requirementsOf } from "./options.ts";
+import { type Requirements, requirementsOf } from "./options.ts";
 import type { FleetView } from "./registry.ts";
 
 /**
@@ -15,6 +15,8 @@ export interface UnitEntity {
   readonly machineID?: MachineId;
   readonly name: UnitName;
   readonly options?: readonly OptionEntity[];
+  /** Why no machine can run it now, machine by machine; an addition, absent when one can. */
+  readonly waiting?: readonly WaitingReason[];
 }
 
 export interface OptionEntity {
@@ -81,18 +83,21 @@ export interface StateReport {
 export function unitEntity(view: FleetView, unit: Unit): UnitEntity {
   const { file, global } = partsOf(unit);
   const machine = machineOf(view, unit.name);
+  const waiting = waitingReasons(view, unit.name);
   return {
     ...(global ? {} : { currentState: currentState(view, unit.name) }),
     desiredState: unit.target,
     ...(machine === undefined ? {} : { machineID: machine }),
     name: unit.name,
     ...(file.length === 0 ? {} : { options: file.map(optionEntity) }),
+    ...(waiting === undefined ? {} : { waiting }),
   };
 }
 
-/** As one entry of the list of units, where fleet v1.0.0 calls every global unit `inactive`. */
+/** As one entry of the list of units, where fleet v1.0.0 calls every global unit `inactive`. Why it waits is not listed. */
 export function listedUnitEntity(view: FleetView, unit: Unit): UnitEntity {
-  return { currentState: "inactive", ...unitEntity(view, unit) };
+  const { waiting: _waiting, ...entity } = unitEntity(view, unit);
+  return { currentState: "inactive", ...entity };
 }
 
 function optionEntity({
@@ -138,18 +143,22 @@ export function unitReport(view: FleetView, name: UnitName): UnitReport {
   const unit = view.units.get(name);
   const global = unit !== undefined && partsOf(unit).global;
   const machine = machineOf(view, name);
-  const placement = view.placements.get(name);
+  const waiting = waitingReasons(view, name);
   return {
     name,
     ...(unit === undefined ? {} : { desiredState: unit.target, hash: unit.hash }),
     ...(unit === undefined || global ? {} : { currentState: currentState(view, name) }),
     global,
     ...(machine === undefined ? {} : { machine: legend(view, machine) }),
-    ...(placement !== undefined && "waiting" in placement
-      ? { waiting: placement.waiting.map((reason) => waitingReason(view, reason)) }
-      : {}),
+    ...(waiting === undefined ? {} : { waiting }),
     states: Array.from(view.states.get(name)?.values() ?? [], (state) => stateReport(view, state)),
   };
+}
+
+function waitingReasons(view: FleetView, name: UnitName): readonly WaitingReason[] | undefined {
+  const placement = view.placements.get(name);
+  if (placement === undefined || !("waiting" in placement)) return undefined;
+  return placement.waiting.map((reason) => waitingReason(view, reason));
 }
 
 function waitingReason(view: FleetView, { machine, why }: Reason): WaitingReason {
@@ -190,6 +199,7 @@ export function currentState(view: FleetView, name: UnitName): TargetState {
 
 interface UnitParts {
   readonly file: UnitFile;
+  readonly requirements: Requirements;
   readonly global: boolean;
 }
 
@@ -200,7 +210,8 @@ export function partsOf(unit: Unit): UnitParts {
   let parts = partsOfUnit.get(unit);
   if (parts === undefined) {
     const { file } = parseUnitFile(unit.text);
-    parts = { file, global: requirementsOf(file, unit.name).global };
+    const requirements = requirementsOf(file, unit.name);
+    parts = { file, requirements, global: requirements.global };
     partsOfUnit.set(unit, parts);
   }
   return parts;

@@ -14,6 +14,7 @@ import { readMetadataChanges } from "./api-metadata-rules.ts";
 import { defaultPageLimit } from "./api-paging.ts";
 import { decidePut, type PutDecision } from "./api-unit-rules.ts";
 import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
+import { whyUnit } from "./api-why.ts";
 import { refreshed, shown, whileHeld, within } from "./api-waits.ts";
 import { ChangeLog } from "./change-log.ts";
 import type { EventFeed } from "./event-feed.ts";
@@ -154,6 +155,16 @@ function addArgosyRoutes(app: Hono<Api>, server: Server): void {
         await restartUnit(registry, nameIn(context), callerIn(context), async (revision) => {
           await shown(server, revision, context.req.raw.signal);
         }),
+    }),
+  );
+  app.all("/argosy/v1/units/:name/why", (context) =>
+    methodOf(context, onlyGet, 405, {
+      GET: async () =>
+        await whyUnit(
+          { view: registry.view(), machines, feed: options.events, clock },
+          nameIn(context),
+          context.req.raw.signal,
+        ),
     }),
   );
   app.all("/argosy/v1/units/:name/status", (context) =>
