@@ -8,7 +8,8 @@ import { type Plugin, rolldown } from "rolldown";
 
 /**
  * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/daemons.mjs with the
- * daemons and their libraries, and build/node, the Node that runs them. Does nothing when nothing they are made of
+ * daemons and their libraries, build/store-worker.mjs with the thread that writes the embedded store's file, and
+ * build/node, the Node that runs them. Does nothing when nothing they are made of
  * changed since.
  */
 
@@ -52,13 +53,16 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await mkdir(buildFolder, { recursive: true });
   await rm(stampFile, { force: true });
   await copyNode();
-  const bytes = (await bundle("argosy.ts", "argosy.mjs")) + (await bundle("daemons.ts", "daemons.mjs"));
+  const bytes = 
+    (await bundle("bin/argosy.ts", "argosy.mjs")) +
+    (await bundle("bin/daemons.ts", "daemons.mjs")) +
+    (await bundle("src/store/embedded/database-worker.ts", "store-worker.mjs"));
   // So that a checkout can use what it built: build/argosy lab status
   await writeFile(`${buildFolder}/argosy`, launcher("argosy"), { mode: 0o755 });
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs and build/daemons.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 
@@ -80,7 +84,7 @@ function isProductSource(name: string): boolean {
 
 async function bundle(entry: string, file: string): Promise<number> {
   const build = await rolldown({
-    input: `${checkout}bin/${entry}`,
+    input: `${checkout}${entry}`,
     platform: "node",
     // dbus-native reads XML only to introspect objects, which we never do: every call names its interface.
     resolve: { alias: { xml2js: `${checkout}scripts/no-xml.mjs` } },

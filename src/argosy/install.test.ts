@@ -26,6 +26,7 @@ beforeEach(async () => {
   await writeFile(`${folder}/node`, '#!/bin/sh\nfor word; do echo "$word"; done\n', { mode: 0o755 });
   await writeFile(`${folder}/argosy.mjs`, "commands");
   await writeFile(`${folder}/daemons.mjs`, "daemons");
+  await writeFile(`${folder}/store-worker.mjs`, "thread");
 });
 
 afterEach(async () => await rm(folder, { recursive: true }));
@@ -39,6 +40,7 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
       node: `${folder}/node`,
       commands: `${folder}/argosy.mjs`,
       daemons: `${folder}/daemons.mjs`,
+      storeWorker: `${folder}/store-worker.mjs`,
     },
     ...more,
   });
@@ -67,6 +69,7 @@ test("a root folder gets the program, the commands, the units and settings files
   const found = await everything();
   assert.equal(found["/usr/lib/argosy/argosy.mjs"], "644 commands");
   assert.equal(found["/usr/lib/argosy/daemons.mjs"], "644 daemons");
+  assert.equal(found["/usr/lib/argosy/store-worker.mjs"], "644 thread");
   assert.match(found["/usr/lib/argosy/node"] ?? "", /^755 /);
   for (const name of commandNames) assert.match(found[`/usr/bin/${name}`] ?? "", /^755 #!\/bin\/sh\n/);
   for (const [unit, text] of Object.entries(systemdUnits)) {

@@ -43,6 +43,7 @@ export async function installProduct(options: InstallOptions): Promise<void> {
 
   await root.copy(files.node, "/usr/lib/argosy/node", 0o755);
   await root.copy(files.daemons, "/usr/lib/argosy/daemons.mjs", 0o644);
+  await root.copy(files.storeWorker, "/usr/lib/argosy/store-worker.mjs", 0o644);
   await root.copy(files.commands, "/usr/lib/argosy/argosy.mjs", 0o644);
   for (const name of commands) await root.write(`/usr/bin/${name}`, launcher(name), 0o755);
   for (const [path, text] of Object.entries(defaultFiles)) {

@@ -11,6 +11,8 @@ export interface ProductFiles {
   readonly commands: string;
   /** The daemons, with their libraries. */
   readonly daemons: string;
+  /** The thread that writes the embedded store's file. */
+  readonly storeWorker: string;
 }
 
 /**
@@ -25,13 +27,14 @@ export async function productFiles(): Promise<ProductFiles> {
     node: `${folder}/node`,
     commands: `${folder}/argosy.mjs`,
     daemons: `${folder}/daemons.mjs`,
+    storeWorker: `${folder}/store-worker.mjs`,
   };
   try {
     await Promise.all(Object.values(files).map((file) => access(file)));
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs and daemons.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

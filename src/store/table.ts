@@ -33,9 +33,44 @@ export class Table {
   #history: Record[] = [];
   #revision: Revision = 1;
   #compacted: Revision = 0;
+  /** Nothing before this revision can be told change by change. */
+  #watchableFrom: Revision = 0;
+
+  /**
+   * Takes the place of what is there: entries in key order as of `revision`, with every lease they hang on. History begins
+   * after it.
+   */
+  restore(revision: Revision, entries: Iterable<Entry>, leases: Iterable<LeaseId>): void {
+    this.#entries.clear();
+    this.#leases.clear();
+    for (const lease of leases) this.addLease(lease);
+    for (const entry of entries) {
+      this.#entries.set(entry.key, entry);
+      this.#move(entry.key, undefined, entry.lease);
+    }
+    this.#history = [];
+    this.#revision = revision;
+    this.#compacted = revision;
+    this.#watchableFrom = revision + 1;
+  }
 
   get revision(): Revision {
     return this.#revision;
+  }
+
+  /** Entries in the present. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The first revision that a watch can still begin with. */
+  get watchableFrom(): Revision {
+    return this.#watchableFrom;
+  }
+
+  /** The entry of a key in the present. */
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
   }
 
   /** Revisions kept in the history. */
@@ -81,15 +116,32 @@ export class Table {
     return changes;
   }
 
+  /** Takes the last change back, as if it had never been; leases that it ended have to be known again before. */
+  undoLast(): void {
+    const record = this.#history.pop();
+    assert(record !== undefined && record.revision === this.#revision, "what is undone lies in the history");
+    for (const [key, old] of record.before) {
+      this.#move(key, this.#entries.get(key)?.lease, old?.lease);
+      if (old === undefined) this.#entries.delete(key);
+      else this.#entries.set(key, old);
+    }
+    this.#revision -= 1;
+  }
+
   /**
-   * The first revision after `after` that touched the range, or undefined when there is none yet.
+   * The first revision after `after`, and not after `upTo`, that touched the range, or undefined when there is none yet.
    * Throws Fault `store-compacted` when revisions between them may be gone.
    */
-  firstChangeAfter(range: KeyRange, after: Revision): ChangeBatch | undefined {
-    if (after + 1 < this.#compacted) throw compacted(after, this.#compacted);
+  firstChangeAfter(
+    range: KeyRange,
+    after: Revision,
+    upTo: Revision = this.#revision,
+  ): ChangeBatch | undefined {
+    if (after + 1 < this.#watchableFrom) throw compacted(after, this.#watchableFrom);
     const oldest = this.#history[0]?.revision ?? this.#revision + 1;
     for (let i = Math.max(0, after + 1 - oldest); i < this.#history.length; i++) {
       const record = this.#record(i);
+      if (record.revision > upTo) return undefined;
       const changes = record.changes.filter((change) => contains(range, keyOf(change)));
       if (changes.length > 0) return { revision: record.revision, changes };
     }
@@ -101,6 +153,7 @@ export class Table {
     if (revision > this.#revision) throw futureRevision(revision, this.#revision);
     if (revision <= this.#compacted) return;
     this.#compacted = revision;
+    this.#watchableFrom = Math.max(revision, this.#watchableFrom);
     const oldest = this.#history[0]?.revision ?? revision;
     this.#history = this.#history.slice(Math.max(0, revision - oldest));
   }
@@ -112,6 +165,11 @@ export class Table {
 
   hasLease(id: LeaseId): boolean {
     return this.#leases.has(id);
+  }
+
+  /** Keys that hang on the lease, in no order. */
+  keysOf(id: LeaseId): Iterable<string> {
+    return this.#leases.get(id) ?? [];
   }
 
   /** Forgets the lease and deletes its keys at one revision. */

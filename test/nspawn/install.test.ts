@@ -25,6 +25,7 @@ before(async () => {
     [files.node, "node"],
     [files.commands, "argosy.mjs"],
     [files.daemons, "daemons.mjs"],
+    [files.storeWorker, "store-worker.mjs"],
   ] as const) {
     await copyFile(from, `${machine.rootDirectory}/opt/argosy/${to}`);
   }

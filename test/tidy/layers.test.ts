@@ -40,7 +40,7 @@ const edgeFiles = [
 ];
 
 /** Folders below an otherwise pure one whose files are edges. */
-const edgeSubfolders = ["src/store/etcd/"];
+const edgeSubfolders = ["src/store/etcd/", "src/store/embedded/"];
 
 /** What a file that is no edge may not do. */
 const banned: readonly (readonly [RegExp, string])[] = [
