@@ -1,7 +1,7 @@
 import { assert } from "../../lib/assert.ts";
 import type { Env } from "../../lib/env.ts";
 import { faultOf, unavailable } from "./faults.ts";
-import type { MemberListResponse, StatusResponse } from "./generated/etcd.ts";
+import type { Member as ListedMember, MemberListResponse, StatusResponse } from "./generated/etcd.ts";
 import { Member, type EtcdTls } from "./member.ts";
 import { askStatus, listMembers, type Method } from "./methods.ts";
 
@@ -22,6 +22,10 @@ export interface EtcdMember {
   readonly id: string;
   readonly name: string;
   readonly peerUrls: readonly string[];
+  /** Where it serves clients; empty while it has never been started. */
+  readonly clientUrls: readonly string[];
+  /** A learner holds data but has no vote, and serves nobody, until it is promoted. */
+  readonly learner: boolean;
 }
 
 export interface EtcdMemberReader {
@@ -74,10 +78,15 @@ async function ask<Request, Response>(
   throw unavailable("ask for the members of", member.endpoint, "there is no connection");
 }
 
+/** A member in our words. */
+export function memberOf({ ID, name, peerURLs, clientURLs, isLearner }: ListedMember): EtcdMember {
+  return { id: ID.toString(16), name, peerUrls: peerURLs, clientUrls: clientURLs, learner: isLearner };
+}
+
 function membersOf(list: MemberListResponse, status: StatusResponse): EtcdMembers {
   const sorted = list.members.toSorted((one, other) => (one.ID < other.ID ? -1 : 1));
   return {
-    members: sorted.map(({ ID, name, peerURLs }) => ({ id: ID.toString(16), name, peerUrls: peerURLs })),
+    members: sorted.map(memberOf),
     leader: status.leader === 0n ? undefined : status.leader.toString(16),
     asked: (status.header?.memberId ?? 0n).toString(16),
   };

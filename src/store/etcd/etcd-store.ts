@@ -38,27 +38,44 @@ const mostAttempts = 8;
 /** No attempt begins later than this many call timeouts after the first. */
 const mostTimeouts = 2;
 const retryBackoff: Backoff = { firstMs: 50, mostMs: 800 };
+/**
+ * How long the first attempts to renew a lease take, per attempt; twice as long with each round over the members. A
+ * member passes a renewal on to the leader, and for as long as a dead leader is not known to be dead it waits there for 7 s,
+ * while the lease runs out: to ask again soon finds the next leader as soon as there is one.
+ */
+const renewalTimeoutMs = 250;
 
 /**
  * A store on an etcd cluster (v3 API, etcd 3.4 or later). Connects when it is first used.
  * Throws Fault `store-endpoint` when an endpoint cannot be one.
  */
-export function openEtcdStore(env: Env, options: EtcdOptions): Store {
+export function openEtcdStore(env: Env, options: EtcdOptions): EtcdStore {
   assert(options.endpoints.length > 0, "an etcd store has an endpoint");
-  return new EtcdStore(env, options);
+  return new ClusterStore(env, options);
+}
+
+/** A store whose members can come and go. */
+export interface EtcdStore extends Store {
+  /**
+   * Asks these from now on, the first preferred. Connections to those that stay go on; watches on the others end with
+   * `store-unavailable`.
+   */
+  useEndpoints(endpoints: readonly string[]): void;
 }
 
 /** Whether a call may be made again after an attempt whose outcome is not known. */
 type Repeat = "harmless" | "only-unsent";
 
-class EtcdStore implements Store {
+class ClusterStore implements EtcdStore {
   readonly #env: Env;
-  readonly #members: readonly Member[];
+  readonly #tls: EtcdTls | undefined;
+  #members: readonly Member[];
   readonly #callTimeoutMs: number;
   readonly #closing = new AbortController();
 
   constructor(env: Env, options: EtcdOptions) {
     this.#env = env;
+    this.#tls = options.tls;
     this.#members = options.endpoints.map((endpoint) => new Member(env, endpoint, options.tls));
     this.#callTimeoutMs = options.callTimeoutMs ?? 2_000;
   }
@@ -99,7 +116,7 @@ class EtcdStore implements Store {
 
   async renewLease(id: LeaseId): Promise<Lease> {
     const request = { ID: translate.leaseNumberOf(id) };
-    const response = await this.#call("renew a lease at", keepLeaseAlive, request, "harmless");
+    const response = await this.#call("renew a lease at", keepLeaseAlive, request, "harmless", renewalTimeoutMs);
     // A keep-alive of a lease that is gone is answered with a time to live of 0.
     if (response.TTL <= 0n) {
       throw new Fault(
@@ -127,6 +144,17 @@ class EtcdStore implements Store {
     }
   }
 
+  useEndpoints(endpoints: readonly string[]): void {
+    assert(endpoints.length > 0, "an etcd store has an endpoint");
+    const before = this.#members;
+    if (before.map(({ endpoint }) => endpoint).join() === endpoints.join()) return;
+    this.#members = endpoints.map(
+      (endpoint) =>
+        before.find((member) => member.endpoint === endpoint) ?? new Member(this.#env, endpoint, this.#tls),
+    );
+    for (const member of before) if (!this.#members.includes(member)) member.retire();
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(storeClosed());
     for (const member of this.#members) member.close();
@@ -141,13 +169,16 @@ class EtcdStore implements Store {
     method: Method<Request, Response>,
     request: Request,
     repeat: Repeat,
+    firstTimeoutMs = this.#callTimeoutMs,
     needsLeader = true,
   ): Promise<Response> {
     const startedMs = this.#env.clock.monotonic();
     for (let attempt = 1; ; attempt++) {
       this.#closing.signal.throwIfAborted();
       const member = this.#memberFor(attempt);
-      const result = await member.call(method, request, this.#callTimeoutMs, needsLeader);
+      const round = Math.floor((attempt - 1) / this.#members.length);
+      const timeoutMs = Math.min(firstTimeoutMs * 2 ** round, this.#callTimeoutMs);
+      const result = await member.call(method, request, timeoutMs, needsLeader);
       if (result.ok) return result.response;
       this.#closing.signal.throwIfAborted();
       const fault = faultFrom(doing, member, result);

@@ -122,6 +122,14 @@ export class Member {
     void this.#probeUntilWell();
   }
 
+  /** As `close`, for a member that is not asked any more while the store goes on. */
+  retire(): void {
+    const reason = unavailable("use", this.endpoint, "it is no longer one of the members to ask");
+    this.#closing.abort(reason);
+    this.#connection.abort(reason);
+    this.#client.close();
+  }
+
   close(): void {
     this.#closing.abort(storeClosed());
     this.#connection.abort(storeClosed());

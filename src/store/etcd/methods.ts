@@ -8,8 +8,16 @@ import {
   LeaseKeepAliveResponse,
   LeaseRevokeRequest,
   LeaseRevokeResponse,
+  MemberAddRequest,
+  MemberAddResponse,
   MemberListRequest,
   MemberListResponse,
+  MemberPromoteRequest,
+  MemberPromoteResponse,
+  MemberRemoveRequest,
+  MemberRemoveResponse,
+  MoveLeaderRequest,
+  MoveLeaderResponse,
   RangeRequest,
   RangeResponse,
   StatusRequest,
@@ -41,6 +49,23 @@ export const keepLeaseAlive = method(
 );
 
 export const listMembers = method("/etcdserverpb.Cluster/MemberList", MemberListRequest, MemberListResponse);
+export const addMember = method("/etcdserverpb.Cluster/MemberAdd", MemberAddRequest, MemberAddResponse);
+export const removeMember = method(
+  "/etcdserverpb.Cluster/MemberRemove",
+  MemberRemoveRequest,
+  MemberRemoveResponse,
+);
+export const promoteMember = method(
+  "/etcdserverpb.Cluster/MemberPromote",
+  MemberPromoteRequest,
+  MemberPromoteResponse,
+);
+/** Only the member that leads takes it. */
+export const moveLeader = method(
+  "/etcdserverpb.Maintenance/MoveLeader",
+  MoveLeaderRequest,
+  MoveLeaderResponse,
+);
 export const askStatus = method("/etcdserverpb.Maintenance/Status", StatusRequest, StatusResponse);
 
 interface Codec<Message> {
