@@ -4,10 +4,12 @@ import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { discoveryCommand } from "./discovery.ts";
 import type { ServeDiscovery } from "./discovery-serve.ts";
 import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
+import { eventsCommand } from "./events.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
 import { productVersion } from "../lib/version.ts";
+import { whyCommand } from "./why.ts";
 
 /** What commands need of the bundle of the daemons. */
 export interface OutsideParts {
@@ -31,6 +33,8 @@ export function argosyProgram(
       labCommand,
       fleetctlEntry,
       etcdctlEntry,
+      whyCommand(),
+      eventsCommand(),
       installCommand,
       etcdCommand(parts.serveKeys),
       discoveryCommand(parts.serveDiscovery),

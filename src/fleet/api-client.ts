@@ -1,10 +1,14 @@
+import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
+import type { WhyEntity } from "./api-why.ts";
 import type { RestartEntity } from "./api-restart.ts";
 import { exitCodeHeader } from "./api-local.ts";
 import { isRecord, readJson } from "./api-unit-rules.ts";
+import { type EventQuestion, readEvents } from "./event-stream.ts";
+import type { FleetEvent } from "./events.ts";
 import type { JournalOptions } from "./local-machine.ts";
 import type { TargetState, UnitName } from "./model.ts";
 
@@ -110,6 +114,18 @@ export class FleetClient {
     );
     if (response.status === 404) return await discard(response);
     return ((await json(response)) as RestartEntity).restart;
+  }
+
+  /** Why a unit is where it is, or nowhere; undefined when the registry does not have it. */
+  async why(name: UnitName): Promise<WhyEntity | undefined> {
+    const response = await this.#transport("GET", `/argosy/v1/units/${encodeURIComponent(name)}/why`);
+    if (response.status === 404) return await discard(response);
+    return (await json(response)) as WhyEntity;
+  }
+
+  /** What happened in the cluster and, with `follow`, what happens; see `readEvents`. */
+  events(question: EventQuestion, env: Env, signal: AbortSignal): AsyncGenerator<FleetEvent | "gap"> {
+    return readEvents(this.#transport, question, env, signal);
   }
 
   /** What `systemctl status` prints on the unit's machine, and its exit code. */

@@ -6,7 +6,10 @@ import {
   request as requestHttp,
 } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import { hostname, userInfo } from "node:os";
 import { Fault, sentenceOf } from "../lib/fault.ts";
+import { productVersion } from "../lib/version.ts";
+import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
 
 /** Where fleet's API is when nothing else is said. */
@@ -22,16 +25,26 @@ export interface TlsFiles {
 /** Connections a client opens to one endpoint. */
 const mostConnections = 16;
 
+/** Where an API listens: a socket in the file system, or an address. */
+export type ListeningAt = { readonly socket: string } | { readonly host: string; readonly port: number };
+
 /**
  * Opens the way to a fleet API; no connection is made yet.
  * @param endpoint `unix:///PATH`, `file:///PATH`, `http://ADDRESS:PORT` or `https://ADDRESS:PORT`
+ * @param through gives a socket of this machine that leads to where the API listens, when it cannot be reached from here
  * Throws Fault `bad-endpoint`, or `file-unreadable` for the files of TLS.
  */
-export function transportTo(endpoint: string, tls: TlsFiles): Transport {
+export function transportTo(
+  endpoint: string,
+  tls: TlsFiles,
+  through?: (end: ListeningAt) => string,
+): Transport {
   const target = readEndpoint(endpoint);
+  const connect = connectOptions(target, through);
   const pool = { keepAlive: true, maxSockets: mostConnections };
   const secure = target.secure ? new HttpsAgent({ ...pool, ...readTls(tls) }) : undefined;
   const plain = new HttpAgent(pool);
+  const sender = { "User-Agent": `argosy/${productVersion}`, [userHeader]: whoami() };
   return async (method, path, body, signal) =>
     await new Promise<Response>((resolve, reject) => {
       const headers =
@@ -39,10 +52,10 @@ export function transportTo(endpoint: string, tls: TlsFiles): Transport {
           ? {}
           : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
       const options: RequestOptions = {
-        ...target.connect,
+        ...connect,
         method,
         path,
-        headers: { Host: target.hostHeader, ...headers },
+        headers: { Host: target.hostHeader, ...sender, ...headers },
         agent: secure ?? plain,
         ...(signal === undefined ? {} : { signal }),
       };
@@ -53,6 +66,17 @@ export function transportTo(endpoint: string, tls: TlsFiles): Transport {
       request.on("error", (error) => reject(why(error)));
       request.end(body);
     });
+}
+
+/** For whom this process acts, as the history of the cluster shows it: `core@laptop`. */
+function whoami(): string {
+  const host = hostname();
+  try {
+    return `${userInfo().username}@${host}`;
+  } catch {
+    // In a container a process may run as a user that has no name.
+    return host;
+  }
 }
 
 function responseOf(incoming: IncomingMessage, why: (error: Error) => unknown): Response {
@@ -82,8 +106,14 @@ async function* piecesOf(
 
 interface Target {
   readonly secure: boolean;
-  readonly connect: { readonly socketPath: string } | { readonly host: string; readonly port: number };
+  readonly at: ListeningAt;
   readonly hostHeader: string;
+}
+
+function connectOptions({ at, secure }: Target, through?: (end: ListeningAt) => string): RequestOptions {
+  if (through === undefined) return "socket" in at ? { socketPath: at.socket } : at;
+  const servername = secure && "host" in at ? { servername: at.host } : {};
+  return { socketPath: through(at), ...servername };
 }
 
 function readEndpoint(endpoint: string): Target {
@@ -107,7 +137,7 @@ function readEndpoint(endpoint: string): Target {
     }
     return {
       secure: false,
-      connect: { socketPath: decodeURIComponent(url.pathname) },
+      at: { socket: decodeURIComponent(url.pathname) },
       hostHeader: "domain-sock",
     };
   }
@@ -116,7 +146,7 @@ function readEndpoint(endpoint: string): Target {
   }
   const secure = scheme === "https";
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
-  return { secure, connect: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, hostHeader: url.host };
+  return { secure, at: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, hostHeader: url.host };
 }
 
 function readTls(tls: TlsFiles): { key?: string; cert?: string; ca?: string } {

@@ -56,12 +56,15 @@ function complaints(
   });
 }
 
-const fleetctl = fleetctlProgram(() => {
+const unheard = (): never => {
   throw new Error("the manual is read, not carried out");
-}, "0.0.0");
+};
+const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 
 /** Commands that docs/cluster.md is about. */
 const ofClusters = ["discovery"];
+/** Commands that docs/units.md is about. */
+const ofUnits = ["why", "events"];
 const outside = { serveKeys: notServed, serveDiscovery: notServed };
 
 async function notServed(): Promise<number> {
@@ -87,9 +90,6 @@ test("every environment variable of fleetctl is in its page", () => {
   );
 });
 
-const unheard = (): never => {
-  throw new Error("the manual is read, not carried out");
-};
 const etcdctl = etcdctlProgram(
   { transport: unheard, findService: unheard, askSecret: unheard, startProgram: unheard },
   "0.0.0",
@@ -119,7 +119,7 @@ test("every command of the lab has a section that names its flags", () => {
 
 test("every other command of argosy is in the page about installing", () => {
   const others = argosyProgram({}, outside).commands.filter(
-    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", ...ofClusters].includes(name),
+    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", ...ofClusters, ...ofUnits].includes(name),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
@@ -135,6 +135,12 @@ test("the commands about members and discovery have sections in the page about c
   const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofClusters.includes(name));
   assert.equal(commands.length, ofClusters.length);
   assert.deepEqual(complaints(page("docs/cluster.md"), "argosy", commands), []);
+});
+
+test("the commands about what happens to units have sections in the page about units", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofUnits.includes(name));
+  assert.equal(commands.length, ofUnits.length);
+  assert.deepEqual(complaints(page("docs/units.md"), "argosy", commands), []);
 });
 
 test("every option of [X-Fleet] is in the page about units, in all its spellings", () => {
