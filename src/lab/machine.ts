@@ -49,6 +49,9 @@ const environment = {
   LANG: "C.UTF-8",
 };
 
+/** systemd(1): SIGRTMIN+4 starts poweroff.target; SIGRTMIN is 34 with glibc. Node does not name real-time signals. */
+const powerOffSignal = 34 + 4;
+
 const bootLimitMs = 60_000;
 const poweroffLimitMs = 60_000;
 
@@ -281,8 +284,7 @@ export class Machine {
   async poweroff(): Promise<void> {
     const pid = await firstProcess(this.#group);
     if (pid === undefined) return;
-    // systemd(1): SIGRTMIN+4 starts poweroff.target. Node does not name real-time signals.
-    await runProgram("kill", ["-s", "RTMIN+4", String(pid)]);
+    process.kill(pid, powerOffSignal);
     await waitUntil(
       async () => (await processesBelow(this.#group)).length === 0,
       poweroffLimitMs,

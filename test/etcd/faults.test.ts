@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { isFault } from "../../src/lib/fault.ts";
 import { commit, drain, fault, put, silentEnv } from "../../src/store/contract-tools.ts";
@@ -219,3 +222,28 @@ async function persist<T>(action: () => Promise<T>): Promise<T> {
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await silentEnv().clock.sleep(5);
 }
+
+test("a renewal waits only a moment for a member that hangs, and goes to the next", async () => {
+  await using cluster = await startEtcd(1);
+  const timeouts: string[] = [];
+  // It takes calls and never answers, as etcd does with a renewal while the leader it knows is gone.
+  const silent = createServer();
+  silent.on("stream", (_, headers) => timeouts.push(String(headers["grpc-timeout"])));
+  const sessions = new Set<ServerHttp2Session>();
+  silent.on("session", (session) => sessions.add(session));
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  const { port } = silent.address() as AddressInfo;
+  const endpoints = [`http://127.0.0.1:${port}`, ...cluster.endpoints];
+  const direct = openEtcdStore(silentEnv(), { endpoints: cluster.endpoints });
+  const store = openEtcdStore(silentEnv(), { endpoints, callTimeoutMs: 60_000 });
+  try {
+    const { id } = await direct.grantLease(60_000);
+    assert.equal((await store.renewLease(id)).ttlMs, 60_000);
+    const milliseconds = /^([0-9]+)m$/.exec(timeouts[0] ?? "");
+    assert.ok(Number(milliseconds?.[1]) <= 250, `the silent member was given ${timeouts[0]}`);
+  } finally {
+    await Promise.all([store.close(), direct.close()]);
+    for (const session of sessions) session.destroy();
+    silent.close();
+  }
+});

@@ -63,6 +63,13 @@ export interface EtcdStore extends Store {
   useEndpoints(endpoints: readonly string[]): void;
 }
 
+interface CallOptions {
+  /** How long each attempt of the first round over the members may take; doubled with each round. Default: the store's. */
+  readonly firstTimeoutMs?: number;
+  /** False lets a member answer that knows no leader. Default true. */
+  readonly needsLeader?: boolean;
+}
+
 /** Whether a call may be made again after an attempt whose outcome is not known. */
 type Repeat = "harmless" | "only-unsent";
 
@@ -83,7 +90,7 @@ class ClusterStore implements EtcdStore {
   async read(range: KeyRange, options: ReadOptions = {}): Promise<Snapshot> {
     const request = translate.rangeRequest(range, options);
     const needsLeader = options.consistency !== "local";
-    const response = await this.#call("read from", readRange, request, "harmless", needsLeader);
+    const response = await this.#call("read from", readRange, request, "harmless", { needsLeader });
     return {
       revision: translate.revisionOf(response.header),
       entries: response.kvs.map(translate.entryOf),
@@ -116,7 +123,9 @@ class ClusterStore implements EtcdStore {
 
   async renewLease(id: LeaseId): Promise<Lease> {
     const request = { ID: translate.leaseNumberOf(id) };
-    const response = await this.#call("renew a lease at", keepLeaseAlive, request, "harmless", renewalTimeoutMs);
+    const response = await this.#call("renew a lease at", keepLeaseAlive, request, "harmless", {
+      firstTimeoutMs: renewalTimeoutMs,
+    });
     // A keep-alive of a lease that is gone is answered with a time to live of 0.
     if (response.TTL <= 0n) {
       throw new Fault(
@@ -169,8 +178,7 @@ class ClusterStore implements EtcdStore {
     method: Method<Request, Response>,
     request: Request,
     repeat: Repeat,
-    firstTimeoutMs = this.#callTimeoutMs,
-    needsLeader = true,
+    { firstTimeoutMs = this.#callTimeoutMs, needsLeader = true }: CallOptions = {},
   ): Promise<Response> {
     const startedMs = this.#env.clock.monotonic();
     for (let attempt = 1; ; attempt++) {
