@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { askBalancer, pagesOf, runExample } from "../../src/lab/example.ts";
 import { type Lab, labDown, labUp } from "../../src/lab/lab.ts";
@@ -42,12 +42,15 @@ async function untilAnnounced(machine: string, expected: readonly string[]): Pro
   await waitUntil(done, waitLimitMs, `${machine} shows the web servers ${text}`);
 }
 
-/** Asks balancers all the time until it is told to end, and counts. */
-function askAllTheTime(...machines: readonly string[]): () => Promise<{ asked: number; failed: number }> {
+/** Asks balancers all the time until it is told to end, or the test ends, and counts. */
+function askAllTheTime(
+  { signal }: TestContext,
+  ...machines: readonly string[]
+): () => Promise<{ asked: number; failed: number }> {
   const end = new AbortController();
   const counts = { asked: 0, failed: 0 };
   const asking = (async (): Promise<void> => {
-    while (!end.signal.aborted) {
+    while (!end.signal.aborted && !signal.aborted) {
       for (const machine of machines) {
         counts.asked += 1;
         if ((await askBalancer(lab.machine(machine))) === undefined) counts.failed += 1;
@@ -96,8 +99,8 @@ test("a key that is set on one machine is read on another, also from inside a co
   assert.equal(answer.node.value, "ahoy");
 });
 
-test("a machine that loses power takes its web server out, and the page stays up", async () => {
-  const end = askAllTheTime("m1", "m2");
+test("a machine that loses power takes its web server out, and the page stays up", async (context) => {
+  const end = askAllTheTime(context, "m1", "m2");
   await lab.kill("m3");
   await untilAnnounced("m1", backends("m1", "m2"));
   await untilAnnounced("m2", backends("m1", "m2"));
@@ -113,8 +116,8 @@ test("the machine returns, and its web server with it", async () => {
   for (const machine of lab.machines) assert.equal((await pagesOf(machine, 3)).length, 3);
 });
 
-test("a machine that is powered off takes its web server out as well", async () => {
-  const end = askAllTheTime("m1", "m3");
+test("a machine that is powered off takes its web server out as well", async (context) => {
+  const end = askAllTheTime(context, "m1", "m3");
   await lab.poweroff("m2");
   await untilAnnounced("m1", backends("m1", "m3"));
   const { asked, failed } = await end();
