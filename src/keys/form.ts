@@ -36,6 +36,11 @@ export function joinForms(body: Form, query: Form): Form {
   };
 }
 
+/** A form that something was wrong with before it was read. */
+export function withProblem(form: Form, problem: string | undefined): Form {
+  return problem === undefined ? form : { ...form, problem };
+}
+
 /** The first `%` that two hexadecimal digits do not follow, with what follows it. */
 export function brokenEscape(text: string): string | undefined {
   return /%(?![0-9a-fA-F]{2}).{0,2}/s.exec(text)?.[0];

@@ -1,15 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
 import { actionText, errorText, eventText } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
-import { joinForms, parseForm } from "./form.ts";
+import { joinForms, parseForm, withProblem } from "./form.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
 import type { KeysEvent } from "./model.ts";
+import { readMediaType } from "./media-type.ts";
 import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
 import { plainText } from "./plain-answer.ts";
 import { readRequest } from "./request.ts";
 import { routeOf, type OtherRoute, type Route } from "./route.ts";
+import { answerUnreadable } from "./unreadable.ts";
 
 /** The largest form that is read (etcd v2 API: 10 MiB). */
 const mostFormBytes = 10 * 1024 * 1024;
@@ -21,6 +24,8 @@ const headersLimitMs = 30_000;
 const formLimitMs = 300_000;
 const idleConnectionMs = 60_000;
 const mostConnections = 10_000;
+/** So much of what is no request is looked at, to tell the method and the path. */
+const mostRefusedBytes = 16 * 1024;
 
 /** The API is open to pages of every origin, as etcd 3 is by default. */
 const originHeaders = {
@@ -59,6 +64,7 @@ export class KeysApi {
       (request, response) => void this.#serve(request, response),
     );
     server.maxConnections = mostConnections;
+    server.on("clientError", refuse);
     return server;
   }
 
@@ -129,7 +135,10 @@ export class KeysApi {
     response: ServerResponse,
   ): Promise<void> {
     const { method, path, query } = route;
-    const hasForm = (method === "PUT" || method === "POST") && isForm(request.headers["content-type"]);
+    const takesForm = method === "PUT" || method === "POST";
+    const media = readMediaType(takesForm ? request.headers["content-type"] : undefined);
+    // Other kinds of bodies are ignored, as in etcd.
+    const hasForm = media.type === "application/x-www-form-urlencoded";
     const body = hasForm ? await this.#readBody(request) : "";
     if (!hasForm) request.resume();
     if (typeof body !== "string") {
@@ -137,7 +146,7 @@ export class KeysApi {
       request.resume();
       return this.#sendError(response, body);
     }
-    const form = joinForms(parseForm(body), parseForm(query));
+    const form = joinForms(withProblem(parseForm(body), media.problem), parseForm(query));
     const wanted = readRequest(method, path, form, this.#env.clock.now());
     if (isKeysError(wanted)) return this.#sendError(response, wanted);
     const { operation, actionOnly } = wanted;
@@ -240,6 +249,29 @@ export class KeysApi {
   }
 }
 
+/** Answers what is no request, and ends the connection. */
+function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex): void {
+  // Nobody is left to answer, or an answer is on its way already.
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const packet = (error.rawPacket ?? Buffer.alloc(0)).toString("latin1", 0, mostRefusedBytes);
+  const { status, headers, text } = answerUnreadable(error.code, packet);
+  const lines = Object.entries({ ...headers, ...originHeadersFor(status) }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  const head = [
+    `HTTP/1.1 ${status}`,
+    ...lines,
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    "Connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => void socket.destroy());
+}
+
+/** As in etcd, pages of other origins are not told of requests that could not be read. */
+function originHeadersFor(status: string): Readonly<Record<string, string>> {
+  return status.startsWith("4") && !/^40[45]/.test(status) ? {} : originHeaders;
+}
+
 /** Reads and writes are carried out even if their client goes away; the keyspace limits their time. */
 const toItsEnd = new AbortController().signal;
 
@@ -263,12 +295,6 @@ function redirect(request: IncomingMessage, response: ServerResponse, location: 
 function statusOf(answer: Answer): number {
   const { action, prevNode } = answer.event;
   return action === "create" || (action === "set" && prevNode === undefined) ? 201 : 200;
-}
-
-/** Other kinds of bodies are ignored, as in etcd. */
-function isForm(contentType: string | undefined): boolean {
-  const [type = ""] = (contentType ?? "").split(";");
-  return type.trim().toLowerCase() === "application/x-www-form-urlencoded";
 }
 
 async function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {

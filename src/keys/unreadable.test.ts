@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answerUnreadable } from "./unreadable.ts";
+
+test("a method that nobody knows is refused as others are, by its path", () => {
+  const statusOf = (target: string): string =>
+    answerUnreadable("HPE_INVALID_METHOD", `FOO ${target} HTTP/1.1\r\nHost: a\r\n\r\n`).status;
+  assert.equal(statusOf("/v2/keys/a"), "405 Method Not Allowed");
+  assert.equal(statusOf("/v2/nothing"), "404 Not Found");
+  assert.equal(statusOf("/v2//keys"), "301 Moved Permanently");
+  assert.equal(statusOf("/v2/keys/%zz"), "400 Bad Request");
+  const { headers } = answerUnreadable("HPE_INVALID_METHOD", "FOO /v2/keys HTTP/1.1\r\n\r\n");
+  assert.equal(headers["Allow"], "HEAD,GET,PUT,POST,DELETE");
+});
+
+test("what is no request is answered with 400, too many headers with 431", () => {
+  assert.equal(answerUnreadable("HPE_INVALID_METHOD", "\u0000\u0001").status, "400 Bad Request");
+  assert.equal(answerUnreadable("HPE_INVALID_METHOD", "FOO").status, "400 Bad Request");
+  assert.equal(answerUnreadable("HPE_INVALID_URL", "GET / x\r\n").status, "400 Bad Request");
+  assert.equal(answerUnreadable("HPE_HEADER_OVERFLOW", "").status, "431 Request Header Fields Too Large");
+});
