@@ -1,5 +1,4 @@
 import { matchesGlob } from "../lib/glob.ts";
-import { compareText } from "../lib/text.ts";
 import type { UnitName } from "./model.ts";
 
 /** A unit with the globs by which it names others. */
@@ -16,20 +15,27 @@ export class Relation {
   readonly #numbers = new Map<string, number>();
   readonly #own = new Map<UnitName, readonly number[]>();
   readonly #matched = new Map<UnitName, number[]>();
-  /** In order, so that the names with a pattern's first characters lie together. */
-  readonly #names: UnitName[];
+  /** The patterns by their plain beginnings, as far as `indexedLength`. */
+  readonly #byStart = new Map<string, { readonly pattern: string; readonly number: number }[]>();
+  readonly #startLengths = new Set<number>();
+  /** Names by as many of their first characters. */
+  readonly #names = new Map<string, Set<UnitName>>();
 
   constructor(units: readonly Naming[]) {
-    this.#names = units.map(({ name }) => name).sort(compareText);
-    for (const { name, patterns } of units) this.#number(name, patterns);
+    for (const { name, patterns } of units) {
+      enterSet(this.#names, name.slice(0, indexedLength), name);
+      this.#number(name, patterns);
+    }
     for (const [pattern, number] of this.#numbers) this.#match(pattern, number);
   }
 
   /** Takes in one more unit; answers which names fit a pattern that no unit had before, with the pattern. */
   add({ name, patterns }: Naming): readonly { readonly name: UnitName; readonly pattern: number }[] {
-    this.#names.splice(placeOf(this.#names, name), 0, name);
-    for (const [pattern, number] of this.#numbers) {
-      if (matchesGlob(pattern, name)) enterList(this.#matched, name, number);
+    enterSet(this.#names, name.slice(0, indexedLength), name);
+    for (const length of this.#startLengths) {
+      for (const { pattern, number } of this.#byStart.get(name.slice(0, length)) ?? []) {
+        if (matchesGlob(pattern, name)) enterList(this.#matched, name, number);
+      }
     }
     return this.#number(name, patterns).flatMap(({ pattern, number }) =>
       this.#match(pattern, number).map((fitting) => ({ name: fitting, pattern: number })),
@@ -38,8 +44,7 @@ export class Relation {
 
   /** Forgets a unit. Its patterns keep their numbers: others may have them, and no harm is done by one that nobody has. */
   remove(name: UnitName): void {
-    const place = placeOf(this.#names, name);
-    if (this.#names[place] === name) this.#names.splice(place, 1);
+    this.#names.get(name.slice(0, indexedLength))?.delete(name);
     this.#own.delete(name);
     this.#matched.delete(name);
   }
@@ -75,6 +80,9 @@ export class Relation {
       if (number === undefined) {
         number = this.#numbers.size;
         this.#numbers.set(pattern, number);
+        const start = plainStart(pattern).slice(0, indexedLength);
+        this.#startLengths.add(start.length);
+        enterList(this.#byStart, start, { pattern, number });
         fresh.push({ pattern, number });
       }
       own.add(number);
@@ -86,34 +94,36 @@ export class Relation {
   /** Notes which names fit a pattern. */
   #match(pattern: string, number: number): UnitName[] {
     const fitting: UnitName[] = [];
-    const start = /^[^*?[\\]*/.exec(pattern)?.[0] ?? "";
-    for (let at = placeOf(this.#names, start); at < this.#names.length; at++) {
-      const name = this.#names[at] ?? "";
-      if (!name.startsWith(start)) break;
+    for (const name of this.#beginning(plainStart(pattern))) {
       if (!matchesGlob(pattern, name)) continue;
       enterList(this.#matched, name, number);
       fitting.push(name);
     }
     return fitting;
   }
-}
 
-/** How many of the sorted names come before a text. */
-function placeOf(names: readonly UnitName[], text: string): number {
-  let low = 0;
-  let high = names.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((names[middle] ?? "") < text) low = middle + 1;
-    else high = middle;
+  /** Every name that begins with a text, and some that do not. */
+  *#beginning(start: string): Iterable<UnitName> {
+    if (start.length >= indexedLength) {
+      yield* this.#names.get(start.slice(0, indexedLength)) ?? [];
+      return;
+    }
+    for (const [key, names] of this.#names) if (key.startsWith(start)) yield* names;
   }
-  return low;
 }
 
-function enterList(lists: Map<UnitName, number[]>, name: UnitName, number: number): void {
-  const list = lists.get(name);
-  if (list === undefined) lists.set(name, [number]);
-  else list.push(number);
+/** By how many of their first characters names, and the plain beginnings of patterns, are found. */
+const indexedLength = 8;
+
+/** The characters that a name has to begin with to fit a glob. */
+function plainStart(pattern: string): string {
+  return /^[^*?[\\]*/.exec(pattern)?.[0] ?? "";
+}
+
+function enterList<Member>(lists: Map<string, Member[]>, key: string, member: Member): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [member]);
+  else list.push(member);
 }
 
 /** In which crowds a cluster has units that have, or fit, each pattern; a crowd is told by what it was made with. */
@@ -153,8 +163,8 @@ export class Crowd<Place> {
 
   add(name: UnitName): void {
     for (const pattern of this.#relation.own(name)) {
-      enter(this.#having, pattern, name);
-      enter(this.#everywhere.having, pattern, this.#place);
+      enterSet(this.#having, pattern, name);
+      enterSet(this.#everywhere.having, pattern, this.#place);
     }
     for (const pattern of this.#relation.matched(name)) this.addMatch(name, pattern);
   }
@@ -170,8 +180,8 @@ export class Crowd<Place> {
 
   /** Notes that a unit here fits a pattern that is new. */
   addMatch(name: UnitName, pattern: number): void {
-    enter(this.#matching, pattern, name);
-    enter(this.#everywhere.matching, pattern, this.#place);
+    enterSet(this.#matching, pattern, name);
+    enterSet(this.#everywhere.matching, pattern, this.#place);
   }
 
   /** Units here, other than itself, that a unit names. */
@@ -187,9 +197,9 @@ export class Crowd<Place> {
 
 const nobody: ReadonlySet<UnitName> = new Set();
 
-function enter<Member>(index: Map<number, Set<Member>>, pattern: number, member: Member): void {
-  const members = index.get(pattern);
-  if (members === undefined) index.set(pattern, new Set([member]));
+function enterSet<Key, Member>(sets: Map<Key, Set<Member>>, key: Key, member: Member): void {
+  const members = sets.get(key);
+  if (members === undefined) sets.set(key, new Set([member]));
   else members.add(member);
 }
 
