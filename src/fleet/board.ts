@@ -3,13 +3,17 @@ import { splitName } from "../unit/name.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
 import { LoadOrder } from "./load-order.ts";
 import { MachineModel, Relations } from "./machine-model.ts";
-import type { MachineId, UnitName } from "./model.ts";
+import type { DrainMarks, MachineId, Reason, UnitName } from "./model.ts";
 import { Relation } from "./relation.ts";
 
 /** A cluster while its plan is made: who is where, and why. Every change goes through `put`, `take` and `relocate`. */
 export class Board {
   readonly models: ReadonlyMap<MachineId, MachineModel>;
   readonly #all: ReadonlySet<MachineModel>;
+  /** Those that are not cordoned. */
+  readonly #open: ReadonlySet<MachineModel>;
+  /** What drains add to placements. */
+  readonly moves = new Moves();
   /** Units that the engine has to place. */
   readonly #units: Map<UnitName, PlannedUnit>;
   /** Those of them that replace others. */
@@ -42,9 +46,12 @@ export class Board {
       relationOf(placeable, (unit) => unit.requirements.replaces),
     );
     const machines = [...cluster.machines].sort((left, right) => compareText(left.id, right.id));
-    const models = machines.map((machine) => new MachineModel(machine, this.#relations));
+    const models = machines.map(
+      (machine) => new MachineModel(machine, this.#relations, cluster.cordons?.get(machine.id)),
+    );
     this.models = new Map(models.map((model) => [model.machine.id, model]));
     this.#all = new Set(models);
+    this.#open = new Set(models.filter(({ cordoned }) => cordoned === undefined));
     this.#order = new LoadOrder(models);
   }
 
@@ -166,6 +173,34 @@ export class Board {
     this.#departures++;
   }
 
+  /** Has a second machine hold a unit that stays where it is until the second takes it over. */
+  lend(unit: PlannedUnit, to: MachineModel): void {
+    to.add(unit);
+    this.#changed.add(to);
+    this.#acceptGlobals(to);
+    this.moves.successors.set(unit.name, to.machine.id);
+  }
+
+  /** Takes a lent unit back. */
+  takeBack(unit: PlannedUnit): void {
+    const model = this.models.get(this.moves.successors.get(unit.name) ?? "");
+    this.moves.successors.delete(unit.name);
+    if (model === undefined) return;
+    model.remove(unit.name);
+    this.#changed.add(model);
+    this.#acceptGlobals(model);
+    this.#departures++;
+  }
+
+  /** The machine that a unit was lent to takes it over. */
+  succeed(unit: PlannedUnit, from: MachineModel): void {
+    const successor = this.moves.successors.get(unit.name);
+    if (successor === undefined) return;
+    this.moves.successors.delete(unit.name);
+    this.take(unit, from);
+    this.#where.set(unit.name, successor);
+  }
+
   relocate(unit: PlannedUnit, from: MachineModel, to: MachineModel): void {
     this.take(unit, from);
     this.put(unit, to);
@@ -190,12 +225,12 @@ export class Board {
   /** The machines that grant what a unit asks of a machine itself, whatever else is there. */
   #suitableFor(unit: PlannedUnit): ReadonlySet<MachineModel> {
     const { machineId, metadata } = unit.requirements;
-    if (machineId === undefined && metadata.size === 0) return this.#all;
+    if (machineId === undefined && metadata.size === 0) return this.#open;
     const wishes = JSON.stringify([machineId, Array.from(metadata, ([key, values]) => [key, [...values]])]);
     const known = this.#suitable.get(wishes);
     if (known !== undefined) return known;
-    const models = new Set(this.#all);
-    for (const model of models) if (model.whyUnfit(unit) !== undefined) models.delete(model);
+    const models = new Set(this.#open);
+    for (const model of models) if (model.whyUnsuitable(unit) !== undefined) models.delete(model);
     this.#suitable.set(wishes, models);
     return models;
   }
@@ -227,6 +262,32 @@ export class Board {
     if (this.#relations.replaces.own(name).length > 0) return this.byLoad(fitting);
     const first = fitting.emptiest();
     return first === undefined ? [] : [first];
+  }
+}
+
+/** What drains have added to placements when a plan is made. */
+export class Moves {
+  /** Where a unit is held besides the machine it is placed on. */
+  readonly successors = new Map<UnitName, MachineId>();
+  /** The drained machine that a unit has left and that waits for it to be well elsewhere. */
+  readonly drained = new Map<UnitName, MachineId>();
+  /** Why a unit cannot leave a drained machine. */
+  readonly stays = new Map<UnitName, readonly Reason[]>();
+
+  marksOf(unit: UnitName): DrainMarks {
+    const successor = this.successors.get(unit);
+    const drained = this.drained.get(unit);
+    const stays = this.stays.get(unit);
+    return {
+      ...(successor === undefined ? {} : { successor }),
+      ...(drained === undefined ? {} : { drained }),
+      ...(stays === undefined ? {} : { stays }),
+    };
+  }
+
+  /** What a plan says about units on the move: the next one depends on how those units are. */
+  get summary(): { readonly moving?: true } {
+    return this.successors.size > 0 || this.drained.size > 0 ? { moving: true } : {};
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseUnitFile } from "../unit/parse.ts";
-import type { Cluster, Plan, PlannedUnit } from "./cluster.ts";
+import type { Cluster, Cordoned, Plan, PlannedUnit } from "./cluster.ts";
 import type { Machine, MachineId, Placement, TargetState } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 
@@ -30,6 +30,8 @@ export function cluster(parts: {
   units: readonly PlannedUnit[];
   machines: readonly Machine[];
   uncertain?: readonly MachineId[];
+  readonly cordons?: Readonly<Record<MachineId, Partial<Cordoned>>>;
+  readonly condition?: NonNullable<Cluster["condition"]>;
   /** Stem of a unit to its machine; the first one was placed first. */
   placements?: Readonly<Record<string, MachineId>>;
 }): Cluster {
@@ -38,7 +40,17 @@ export function cluster(parts: {
     const name = `${stem}.service`;
     placements.set(name, { unit: name, machine: on, revision: placements.size + 1 });
   }
-  return { units: parts.units, machines: parts.machines, uncertain: new Set(parts.uncertain), placements };
+  const cordons = new Map<MachineId, Cordoned>();
+  for (const [id, cordoned] of Object.entries(parts.cordons ?? {}))
+    cordons.set(id, { holds: new Set(), ...cordoned });
+  return {
+    units: parts.units,
+    machines: parts.machines,
+    uncertain: new Set(parts.uncertain),
+    placements,
+    cordons,
+    ...(parts.condition === undefined ? {} : { condition: parts.condition }),
+  };
 }
 
 /** The cluster once the engine has written what the plan says. */
@@ -49,11 +61,27 @@ export function afterwards(seen: Cluster, plan: Plan): Cluster {
     revision++;
     const name = decision.unit;
     if (decision.kind === "unplace") placements.delete(name);
-    else if (decision.kind === "wait")
-      placements.set(name, { unit: name, waiting: decision.because, revision });
-    else placements.set(name, { unit: name, machine: decision.on, revision });
+    else if (decision.kind === "keep") {
+      const { on: machineId, successor, drained, stays } = decision;
+      placements.set(name, {
+        unit: name,
+        machine: machineId,
+        revision,
+        ...(successor === undefined ? {} : { successor }),
+        ...(drained === undefined ? {} : { drained }),
+        ...(stays === undefined ? {} : { stays }),
+      });
+    } else if (decision.kind === "wait")
+      placements.set(name, { unit: name, waiting: decision.because, revision, ...drainedOf(decision) });
+    else placements.set(name, { unit: name, machine: decision.on, revision, ...drainedOf(decision) });
   }
   return { ...seen, placements };
+}
+
+function drainedOf(decision: { readonly kind: string; readonly drained?: MachineId }): {
+  drained?: MachineId;
+} {
+  return decision.drained === undefined ? {} : { drained: decision.drained };
 }
 
 /** The machine of every unit that the plan places or moves. */

@@ -2,7 +2,7 @@ import { exactly } from "../store/range.ts";
 import { type Compare, maxOperations, type Operation, type Transaction } from "../store/store.ts";
 import type { Decision, Plan } from "./cluster.ts";
 import { type EventNote, fewReasons } from "./events.ts";
-import type { MachineId, Placement, Scheduled, Unit, UnitName } from "./model.ts";
+import type { DrainMarks, MachineId, Placed, Placement, Scheduled, Unit, UnitName } from "./model.ts";
 import type { FleetPicture } from "./picture.ts";
 import { encodePlacement, encodeScheduled, type PlacementInput } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
@@ -56,7 +56,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
       if (unit === undefined) return undefined;
       if (heldElsewhere(picture, decision.unit, decision.on)) return "later";
       return {
-        ...place(unit, placement, decision.on, picture, decision.reason),
+        ...place(unit, placement, placedOn(decision), picture, decision.reason),
         note: noteOf("decision.placed", decision, decision.reason),
       };
     case "move": {
@@ -66,13 +66,13 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
         picture.presenceRevision(decision.from) === undefined
       )
         return {
-          ...place(unit, placement, decision.on, picture, decision.because),
+          ...place(unit, placement, placedOn(decision), picture, decision.because),
           note: noteOf("decision.moved", decision, decision.because),
         };
       const why = `moving to ${decision.on}, and stopping here first`;
       const waiting = [{ machine: decision.from, why }];
       return {
-        ...unplace(unit.name, placement, picture, { waiting }, decision.because),
+        ...unplace(unit.name, placement, picture, { waiting, ...markOf(decision) }, decision.because),
         note: noteOf("decision.moved", decision, decision.because),
       };
     }
@@ -81,9 +81,24 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
         ...unplace(decision.unit, placement, picture, undefined, decision.because),
         note: noteOf("decision.unplaced", decision, decision.because),
       };
+    case "keep":
+      if (unit === undefined) return undefined;
+      return keep(decision, unit, placement, picture);
+    case "succeed":
+      if (unit === undefined) return undefined;
+      return {
+        ...place(unit, placement, { machine: decision.on }, picture, decision.because),
+        note: noteOf("decision.moved", decision, decision.because),
+      };
     case "wait":
       return {
-        ...unplace(decision.unit, placement, picture, { waiting: decision.because }, "it cannot be placed"),
+        ...unplace(
+          decision.unit,
+          placement,
+          picture,
+          { waiting: decision.because, ...markOf(decision) },
+          "it cannot be placed",
+        ),
         note: {
           ...noteOf("decision.waiting", decision, "it cannot be placed"),
           reasons: fewReasons(decision.because),
@@ -107,21 +122,73 @@ function noteOf(
   };
 }
 
-/** True when a machine that is present, other than `on`, has not yet let go of the unit. */
-function heldElsewhere(picture: FleetPicture, unit: UnitName, on: MachineId): boolean {
+/** True when a machine that is present, other than those in `on`, has not yet let go of the unit. */
+function heldElsewhere(picture: FleetPicture, unit: UnitName, ...on: readonly MachineId[]): boolean {
   for (const machine of picture.states.get(unit)?.keys() ?? []) {
-    if (machine !== on && picture.presenceRevision(machine) !== undefined) return true;
+    if (!on.includes(machine) && picture.presenceRevision(machine) !== undefined) return true;
   }
   return false;
+}
+
+function placedOn(decision: { readonly on: MachineId; readonly drained?: MachineId }): Placed {
+  return { machine: decision.on, ...markOf(decision) };
+}
+
+function markOf({ drained }: { readonly drained?: MachineId }): Pick<DrainMarks, "drained"> {
+  return drained === undefined ? {} : { drained };
+}
+
+/** Writes what a drain adds to a unit's placement; a new successor gets the unit to run. */
+function keep(
+  decision: Extract<Decision, { kind: "keep" }>,
+  unit: Unit,
+  placement: Placement | undefined,
+  picture: FleetPicture,
+): EngineWrite | "later" {
+  const { on, successor, drained, stays } = decision;
+  if (successor !== undefined && heldElsewhere(picture, unit.name, on, successor)) return "later";
+  const when = seen(unit.name, unit, placement);
+  const then: Operation[] = [];
+  if (successor !== undefined) {
+    when.push({ key: fleetKeys.machine(successor), modRevision: picture.presenceRevision(successor) ?? 0 });
+    then.push(putScheduled(successor, scheduledFrom(unit)));
+  }
+  const placed: Placed = {
+    machine: on,
+    ...markOf(drained === undefined ? {} : { drained }),
+    ...(successor === undefined ? {} : { successor }),
+    ...(stays === undefined ? {} : { stays }),
+  };
+  const moves = successor !== undefined;
+  return {
+    unit: unit.name,
+    when,
+    then: [putPlacement(unit.name, placed), ...then, ...linesOf(picture, unit.name, on, successor)],
+    because: moves
+      ? `starts on ${successor} before it stops on ${on} (${decision.because})`
+      : "stays where it is",
+    ...(moves
+      ? {
+          note: {
+            kind: "decision.moved",
+            unit: unit.name,
+            machine: successor,
+            from: on,
+            because: decision.because,
+          },
+        }
+      : {}),
+  };
 }
 
 function place(
   unit: Unit,
   placement: Placement | undefined,
-  on: MachineId,
+  placed: Placed,
   picture: FleetPicture,
   because: string,
 ): EngineWrite {
+  const on = placed.machine;
   const when = seen(unit.name, unit, placement);
   const presence = picture.presenceRevision(on);
   when.push({ key: fleetKeys.machine(on), modRevision: presence ?? 0 });
@@ -129,7 +196,7 @@ function place(
     unit: unit.name,
     when,
     then: [
-      putPlacement(unit.name, { machine: on }),
+      putPlacement(unit.name, placed),
       putScheduled(on, scheduledFrom(unit)),
       ...linesOf(picture, unit.name, on),
     ],
@@ -156,11 +223,15 @@ function unplace(
   };
 }
 
-/** Deletes a unit's lines from every schedule but that of `except`. */
-function linesOf(picture: FleetPicture, unit: UnitName, except: MachineId | undefined): Operation[] {
+/** Deletes a unit's lines from every schedule but those of `except`. */
+function linesOf(
+  picture: FleetPicture,
+  unit: UnitName,
+  ...except: readonly (MachineId | undefined)[]
+): Operation[] {
   const operations: Operation[] = [];
   for (const [machine, lines] of picture.schedules) {
-    if (machine !== except && lines.has(unit))
+    if (!except.includes(machine) && lines.has(unit))
       operations.push({ do: "delete", range: exactly(fleetKeys.scheduled(machine, unit)) });
   }
   return operations;
@@ -179,7 +250,11 @@ function scheduleCorrections(
     if (unit.target === "inactive") return false;
     const placement = picture.placements.get(name);
     if (!isGlobal(name))
-      return placement !== undefined && "machine" in placement && placement.machine === machine;
+      return (
+        placement !== undefined &&
+        "machine" in placement &&
+        (placement.machine === machine || placement.successor === machine)
+      );
     // The absence of a machine is no reason to take its global units away: it may only be cut off.
     return picture.presenceRevision(machine) === undefined || (holds.get(machine)?.has(name) ?? false);
   };

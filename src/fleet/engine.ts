@@ -7,6 +7,7 @@ import type { Mirror } from "../store/mirror.ts";
 import type { LeaseId, Store, Transaction } from "../store/store.ts";
 import { AbsenceJudge } from "./absence.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
+import { drainInputs } from "./drain-picture.ts";
 import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
@@ -154,8 +155,8 @@ async function leadWith(
   const grace = new AbortController();
   signal.addEventListener("abort", () => grace.abort(signal.reason), { once: true });
   let graceUntil: number | undefined;
-  /** What the last pass was made of; while it stays the same and nothing waits for a stop, a pass would find nothing. */
-  let planned = { changes: -1, uncertain: "", waitsForStop: false };
+  /** What the last pass was made of; while it stays the same and nothing waits for states, a pass would find nothing. */
+  let planned = { changes: -1, uncertain: "", waitsForStates: false };
   try {
     for (;;) {
       const syncedForMs =
@@ -178,9 +179,9 @@ async function leadWith(
         );
       }
       const now = { changes: picture.planChanges, uncertain: [...uncertain].sort().join(" ") };
-      if (planned.waitsForStop || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
-        const { deferred } = await pass(env, options, picture, parsed, uncertain, signal);
-        planned = { ...now, waitsForStop: deferred.length > 0 };
+      if (planned.waitsForStates || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
+        const { deferred, moving } = await pass(env, options, picture, parsed, uncertain, signal);
+        planned = { ...now, waitsForStates: deferred.length > 0 || moving };
         progressed();
       }
       await wake.next(signal);
@@ -198,12 +199,13 @@ async function pass(
   parsed: ParsedUnits,
   uncertain: ReadonlySet<MachineId>,
   signal: AbortSignal,
-): Promise<EngineWork> {
+): Promise<EngineWork & { readonly moving: boolean }> {
   const cluster: Cluster = {
     units: parsed.of(picture.units),
     machines: [...picture.machines().values()],
     uncertain,
     placements: picture.placements,
+    ...drainInputs(picture),
   };
   const plan = schedule(cluster);
   const isGlobal = (name: UnitName): boolean => parsed.isGlobal(name);
@@ -215,7 +217,7 @@ async function pass(
     else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes, events);
     // A single write that lost its race needs nothing: what overtook it is on its way and wakes the next pass.
   }
-  return work;
+  return { ...work, moving: plan.moving === true };
 }
 
 /** One stale write spoils a whole transaction, so the others go one by one. */

@@ -1,7 +1,7 @@
 import { Fault } from "../lib/fault.ts";
 import { compareText } from "../lib/text.ts";
 import type { Revision } from "../store/store.ts";
-import type { Machine, MachineId, Placement, Unit, UnitName, UnitState } from "./model.ts";
+import type { Cordon, Machine, MachineId, Placement, Unit, UnitName, UnitState } from "./model.ts";
 import type { FleetView, MetadataChange, Registry } from "./registry.ts";
 import { whyNoRestart } from "./store-registry.ts";
 
@@ -13,6 +13,7 @@ export class FakeRegistry implements Registry {
     placements: new Map(),
     machines: new Map(),
     states: new Map(),
+    cordons: new Map(),
   };
   readonly #listeners = new Set<() => void>();
 
@@ -75,6 +76,14 @@ export class FakeRegistry implements Registry {
       machines = withEntry(machines, machine, { ...known, metadata });
     }
     return this.#change({ machines });
+  }
+
+  async cordon(cordon: Cordon): Promise<Revision> {
+    return this.#change({ cordons: withEntry(this.#view.cordons, cordon.machine, cordon) });
+  }
+
+  async uncordon(machine: MachineId): Promise<Revision> {
+    return this.#change({ cordons: without(this.#view.cordons, machine) });
   }
 
   /** A machine comes, or changes what it tells. */

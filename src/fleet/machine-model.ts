@@ -1,5 +1,5 @@
 import { compareText } from "../lib/text.ts";
-import type { PlannedUnit } from "./cluster.ts";
+import type { Cordoned, PlannedUnit } from "./cluster.ts";
 import type { Machine, UnitName } from "./model.ts";
 import { Crowd, type Relation, Whereabouts } from "./relation.ts";
 
@@ -24,6 +24,8 @@ export class Relations {
  */
 export class MachineModel {
   readonly machine: Machine;
+  /** Set for a machine that takes no new unit. */
+  readonly cordoned: Cordoned | undefined;
   readonly #relations: Relations;
   readonly #conflicts: Crowd<MachineModel>;
   readonly #replaces: Crowd<MachineModel>;
@@ -33,8 +35,9 @@ export class MachineModel {
   readonly #followers = new Map<UnitName, PlannedUnit>();
   readonly #globals = new Set<UnitName>();
 
-  constructor(machine: Machine, relations: Relations) {
+  constructor(machine: Machine, relations: Relations, cordoned?: Cordoned) {
     this.machine = machine;
+    this.cordoned = cordoned;
     this.#relations = relations;
     this.#conflicts = new Crowd(relations.conflicts, this, relations.conflictsAt);
     this.#replaces = new Crowd(relations.replaces, this, relations.replacesAt);
@@ -80,13 +83,15 @@ export class MachineModel {
 
   /**
    * Decides afresh which global units run here: in name order, each that fits the machine and conflicts with nothing
-   * accepted before it. Placed units come first, so that a global one never stops a unit that was running already.
+   * accepted before it. Placed units come first, so that a global one never stops a unit that was running already. A
+   * cordoned machine keeps those it had.
    */
   acceptGlobals(globals: readonly PlannedUnit[]): void {
     if (globals.length === 0 && this.#globals.size === 0) return;
     for (const name of this.#globals) this.#conflicts.remove(name);
     this.#globals.clear();
     for (const unit of globals) {
+      if (this.cordoned !== undefined && !this.cordoned.holds.has(unit.name)) continue;
       if (this.whyUnfit(unit) !== undefined || this.#conflictWith(unit.name) !== undefined) continue;
       this.#globals.add(unit.name);
       this.#conflicts.add(unit.name);
@@ -114,7 +119,12 @@ export class MachineModel {
 
   /** Why a unit cannot come here as things are; the units it would replace are not in its way (see `inTheWayOf`). */
   whyNot(unit: PlannedUnit): string | undefined {
-    return this.whyUnfit(unit) ?? this.whyNotAmong(unit);
+    return this.whyUnsuitable(unit) ?? this.whyNotAmong(unit);
+  }
+
+  /** Why this machine cannot take a unit that is not here yet, whatever else is on it. */
+  whyUnsuitable(unit: PlannedUnit): string | undefined {
+    return this.whyUnfit(unit) ?? (this.cordoned === undefined ? undefined : "the machine is cordoned");
   }
 
   /** As `whyNot`, for a unit that the machine itself suits. */

@@ -58,9 +58,39 @@ export interface UnitState {
 }
 
 /** Where a non-global unit is to run, or why it cannot. Written by the engine only. */
-export type Placement =
-  | { readonly unit: UnitName; readonly machine: MachineId; readonly revision: Revision }
-  | { readonly unit: UnitName; readonly waiting: readonly Reason[]; readonly revision: Revision };
+export type Placement = (Placed | Waiting) & { readonly unit: UnitName; readonly revision: Revision };
+
+export interface Placed extends DrainMarks {
+  readonly machine: MachineId;
+}
+
+export interface Waiting extends Pick<DrainMarks, "drained"> {
+  readonly waiting: readonly Reason[];
+}
+
+/** What the drain of a machine adds to the placement of a unit that it moves, or cannot move. */
+export interface DrainMarks {
+  /** Runs the unit too, and takes it over as soon as it is well there. */
+  readonly successor?: MachineId;
+  /** The drained machine that the unit has left, until it is well elsewhere: it counts as on the move until then. */
+  readonly drained?: MachineId;
+  /** Why the unit cannot leave the machine it is on, machine by machine. */
+  readonly stays?: readonly Reason[];
+}
+
+/** An operator's word that a machine takes no new unit; outlasts the machine's absence. Written by the API only. */
+export interface Cordon {
+  readonly machine: MachineId;
+  /** When it was given, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** Set when the machine's units are to leave it. */
+  readonly drain?: Drain;
+}
+
+export interface Drain {
+  /** How many units may be on the move at the same time; units that need each other move together and count once. */
+  readonly mostMoving: number;
+}
 
 /** Why a unit cannot be on a machine; without a machine it holds for the whole cluster. */
 export interface Reason {

@@ -19,7 +19,9 @@ import {
  * plays no part, so specifiers are compared as they stand.
  */
 export function problemWithOptions(file: UnitFile): string | undefined {
-  return problemWithWriting(file) ?? problemWithRequirements(rawRequirementsOf(file));
+  return (
+    problemWithWriting(file) ?? problemWithRequirements(rawRequirementsOf(file)) ?? problemWithValues(file)
+  );
 }
 
 /** Options come as a list from the API; as text they must say the same. */
@@ -42,6 +44,18 @@ function problemWithWriting(file: UnitFile): string | undefined {
   return `option ${JSON.stringify(lost.name)} in section ${JSON.stringify(lost.section)} cannot be written to a unit file`;
 }
 
+/** Options of Argosy's own: what they do not understand they refuse, because no old unit file can have it. */
+function problemWithValues(file: UnitFile): string | undefined {
+  for (const row of optionTable) {
+    const { accepts } = row;
+    const wrong =
+      accepts === undefined ? undefined : valuesOf(file, row).find((value) => !accepts.includes(value));
+    if (wrong !== undefined)
+      return `${row.name} is ${JSON.stringify(wrong)}; it can be ${accepts?.join(" or ")}`;
+  }
+  return undefined;
+}
+
 function problemWithRequirements(wants: Requirements): string | undefined {
   const unresolvable = [
     { word: "conflict", patterns: wants.conflicts },
@@ -61,6 +75,7 @@ function problemWithRequirements(wants: Requirements): string | undefined {
     Conflicts: wants.conflicts.length > 0,
     Global: wants.global,
     Replaces: wants.replaces.length > 0,
+    OnPartition: wants.stopOnPartition === true,
   };
   const exclusive = excludedPairs.find(([one, other]) => has[one] && has[other]);
   return exclusive === undefined ? undefined : `${exclusive[0]} cannot be used with ${exclusive[1]}`;
@@ -75,6 +90,8 @@ const excludedPairs = [
   ["Global", "Peers"],
   ["Global", "Replaces"],
   ["Conflicts", "Replaces"],
+  // Every machine has a copy of its own; there is no other one to start elsewhere.
+  ["Global", "OnPartition"],
 ] as const;
 
 /** What a user should hear about a unit that is taken all the same: options that do nothing. One sentence each. */

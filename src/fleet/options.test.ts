@@ -57,15 +57,19 @@ test("options in other sections mean nothing", () => {
 
 test("every spelling in the table sets something", () => {
   for (const spelling of optionTable.flatMap((row) => row.spellings)) {
-    assert.notDeepEqual(
-      requirementsOf(fleet(`${spelling}=1=1\n${spelling}=1`), "a.service"),
-      nothing,
-      spelling,
-    );
+    const text =
+      spelling === "OnPartition" ? "OnPartition=keep\nOnPartition=stop" : `${spelling}=1=1\n${spelling}=1`;
+    assert.notDeepEqual(requirementsOf(fleet(text), "a.service"), nothing, spelling);
   }
 });
 
 const refused: readonly (readonly [text: string, problem: string | undefined])[] = [
+  ["OnPartition=keep", undefined],
+  ["OnPartition=stop", undefined],
+  ["OnPartition=stay", 'OnPartition is "stay"; it can be keep or stop'],
+  ["OnPartition=stop\nOnPartition=", 'OnPartition is ""; it can be keep or stop'],
+  ["Global=true\nOnPartition=stop", "Global cannot be used with OnPartition"],
+  ["Global=true\nOnPartition=keep", undefined],
   ["MachineOf=a.service\nConflicts=a*", 'unresolvable requirements: peer "a.service" matches conflict "a*"'],
   ["MachineOf=a.service\nReplaces=a*", 'unresolvable requirements: peer "a.service" matches replace "a*"'],
   ["MachineID=m\nMachineOf=a.service", "MachineID cannot be used with Peers"],

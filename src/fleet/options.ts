@@ -17,6 +17,8 @@ export interface Requirements {
   readonly replaces: readonly string[];
   /** True for a unit that runs on every machine that fits. */
   readonly global: boolean;
+  /** True for a unit that is to be stopped when its machine cannot renew its presence; absent for all others. */
+  readonly stopOnPartition?: true;
 }
 
 /** One option of the [X-Fleet] section. */
@@ -28,6 +30,8 @@ export interface OptionRow {
   readonly take: "all" | "first";
   /** `line`: as the section's lines are split; `words`: then at white space too. */
   readonly split: "line" | "words";
+  /** The only values it can have, for an option that is not in fleet v1.0.0. */
+  readonly accepts?: readonly string[];
   readonly apply: (draft: Draft, values: readonly string[]) => void;
 }
 
@@ -91,6 +95,17 @@ export const optionTable: readonly OptionRow[] = [
     split: "line",
     apply: (draft, values) => {
       draft.replaces = values;
+    },
+  },
+  {
+    // An option of Argosy; fleet v1.0.0 only warns about it.
+    name: "OnPartition",
+    spellings: ["OnPartition"],
+    take: "all",
+    split: "line",
+    accepts: ["keep", "stop"],
+    apply: (draft, values) => {
+      if (values.at(-1) === "stop") draft.stopOnPartition = true;
     },
   },
 ];

@@ -1,5 +1,5 @@
 import type { Change, Entry, Revision } from "../store/store.ts";
-import type { Machine, MachineId, Placement, Scheduled, Unit, UnitName, UnitState } from "./model.ts";
+import type { Cordon, Machine, MachineId, Placement, Scheduled, Unit, UnitName, UnitState } from "./model.ts";
 import { decodeFleetEntry, type FleetRecord, type PresenceRecord, parseFleetKey } from "./records.ts";
 import type { FleetView } from "./registry.ts";
 
@@ -19,6 +19,7 @@ export class FleetPicture {
   readonly #presences = new Map<MachineId, { record: PresenceRecord; revision: Revision }>();
   readonly #metadata = new Map<MachineId, Map<string, string>>();
   readonly #states = new Map<UnitName, Map<MachineId, UnitState>>();
+  readonly #cordons = new Map<MachineId, Cordon>();
   readonly #schedules = new Map<MachineId, Map<UnitName, ScheduledAt>>();
   /** Keys whose values could not be read, to be reported by the owner. */
   readonly unreadable = new Set<string>();
@@ -43,6 +44,11 @@ export class FleetPicture {
 
   get states(): ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>> {
     return this.#states;
+  }
+
+  /** Machines that take no new unit. */
+  get cordons(): ReadonlyMap<MachineId, Cordon> {
+    return this.#cordons;
   }
 
   /** Grows with every change that a plan may depend on: everything but unit states and the leader's lock. */
@@ -78,8 +84,9 @@ export class FleetPicture {
     this.#sorted.states ??= new Map(
       Array.from(sorted(this.#states), ([unit, states]) => [unit, sorted(states)]),
     );
-    const { units, placements, machines, states } = this.#sorted;
-    return { revision: this.#revision, units, placements, machines, states };
+    this.#sorted.cordons ??= sorted(this.#cordons);
+    const { units, placements, machines, states, cordons } = this.#sorted;
+    return { revision: this.#revision, units, placements, machines, states, cordons };
   }
 
   /** Machines that are present, with their metadata merged, by ID. */
@@ -95,6 +102,7 @@ export class FleetPicture {
     else if (family === "placement") delete this.#sorted.placements;
     else if (family === "machine" || family === "metadata") delete this.#sorted.machines;
     else if (family === "state") delete this.#sorted.states;
+    else if (family === "cordon") delete this.#sorted.cordons;
   }
 
   #machines(): Map<MachineId, Machine> {
@@ -132,6 +140,9 @@ export class FleetPicture {
       case "machine":
         this.#presences.set(record.machine.id, { record: record.machine, revision });
         return;
+      case "cordon":
+        this.#cordons.set(record.cordon.machine, record.cordon);
+        return;
       case "metadata":
         inner(this.#metadata, record.machine).set(record.key, record.value);
         return;
@@ -161,6 +172,9 @@ export class FleetPicture {
         return;
       case "machine":
         this.#presences.delete(parsed.machine);
+        return;
+      case "cordon":
+        this.#cordons.delete(parsed.machine);
         return;
       case "metadata":
         drop(this.#metadata, parsed.machine, parsed.key);

@@ -1,6 +1,6 @@
 import { compareText } from "../lib/text.ts";
 import { type Board, isTemplate } from "./board.ts";
-import type { Decision, Plan, PlannedUnit } from "./cluster.ts";
+import type { Cluster, Decision, Plan, PlannedUnit } from "./cluster.ts";
 import type { Machine, MachineId, Placement, UnitName } from "./model.ts";
 import { decideOne, machineOf, placeTheRest, settledBoard, whyUnwanted } from "./schedule.ts";
 
@@ -11,6 +11,8 @@ export interface PlannedCluster {
   readonly machines: readonly Machine[];
   readonly uncertain: ReadonlySet<MachineId>;
   readonly placements: ReadonlyMap<UnitName, Placement>;
+  readonly cordons?: NonNullable<Cluster["cordons"]>;
+  readonly condition?: NonNullable<Cluster["condition"]>;
 }
 
 /**
@@ -20,6 +22,8 @@ export interface PlannedCluster {
  */
 export class Planner {
   #board: Board | undefined;
+  /** What a drain adds to placements is worked out from the beginning, and once more after the last one. */
+  #hadCordons = false;
   #machines: readonly Machine[] = [];
   #holds = new Map<MachineId, readonly UnitName[]>();
   /** Wanted units without a machine. */
@@ -53,17 +57,20 @@ export class Planner {
     return { ...this.#decide(board, cluster, [...names].sort(compareText)), whole: board.globalsChanged };
   }
 
-  #knows({ machines, uncertain }: PlannedCluster): boolean {
+  #knows({ machines, uncertain, cordons }: PlannedCluster): boolean {
     return (
       uncertain.size === 0 &&
+      (cordons?.size ?? 0) === 0 &&
+      !this.#hadCordons &&
       machines.length === this.#machines.length &&
       machines.every((machine, at) => machine === this.#machines[at])
     );
   }
 
   #whole(cluster: PlannedCluster): Plan & { readonly whole: true } {
-    const { machines, uncertain, placements } = cluster;
-    const board = settledBoard({ units: [...cluster.units.values()], machines, uncertain, placements });
+    const { machines, placements } = cluster;
+    const board = settledBoard({ ...cluster, units: [...cluster.units.values()] });
+    this.#hadCordons = (cluster.cordons?.size ?? 0) > 0;
     this.#board = board;
     this.#machines = machines;
     this.#holds = board.holds();
@@ -83,7 +90,7 @@ export class Planner {
       if (decision !== undefined) decisions.push(decision);
     }
     this.#unsettled = decisions.map(({ unit }) => unit);
-    return { decisions, holds: new Map(this.#holds) };
+    return { decisions, holds: new Map(this.#holds), ...board.moves.summary };
   }
 
   /**

@@ -1,5 +1,15 @@
 import type { Entry, LeaseId } from "../store/store.ts";
-import type { Machine, MachineId, Placement, Scheduled, Unit, UnitState } from "./model.ts";
+import type {
+  Cordon,
+  Machine,
+  MachineId,
+  Placed,
+  Placement,
+  Scheduled,
+  Unit,
+  UnitState,
+  Waiting,
+} from "./model.ts";
 import { fleetPrefix } from "./registry.ts";
 
 /** A machine as its agent publishes it: the machine plus what proves whose presence it is. */
@@ -19,6 +29,7 @@ export type FleetRecord =
   | { readonly family: "scheduled"; readonly machine: MachineId; readonly scheduled: Scheduled }
   | { readonly family: "machine"; readonly machine: PresenceRecord }
   | { readonly family: "state"; readonly state: UnitState }
+  | { readonly family: "cordon"; readonly cordon: Cordon }
   | {
       readonly family: "metadata";
       readonly machine: MachineId;
@@ -31,7 +42,7 @@ export type FleetRecord =
 export type FleetKey =
   | { readonly family: "unit" | "placement"; readonly unit: string }
   | { readonly family: "scheduled" | "state"; readonly machine: MachineId; readonly unit: string }
-  | { readonly family: "machine"; readonly machine: MachineId }
+  | { readonly family: "machine" | "cordon"; readonly machine: MachineId }
   | { readonly family: "metadata"; readonly machine: MachineId; readonly key: string }
   | { readonly family: "leader" };
 
@@ -43,6 +54,7 @@ export function parseFleetKey(key: string): FleetKey | undefined {
   if (folder === "units") return { family: "unit", unit: first };
   if (folder === "placements") return { family: "placement", unit: first };
   if (folder === "machines") return { family: "machine", machine: first };
+  if (folder === "cordons") return { family: "cordon", machine: first };
   if (folder === "engine" && first === "leader") return { family: "leader" };
   if (second === undefined) return undefined;
   if (folder === "schedule") return { family: "scheduled", machine: first, unit: second };
@@ -79,6 +91,8 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
       };
     case "machine":
       return { family: "machine", machine: { ...(value as PresenceValue), id: key.machine } };
+    case "cordon":
+      return { family: "cordon", cordon: { ...(value as CordonValue), machine: key.machine } };
     case "state":
       return { family: "state", state: { ...(value as StateValue), unit: key.unit, machine: key.machine } };
   }
@@ -87,6 +101,7 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
 type UnitValue = Omit<Unit, "name" | "revision">;
 type ScheduledValue = Omit<Scheduled, "unit">;
 type PresenceValue = Omit<PresenceRecord, "id">;
+type CordonValue = Omit<Cordon, "machine">;
 type StateValue = Omit<UnitState, "unit" | "machine">;
 
 function parseObject(text: string): object | undefined {
@@ -110,9 +125,13 @@ export function encodePlacement(placement: PlacementInput): string {
 }
 
 /** What the engine decides about one unit. */
-export type PlacementInput =
-  | { readonly machine: MachineId }
-  | { readonly waiting: readonly { readonly machine?: MachineId; readonly why: string }[] };
+export type PlacementInput = Placed | Waiting;
+
+/** The stored value of a cordon. */
+export function encodeCordon(cordon: Cordon): string {
+  const { machine: _machine, ...value } = cordon;
+  return JSON.stringify(value);
+}
 
 /** The stored value of a line of a machine's schedule. */
 export function encodeScheduled(scheduled: Scheduled): string {

@@ -1,6 +1,15 @@
 import type { Revision } from "../store/store.ts";
 import type { Caller } from "./events.ts";
-import type { Machine, MachineId, Placement, TargetState, Unit, UnitName, UnitState } from "./model.ts";
+import type {
+  Cordon,
+  Machine,
+  MachineId,
+  Placement,
+  TargetState,
+  Unit,
+  UnitName,
+  UnitState,
+} from "./model.ts";
 
 /**
  * What the cluster holds about fleet at one revision. A value that never changes: a new one is made for each change,
@@ -14,6 +23,8 @@ export interface FleetView {
   /** Machines whose presence is alive, with their metadata merged. */
   readonly machines: ReadonlyMap<MachineId, Machine>;
   readonly states: ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>>;
+  /** Machines that take no new unit, present or not. */
+  readonly cordons: ReadonlyMap<MachineId, Cordon>;
 }
 
 /**
@@ -57,6 +68,12 @@ export interface Registry {
 
   /** Sets (or, with undefined, clears) dynamic metadata of machines, all in one transaction (spec fleet 7.6). */
   setMetadata(changes: readonly MetadataChange[], by?: Caller): Promise<Revision>;
+
+  /** Has a machine take no new unit, or drains it; replaces what was asked of it before. */
+  cordon(cordon: Cordon, by?: Caller): Promise<Revision>;
+
+  /** Lets a machine take new units again; a drain under way ends where it is. */
+  uncordon(machine: MachineId, by?: Caller): Promise<Revision>;
 }
 
 export interface MetadataChange {
@@ -85,6 +102,8 @@ export const fleetKeys = {
   states: (machine: MachineId) => `${fleetPrefix}states/${machine}/`,
   /** Dynamic metadata, plain text, empty for a removed key. Writer: the API. */
   metadata: (machine: MachineId, key: string) => `${fleetPrefix}metadata/${machine}/${key}`,
+  /** That a machine takes no new unit. Writer: the API. */
+  cordon: (machine: MachineId) => `${fleetPrefix}cordons/${machine}`,
   /** The engine's lease, on the machine's lease: the machine's ID as plain text. Writer: engines. */
   leader: `${fleetPrefix}engine/leader`,
 } as const;

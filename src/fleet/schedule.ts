@@ -1,8 +1,9 @@
 import { compareText } from "../lib/text.ts";
 import { Board, isTemplate } from "./board.ts";
+import { drainMachines, keepSuccessors } from "./drain.ts";
 import type { Cluster, Decision, Plan, PlannedUnit } from "./cluster.ts";
 import { type MachineModel, replaceText } from "./machine-model.ts";
-import type { MachineId, Placement, Reason, UnitName } from "./model.ts";
+import type { MachineId, Placed, Placement, Reason, UnitName } from "./model.ts";
 
 /**
  * Says where every unit has to run. The same cluster gives the same plan whatever the order of its lists, and a plan
@@ -11,7 +12,7 @@ import type { MachineId, Placement, Reason, UnitName } from "./model.ts";
  */
 export function schedule(cluster: Cluster): Plan {
   const board = settledBoard(cluster);
-  return { decisions: decide(board, cluster), holds: board.holds() };
+  return { decisions: decide(board, cluster), holds: board.holds(), ...board.moves.summary };
 }
 
 /** The cluster with every unit where it has to run. */
@@ -23,12 +24,14 @@ export function settledBoard(cluster: Cluster): Board {
     board.placeable.filter(({ name }) => board.where(name) === undefined),
     new Map(),
   );
+  drainMachines(board, cluster);
   return board;
 }
 
 /** Puts every unit that may stay where it was; among units that conflict the one that has been there longest. */
 function keepPlacements(board: Board, cluster: Cluster): void {
-  for (const { unit, machine } of placedUnits(board, cluster)) {
+  const placed = placedUnits(board, cluster);
+  for (const { unit, machine } of placed) {
     const model = board.models.get(machine);
     if (model === undefined) {
       if (cluster.uncertain.has(machine)) board.freeze(unit, machine);
@@ -40,9 +43,18 @@ function keepPlacements(board: Board, cluster: Cluster): void {
     else board.note(unit.name, unableText(machine, why));
   }
   board.acceptGlobals();
+  keepSuccessors(
+    board,
+    cluster,
+    placed.map(({ unit }) => unit),
+  );
   for (const model of board.models.values()) {
     // Ends after as many rounds as the machine has units: each takes one away.
     for (let broken = model.broken(); broken !== undefined; broken = model.broken()) {
+      if (board.moves.successors.get(broken.unit.name) === model.machine.id) {
+        board.takeBack(broken.unit);
+        continue;
+      }
       board.take(broken.unit, model);
       board.note(broken.unit.name, unableText(model.machine.id, broken.why));
     }
@@ -197,17 +209,38 @@ export function decideOne(
     return { kind: "unplace", unit: name, ...origin, seen, because: unwanted ?? "unit was destroyed" };
   }
   const on = board.where(name);
-  if (on !== undefined) {
-    if (on === from) return undefined;
+  if (on !== undefined && placement !== undefined && from !== undefined && "machine" in placement) {
+    if (on === from) return keepMarked(board, name, placement);
     const because = board.because(name) ?? "fits here";
-    if (from === undefined) return { kind: "place", unit: name, on, seen, reason: because };
-    return { kind: "move", unit: name, from, on, seen, because };
+    if (placement.successor === on && board.models.has(from))
+      return { kind: "succeed", unit: name, from, on, seen, because };
+    return { kind: "move", unit: name, from, on, seen, because, ...drainedFrom(board, name) };
+  }
+  if (on !== undefined) {
+    const reason = board.because(name) ?? "fits here";
+    return { kind: "place", unit: name, on, seen, reason, ...drainedFrom(board, name) };
   }
   const because = reasonsToWait(board, unit);
-  if (placement !== undefined && "waiting" in placement && sameReasons(placement.waiting, because)) {
+  const known = placement !== undefined && "waiting" in placement ? placement : undefined;
+  const mark = drainedFrom(board, name);
+  if (known?.drained === mark.drained && known !== undefined && sameReasons(known.waiting, because))
     return undefined;
-  }
-  return { kind: "wait", unit: name, ...origin, seen, because };
+  return { kind: "wait", unit: name, ...origin, seen, because, ...mark };
+}
+
+/** What a drain adds to the placement of a unit that stays on its machine, when it is not what stands there. */
+function keepMarked(board: Board, unit: UnitName, placement: Placement & Placed): Decision | undefined {
+  const marks = board.moves.marksOf(unit);
+  const { machine: on, revision: seen, successor, drained, stays } = placement;
+  const same =
+    marks.successor === successor && marks.drained === drained && sameReasons(marks.stays ?? [], stays ?? []);
+  if (same && (marks.stays === undefined) === (stays === undefined)) return undefined;
+  return { kind: "keep", unit, on, seen, because: board.because(unit) ?? "fits here", ...marks };
+}
+
+function drainedFrom(board: Board, unit: UnitName): { readonly drained?: MachineId } {
+  const drained = board.moves.drained.get(unit);
+  return drained === undefined ? {} : { drained };
 }
 
 /** Why a unit that may have a placement must not have one. */

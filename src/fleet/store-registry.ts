@@ -3,8 +3,8 @@ import { exactly } from "../store/range.ts";
 import type { Operation, Revision, Store } from "../store/store.ts";
 import { maxOperations } from "../store/store.ts";
 import type { Caller, EventNote, EventWriter } from "./events.ts";
-import type { TargetState, Unit, UnitName } from "./model.ts";
-import { decodeFleetEntry, encodeUnit } from "./records.ts";
+import type { Cordon, MachineId, TargetState, Unit, UnitName } from "./model.ts";
+import { decodeFleetEntry, encodeCordon, encodeUnit } from "./records.ts";
 import { type FleetView, fleetKeys, type MetadataChange, type Registry } from "./registry.ts";
 
 /** The part of a shared picture that a registry reads from; it may be asleep while nobody asks. */
@@ -153,6 +153,23 @@ export function storeRegistry(store: Store, source: ViewSource, events?: EventWr
       const then = events === undefined ? [] : [events.operation(notes, by)];
       const outcome = await store.commit({ when: [], then: [...last.values(), ...then] });
       return outcome.revision;
+    },
+
+    async cordon(cordon: Cordon, by?: Caller) {
+      const { machine, drain } = cordon;
+      const key = fleetKeys.cordon(machine);
+      const kind = drain === undefined ? "machine.cordoned" : "machine.draining";
+      const then: Operation[] = [{ do: "put", key, value: encodeCordon(cordon) }];
+      return (await store.commit({ when: [], then: [...then, ...written({ kind, machine }, by)] })).revision;
+    },
+
+    async uncordon(machine: MachineId, by?: Caller) {
+      const key = fleetKeys.cordon(machine);
+      const { entries, revision } = await store.read(exactly(key));
+      if (entries.length === 0) return revision;
+      const then: Operation[] = [{ do: "delete", range: exactly(key) }];
+      const note = written({ kind: "machine.uncordoned", machine }, by);
+      return (await store.commit({ when: [], then: [...then, ...note] })).revision;
     },
   };
 }

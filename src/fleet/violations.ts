@@ -14,8 +14,10 @@ export function violations(cluster: Cluster, plan: Plan): string[] {
     const here = plan.holds.get(machine.id) ?? [];
     const held = here.flatMap((name) => units.get(name) ?? []);
     for (const unit of held) found.push(...unitFaults(unit, machine, held));
+    const takes = (unit: PlannedUnit): boolean =>
+      cluster.cordons?.get(machine.id)?.holds.has(unit.name) ?? true;
     for (const unit of cluster.units) {
-      if (missesGlobal(unit, machine, held)) {
+      if (takes(unit) && missesGlobal(unit, machine, held)) {
         found.push(`global ${unit.name} fits ${machine.id} but is not there`);
       }
     }
@@ -30,10 +32,25 @@ export function placementsAfter(cluster: Cluster, plan: Plan): Map<UnitName, Mac
     if ("machine" in placement) where.set(placement.unit, placement.machine);
   }
   for (const decision of plan.decisions) {
-    if (decision.kind === "place" || decision.kind === "move") where.set(decision.unit, decision.on);
+    if ("on" in decision) where.set(decision.unit, decision.on);
     else where.delete(decision.unit);
   }
   return where;
+}
+
+/** Where units are held a second time once the decisions are carried out, because a drain hands them over. */
+function successorsAfter(cluster: Cluster, plan: Plan): Map<UnitName, MachineId> {
+  const successors = new Map<UnitName, MachineId>();
+  for (const placement of cluster.placements.values()) {
+    if ("machine" in placement && placement.successor !== undefined)
+      successors.set(placement.unit, placement.successor);
+  }
+  for (const decision of plan.decisions) {
+    if (decision.kind === "keep" && decision.successor !== undefined)
+      successors.set(decision.unit, decision.successor);
+    else successors.delete(decision.unit);
+  }
+  return successors;
 }
 
 /** Each unit is decided once, from the placement it has, and only onto machines that are present. */
@@ -50,7 +67,8 @@ function decisionFaults(cluster: Cluster, plan: Plan): string[] {
     if ("from" in decision && decision.from !== from) found.push(`${decision.unit} was not on its from`);
     if ("on" in decision && !present.has(decision.on))
       found.push(`${decision.unit} goes to an absent machine`);
-    if ("on" in decision && decision.on === from) found.push(`${decision.unit} moves to where it is`);
+    if (decision.kind !== "keep" && "on" in decision && decision.on === from)
+      found.push(`${decision.unit} moves to where it is`);
     const canRun = splitName(decision.unit)?.isTemplate !== true;
     if (
       canRun &&
@@ -69,6 +87,7 @@ function decisionFaults(cluster: Cluster, plan: Plan): string[] {
 function holdFaults(cluster: Cluster, plan: Plan, units: ReadonlyMap<UnitName, PlannedUnit>): string[] {
   const found: string[] = [];
   const where = placementsAfter(cluster, plan);
+  const successors = successorsAfter(cluster, plan);
   const present = new Set(cluster.machines.map((machine) => machine.id));
   if (plan.holds.size !== present.size) found.push("not every present machine has a list of what it holds");
   for (const [machine, names] of plan.holds) {
@@ -77,10 +96,18 @@ function holdFaults(cluster: Cluster, plan: Plan, units: ReadonlyMap<UnitName, P
       if (at > 0 && (names[at - 1] ?? "") >= name) found.push(`${machine}: ${name} is out of order`);
       if (unit === undefined || unit.target === "inactive")
         found.push(`${machine} holds ${name}, not wanted`);
-      else if (!unit.requirements.global && where.get(name) !== machine) {
+      else if (!unit.requirements.global && where.get(name) !== machine && successors.get(name) !== machine) {
         found.push(`${machine} holds ${name}, which is placed on ${where.get(name) ?? "no machine"}`);
       }
     }
+  }
+  for (const decision of plan.decisions) {
+    const on = decision.kind === "keep" ? decision.successor : "on" in decision ? decision.on : undefined;
+    const before = cluster.placements.get(decision.unit);
+    const known =
+      before !== undefined && "machine" in before && [before.machine, before.successor].includes(on);
+    if (on !== undefined && !known && cluster.cordons?.has(on) === true)
+      found.push(`${decision.unit} comes to ${on}, which is cordoned`);
   }
   for (const [name, machine] of where) {
     if (units.get(name)?.target === undefined || units.get(name)?.target === "inactive") {
