@@ -24,6 +24,8 @@ export interface TlsFiles {
 
 /** Connections a client opens to one endpoint. */
 const mostConnections = 16;
+/** As many through a tunnel: a server of ssh takes no more than 10 sessions on one connection unless told otherwise. */
+const mostThroughTunnel = 4;
 
 /** Where an API listens: a socket in the file system, or an address. */
 export type ListeningAt = { readonly socket: string } | { readonly host: string; readonly port: number };
@@ -41,7 +43,8 @@ export function transportTo(
 ): Transport {
   const target = readEndpoint(endpoint);
   const connect = connectOptions(target, through);
-  const pool = { keepAlive: true, maxSockets: mostConnections };
+  const most = through === undefined ? mostConnections : mostThroughTunnel;
+  const pool = { keepAlive: true, maxSockets: most };
   const secure = target.secure ? new HttpsAgent({ ...pool, ...readTls(tls) }) : undefined;
   const plain = new HttpAgent(pool);
   const sender = { "User-Agent": `argosy/${productVersion}`, [userHeader]: whoami() };

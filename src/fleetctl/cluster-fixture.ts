@@ -3,7 +3,9 @@ import { runProgram } from "../cli/program.ts";
 import type { Transport } from "../fleet/api-client.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { FakeRegistry } from "../fleet/fake-registry.ts";
+import { Fault } from "../lib/fault.ts";
 import type { OpenTransport } from "./connect.ts";
+import type { Ssh } from "./open-ssh.ts";
 import { fleetctlProgram } from "./program.ts";
 
 export const one = "1".repeat(32);
@@ -52,15 +54,36 @@ export function cluster() {
   return { registry, transport, run };
 }
 
+/** Stands for OpenSSH: keeps the words it is called with, and ends with a code. */
+export function fakeSsh(code = 0) {
+  const called: (readonly string[])[] = [];
+  const ssh: Ssh = {
+    run: async (words) => {
+      called.push(words);
+      return code;
+    },
+    tunnel: (_settings, host) => ({
+      socketTo: (end) => `socket through ${host.host} to ${"socket" in end ? end.socket : end.host}`,
+      wordsTo: ({ host: to, port }) => ["-W", `${to}:${port}`, host.host],
+    }),
+    forward: async () => {
+      throw new Fault("dial", "nobody there");
+    },
+  };
+  return { called, ssh };
+}
+
 /** Runs a command line over a transport; `line` is split at blanks. */
 export async function fleetctl(
   open: OpenTransport,
   line: string,
   files: Readonly<Record<string, string>> = {},
   variables: Readonly<Record<string, string>> = {},
+  { ssh } = fakeSsh(),
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const surroundings = fakeSurroundings({ files, variables });
-  const code = await runProgram(fleetctlProgram(open, "1.0.0"), line.split(" ").slice(1), surroundings);
+  const outside = { open, ssh: async () => ssh };
+  const code = await runProgram(fleetctlProgram(outside, "1.0.0"), line.split(" ").slice(1), surroundings);
   return { code, out: surroundings.stdout.text(), err: surroundings.stderr.text() };
 }
 

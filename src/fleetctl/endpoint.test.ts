@@ -67,17 +67,49 @@ test("the endpoint comes from the command line, else from the environment, else 
 
 test("what cannot be used is refused, and what means nothing any more is taken", async () => {
   const { transport } = cluster();
-  const tunnel = "Unable to initialize client: there is no tunnel to bastion; ";
-  const refused = await fleetctl(() => transport, "fleetctl --tunnel=bastion list-units");
-  assert.deepEqual([refused.code, refused.err.startsWith(tunnel)], [1, true]);
-  const variables = { FLEETCTL_TUNNEL: "bastion" };
-  assert.ok((await fleetctl(() => transport, "fleetctl stop a", {}, variables)).err.startsWith(tunnel));
+  for (const [flag, why] of [
+    ["--driver=x", 'unrecognized driver "x"'],
+    [
+      "--driver=etcd",
+      "there is no etcd driver, because the registry is not kept in keys of etcd v2; leave --driver out and name an API with --endpoint",
+    ],
+    ["--tunnel=a:b", 'the tunnel "a:b" is not a host, or HOST:PORT with a port up to 65535'],
+  ] as const) {
+    const refused = await fleetctl(() => transport, `fleetctl ${flag} list-units`);
+    assert.deepEqual(refused, { code: 1, out: "", err: `Unable to initialize client: ${why}\n` });
+  }
   const taken = await fleetctl(
     () => transport,
-    "fleetctl --debug --strict-host-key-checking=false --ssh-username=core --ssh-timeout=10.0 --known-hosts-file=x " +
-      "--driver=API --experimental-api --request-timeout=3.0 --etcd-key-prefix=/x list-units --no-legend",
+    "fleetctl --strict-host-key-checking=false --ssh-username=core --ssh-timeout=10.0 --known-hosts-file=x " +
+      "--driver=API --experimental-api --request-timeout=3.0 --etcd-key-prefix=/x --etcd-keyfile= list-units --no-legend",
+    {},
+    { FLEETCTL_SSH_USERNAME: "me", FLEETCTL_REQUEST_TIMEOUT: "1", FLEETCTL_EXPERIMENTAL_API: "false" },
   );
   assert.deepEqual(taken, { code: 0, out: "", err: "" });
+});
+
+test("--debug tells each request, from the environment as well", async () => {
+  const { transport } = cluster();
+  for (const [line, variables] of [
+    ["fleetctl --debug list-machines --no-legend", {}],
+    ["fleetctl list-machines --no-legend", { FLEETCTL_DEBUG: "true" }],
+  ] as const) {
+    const { err } = await fleetctl(() => transport, line, {}, variables);
+    assert.equal(err, "DEBUG GET /fleet/v1/machines: 200 after 0 ms\n");
+  }
+});
+
+test("the API is reached through a tunnel, from the environment as well", async () => {
+  const { transport } = cluster();
+  const ways: string[] = [];
+  const open = (endpoint: string, _tls: object, through?: (end: { readonly socket: string }) => string) => {
+    if (through !== undefined) ways.push(`${endpoint}: ${through({ socket: "/run/fleet.sock" })}`);
+    return transport;
+  };
+  assert.equal((await fleetctl(open, "fleetctl --tunnel=bastion:2222 list-machines")).code, 0);
+  assert.equal((await fleetctl(open, "fleetctl list-machines", {}, { FLEETCTL_TUNNEL: "bastion" })).code, 0);
+  const way = "unix:///run/fleet.sock: socket through bastion to /run/fleet.sock";
+  assert.deepEqual(ways, [way, way]);
 });
 
 test("a wait goes on when the API comes back, and ends with one sentence when it does not", async () => {

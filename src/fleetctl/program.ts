@@ -1,25 +1,28 @@
 import type { CommandGroup } from "../cli/command.ts";
 import { withCompletion } from "../cli/completion.ts";
 import { cat } from "./cat.ts";
-import { connectWith, globalFlags, type OpenTransport, tellingOfClient } from "./connect.ts";
+import { connectWith, globalFlags, type Outside, tellingOfClient } from "./connect.ts";
 import { destroy } from "./destroy.ts";
+import { fdForward } from "./fd-forward.ts";
 import { journal } from "./journal.ts";
 import { listMachines } from "./list-machines.ts";
 import { listUnitFiles } from "./list-unit-files.ts";
 import { listUnits } from "./list-units.ts";
 import { load } from "./load.ts";
+import { ssh } from "./ssh.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
 import { submit } from "./submit.ts";
 import { unload } from "./unload.ts";
+import { verify } from "./verify.ts";
 
 /**
- * fleetctl as a value: its commands over any transport.
+ * fleetctl as a value: its commands over any ways to APIs and machines.
  * @param version printed by `fleetctl version`
  */
-export function fleetctlProgram(open: OpenTransport, version: string): CommandGroup {
-  const connect = connectWith(open);
+export function fleetctlProgram(outside: Outside, version: string): CommandGroup {
+  const connect = connectWith(outside);
   const verbs = [
     cat,
     destroy,
@@ -42,6 +45,11 @@ export function fleetctlProgram(open: OpenTransport, version: string): CommandGr
     version,
     prefixes: true,
     flags: globalFlags,
-    commands: verbs.map((verb) => tellingOfClient(verb(connect))),
+    commands: [
+      ...verbs.map((verb) => verb(connect)),
+      fdForward(outside.ssh),
+      ssh(connect, outside),
+      verify,
+    ].map(tellingOfClient),
   });
 }
