@@ -10,6 +10,7 @@ import type { KeysEvent } from "./model.ts";
 import { readMediaType } from "./media-type.ts";
 import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
 import { plainText } from "./plain-answer.ts";
+import { movedPage } from "./redirect.ts";
 import { readRequest } from "./request.ts";
 import { routeOf, type OtherRoute, type Route } from "./route.ts";
 import { answerUnreadable } from "./unreadable.ts";
@@ -286,8 +287,7 @@ function send(response: ServerResponse, status: number, type: string | undefined
 function redirect(request: IncomingMessage, response: ServerResponse, location: string): void {
   response.setHeader("Location", location);
   if (request.method !== "GET" && request.method !== "HEAD") return send(response, 301, undefined, "");
-  const link = location.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-  const text = request.method === "GET" ? `<a href="${link}">Moved Permanently</a>.\n\n` : "";
+  const text = request.method === "GET" ? movedPage(location) : "";
   send(response, 301, "text/html; charset=utf-8", text);
 }
 
