@@ -244,7 +244,7 @@ class GroupCommitStore implements EmbeddedStore {
     const { commits, size } = this.#waiting;
     if (commits < mostWaiting && size < mostWaitingSize) return;
     throw new Fault(
-      "store-unavailable",
+      "store-busy",
       `Cannot write to the store, ${commits} writes wait for the disk already: write less, or use a faster disk.`,
     );
   }
