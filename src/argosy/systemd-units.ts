@@ -4,6 +4,8 @@ export const systemdUnits: Readonly<Record<string, string>> = {
 Description=etcd member: this machine's part of the replicated store
 Documentation=https://etcd.io/docs
 ConditionPathExists=/usr/bin/etcd
+# etcd.service decides whether this machine is a member, and writes how its etcd finds the others.
+ConditionPathExists=/var/lib/argosy/member/environment
 After=network.target
 StartLimitIntervalSec=0
 
@@ -17,6 +19,7 @@ StateDirectoryMode=0700
 Environment=ETCD_NAME=%H ETCD_DATA_DIR=%S/etcd-member
 Environment=ETCD_AUTO_COMPACTION_MODE=periodic ETCD_AUTO_COMPACTION_RETENTION=1h
 EnvironmentFile=-/etc/argosy/etcd-member.env
+EnvironmentFile=-/var/lib/argosy/member/environment
 ExecStart=/usr/bin/etcd
 SyslogIdentifier=etcd-member
 Restart=always
@@ -53,6 +56,8 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=all
 Environment=UV_THREADPOOL_SIZE=8
+EnvironmentFile=-/etc/environment
+EnvironmentFile=-/etc/argosy/etcd-member.env
 EnvironmentFile=-/etc/argosy/argosy.env
 ExecStart=${daemonCommand("etcd")}
 SyslogIdentifier=etcd

@@ -7,6 +7,7 @@ import { KeysApi } from "../keys/server.ts";
 import { Fault } from "../lib/fault.ts";
 import { storeBehind } from "./etcd.ts";
 import { aborted, closeServer, httpAddressOf, processFacts } from "./keys-server.ts";
+import type { LogLevel } from "./journal-log.ts";
 import { listen } from "./listen-sockets.ts";
 import { runDaemon } from "./run-daemon.ts";
 
@@ -17,7 +18,12 @@ export async function serveInForeground(options: DiscoveryServiceOptions): Promi
     const ending = new AbortController();
     const keyspace = openLocalKeyspace(env, behind.store, ending.signal);
     const { cluster } = behind;
-    const surroundings = { clientUrls: [], cluster, processFacts, setLogLevel: daemon.setLogLevel };
+    const surroundings = {
+      clientUrls: [],
+      cluster,
+      processFacts,
+      setLogLevel: (level: LogLevel) => daemon.setLogLevel(level),
+    };
     const keys = new KeysApi(env, keyspace, surroundings, signal);
     const discovery = new DiscoveryServer(env, keyspace, keys, {
       tokenTtlMs: options.tokenTtlMs,

@@ -1,17 +1,23 @@
 import type { KeysServerOptions, KeysServerStore } from "../argosy/etcd-command.ts";
 import { clusterNamed } from "../keys/cluster.ts";
 import type { Env } from "../lib/env.ts";
+import { Fault } from "../lib/fault.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { serveKeys, type StoreBehindKeys } from "./keys-server.ts";
 import { takeInheritedSockets, type ListenAddress } from "./listen-sockets.ts";
+import { findAddress, readMachineId } from "./machine-facts.ts";
+import { realInformants } from "./informants.ts";
+import { realMemberMachine } from "./member-machine.ts";
 import { runDaemon } from "./run-daemon.ts";
-import { addresses } from "./setting-kinds.ts";
+import { addresses, addressesIfAny, text } from "./setting-kinds.ts";
 import { readSettings, type SettingTable } from "./settings.ts";
 
 /** The settings of `etcd.service`, all from the environment. */
 export const etcdSettings = {
-  /** Client addresses of the store. */
-  storeEndpoints: addresses({ environment: "ARGOSY_STORE_ENDPOINTS", default: "http://127.0.0.1:2379" }),
+  /** Client addresses of a store elsewhere; none on a machine that finds its cluster by itself. */
+  storeEndpoints: addressesIfAny({ environment: "ARGOSY_STORE_ENDPOINTS", default: "" }),
+  /** The address other machines reach this one at, where the cloud told it (CoreOS's /etc/environment). */
+  privateAddress: text({ environment: "COREOS_PRIVATE_IPV4", default: "" }),
   /** Where to listen when systemd passes no socket; also what `/v2/machines` tells clients. */
   clientUrls: addresses({ environment: "ARGOSY_ETCD_CLIENT_URLS", default: "http://127.0.0.1:4001" }),
 } satisfies SettingTable;
@@ -22,9 +28,26 @@ export async function main(): Promise<number> {
     const { settings } = readSettings(etcdSettings, process.env);
     const inherited = takeInheritedSockets();
     const listenOn = inherited.length > 0 ? inherited : settings.clientUrls.map(addressOf);
-    const behind = await behindEtcd(env, settings.storeEndpoints);
+    const { MachineStore } = await import("./machine-store.ts");
+    const { privateAddress, storeEndpoints, clientUrls } = settings;
+    const machine = realMemberMachine({
+      id: await readMachineId(),
+      address: privateAddress === "" ? await findAddress() : privateAddress,
+      storeEndpoints,
+      environment: process.env,
+    });
+    const behind = new MachineStore(env, machine, realInformants);
+    const ending = new AbortController();
+    const running = behind.run(AbortSignal.any([signal, ending.signal]));
     const ready = (): Promise<void> => daemon.notifier.ready();
-    await serveKeys(env, signal, daemon, { behind, listenOn, advertised: settings.clientUrls, ready });
+    const service = { behind, listenOn, advertised: clientUrls, ready };
+    const serving = serveKeys(env, AbortSignal.any([signal, ending.signal]), daemon, service);
+    try {
+      await Promise.all([running, serving]);
+    } finally {
+      ending.abort(new Fault("ending", "etcd ends"));
+      await Promise.allSettled([running, serving]);
+    }
   });
 }
 

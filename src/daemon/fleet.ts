@@ -30,6 +30,8 @@ import { localCommands } from "./local-commands.ts";
 import { takeInheritedSockets } from "./listen-sockets.ts";
 import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-facts.ts";
 import { fetchMachine } from "./machine-fetch.ts";
+import { roleFile } from "./member-machine.ts";
+import { followRole } from "./role-watch.ts";
 import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { askStopReason } from "./stop-reason.ts";
@@ -53,6 +55,8 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const sockets = takeInheritedSockets();
   const id = await readMachineId();
   const store = openEtcdStore(env, { endpoints: endpointsOf(settings) });
+  if (settings.etcdServers.length === 0)
+    await followRole(env, roleFile, signal, (endpoints) => store.useEndpoints(endpoints));
   const units = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
   const parts = new AbortController();
   const shared = new SharedPicture(env, store, idlePictureMs);

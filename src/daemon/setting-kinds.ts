@@ -68,6 +68,12 @@ export function list(place: Place): Setting<readonly string[]> {
   return { ...place, parse: listItems };
 }
 
+/** As `addresses`, and none when it is empty. */
+export function addressesIfAny(place: Place): Setting<readonly string[]> {
+  const { parse } = addresses(place);
+  return { ...place, parse: (value) => (value.trim() === "" ? [] : parse(value)) };
+}
+
 /** A list of http or https addresses with at least one. */
 export function addresses(place: Place): Setting<readonly string[]> {
   return {

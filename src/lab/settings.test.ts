@@ -49,13 +49,12 @@ test("a member has its own member first among the endpoints and knows all member
   ]);
 });
 
-test("a machine that is no member uses the members' endpoints and starts no etcd", () => {
+test("a machine that is no member uses the members' endpoints and is told of no cluster to found", () => {
   const settings = settingsOf(lab(4, 3), 4);
   assert.equal(
     settings["/etc/argosy/argosy.env"],
     "ARGOSY_STORE_ENDPOINTS=http://10.1.2.11:2379,http://10.1.2.12:2379,http://10.1.2.13:2379\n",
   );
-  assert.equal(settings["/etc/systemd/system/etcd-member.service"], "-> /dev/null");
   assert.equal(settings["/etc/argosy/etcd-member.env"], undefined);
 });
 

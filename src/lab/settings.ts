@@ -42,7 +42,7 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
     { path: "/etc/systemd/system/etcd.socket.d/lab.conf", text: alsoListenOn(`${address}:${keysPort}`) },
     ...(isMember(lab, machine)
       ? [{ path: "/etc/argosy/etcd-member.env", text: memberSettings(lab, machine) }]
-      : [{ path: "/etc/systemd/system/etcd-member.service", target: "/dev/null" }]),
+      : []),
   ];
 }
 

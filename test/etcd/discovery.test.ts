@@ -96,9 +96,8 @@ const mostTries = 400;
 
 test("three etcds that know only a token become a cluster, which outlives the discovery service", async () => {
   await using site = await Site.make();
-  const service = await site.serve(
-    ...["discovery", "serve", "--listen", "127.0.0.1:0", "--data-dir", join(site.folder, "tokens")],
-  );
+  const tokens = join(site.folder, "tokens");
+  const service = await site.serve("discovery", "serve", "--listen", "127.0.0.1:0", "--data-dir", tokens);
   const [url = ""] = /http:.*/.exec(service.line) ?? [];
   const { line: token } = await site.serve("discovery", "new", "--size", "3", "--url", url);
   assert.match(token, new RegExp(`^${url}/[0-9a-f]{32}$`));

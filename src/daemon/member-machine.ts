@@ -1,0 +1,110 @@
+import { execFile } from "node:child_process";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { environmentText, type EtcdVariables } from "../membership/environment.ts";
+import type { MemberMachine, RoleRecord } from "../membership/machine.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+
+/** Where a machine remembers its part in the cluster. */
+export const memberFolder = "/var/lib/argosy/member";
+export const roleFile = `${memberFolder}/role.json`;
+/** etcd-member.service starts only where this file is, and reads it. */
+const environmentFile = `${memberFolder}/environment`;
+
+const usualDataFolder = "/var/lib/etcd-member";
+const unit = "etcd-member.service";
+/** How long systemd may take to carry out a job; stopping etcd takes at most 20 s. */
+const systemctlLimitMs = 60_000;
+
+/** The real machine. */
+export function realMemberMachine(facts: {
+  readonly id: string;
+  readonly address: string;
+  readonly storeEndpoints: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}): MemberMachine {
+  const given = etcdVariables(facts.environment);
+  const dataFolder = given["ETCD_DATA_DIR"] ?? usualDataFolder;
+  return {
+    id: facts.id,
+    name: hostname(),
+    address: facts.address,
+    given,
+    storeEndpoints: facts.storeEndpoints,
+    remembered: async () => await readRole(roleFile),
+    remember: async (record) =>
+      await replaceFile(roleFile, `${JSON.stringify({ format: 1, ...record }, null, 2)}\n`),
+    hasData: async () => await isThere(join(dataFolder, "member")),
+    async startEtcd(variables) {
+      const text = environmentText(variables);
+      const before = await readFile(environmentFile, "utf8").catch(() => undefined);
+      if (before !== text) await replaceFile(environmentFile, text);
+      await systemctl("start", unit);
+    },
+    async stopEtcd() {
+      await rm(environmentFile, { force: true });
+      await systemctl("stop", unit);
+    },
+    async setDataAside() {
+      const aside = join(dataFolder, "member.removed");
+      await rm(aside, { recursive: true, force: true });
+      await rename(join(dataFolder, "member"), aside).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+      });
+    },
+  };
+}
+
+/** Variables for etcd in an environment, those that are set to nothing left out. */
+function etcdVariables(environment: Readonly<Record<string, string | undefined>>): EtcdVariables {
+  const found = Object.entries(environment).filter(([name, value]) => name.startsWith("ETCD_") && value);
+  return Object.fromEntries(found) as EtcdVariables;
+}
+
+/** What is remembered in a file; undefined when there is none. Throws Fault `bad-role`. */
+export async function readRole(path: string): Promise<RoleRecord | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new Fault("bad-role", `cannot read ${path}: ${error.message}`, { cause: error });
+  });
+  if (text === undefined) return undefined;
+  try {
+    const record = JSON.parse(text) as RoleRecord & { format?: unknown };
+    if (record.format === 1 && Array.isArray(record.endpoints)) return record;
+  } catch {
+    // Told below.
+  }
+  throw new Fault("bad-role", `${path} is not of this release; remove it, and this machine decides anew`);
+}
+
+/** Writes a file so that after a loss of power either the old or the new one is there as a whole. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  const fresh = `${path}.new`;
+  await using file = await open(fresh, "w", 0o644);
+  await file.writeFile(text);
+  await file.sync();
+  await rename(fresh, path);
+  await using folder = await open(dirname(path), "r");
+  await folder.sync();
+}
+
+async function systemctl(verb: string, name: string): Promise<void> {
+  try {
+    await promisify(execFile)("systemctl", [verb, name], { timeout: systemctlLimitMs });
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim().split("\n")[0];
+    throw new Fault("systemd-refused", `cannot ${verb} ${name}: ${said || sentenceOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
+}

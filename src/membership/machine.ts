@@ -1,0 +1,37 @@
+import type { EtcdVariables } from "./environment.ts";
+import type { Role } from "./records.ts";
+
+/** What a machine remembers on its disk of its part in the cluster, so that it needs nobody to begin again. */
+export interface RoleRecord {
+  readonly role: Role;
+  /** The store's endpoints, this machine's own member first; where it was last known to be served. */
+  readonly endpoints: readonly string[];
+  /** What this machine's etcd is told besides what the administrator set. */
+  readonly variables: EtcdVariables;
+  /** The settings it was decided from: when they change it is decided again. */
+  readonly told: string;
+}
+
+/** A machine's disk and its systemd, as far as its part in the cluster goes. */
+export interface MemberMachine {
+  readonly id: string;
+  /** Its host name. */
+  readonly name: string;
+  /** Empty when it has none. */
+  readonly address: string;
+  /** etcd's variables as the administrator set them. */
+  readonly given: EtcdVariables;
+  /** Where the store is when nothing else is known; empty when the administrator named none. */
+  readonly storeEndpoints: readonly string[];
+  /** Undefined when it was never decided. */
+  remembered(): Promise<RoleRecord | undefined>;
+  /** Writes the record as a whole; durable when it returns. */
+  remember(record: RoleRecord): Promise<void>;
+  hasData(): Promise<boolean>;
+  /** Starts this machine's etcd with these variables, now and at every boot; one that runs is left alone. */
+  startEtcd(variables: EtcdVariables): Promise<void>;
+  /** Stops it, now and at every boot. */
+  stopEtcd(): Promise<void>;
+  /** Renames the data of this machine's etcd, which has to be stopped; the last renamed is kept. */
+  setDataAside(): Promise<void>;
+}
