@@ -15,10 +15,14 @@ const groups = [
       "src/**/*.test.ts",
       "bin/**/*.test.ts",
       "scripts/**/*.test.ts",
-      "test/{tidy,conformance}/**/*.test.ts",
+      "test/{tidy,conformance,consistency,shells}/**/*.test.ts",
     ],
   },
-  { name: "tests on a real etcd", files: ["test/etcd/**/*.test.ts"], oneByOne: true },
+  {
+    name: "tests with real servers and disks",
+    files: ["test/{etcd,differential,fuzz,store}/**/*.test.ts"],
+    oneByOne: true,
+  },
   { name: "tests on real machines", files: ["test/nspawn/**/*.test.ts"], oneByOne: true },
 ];
 

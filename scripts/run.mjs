@@ -6,8 +6,8 @@ import { orExplain, runOnPinnedNode, setUpMachine, setUpNode } from "./setup.mjs
 const [file = "", ...words] = process.argv.slice(2);
 
 await orExplain(async () => {
-  // Benchmarks run on a lab, which needs root and Debian's packages; the rest works anywhere.
-  if (file.startsWith("bench/")) setUpMachine();
+  // These run on labs and real etcd processes, which need root and Debian's packages; the rest works anywhere.
+  if (/^(bench|test\/soak|test\/fuzz)\//.test(file)) setUpMachine();
   setUpNode();
   process.exitCode = await runOnPinnedNode([file, ...words]);
 });
