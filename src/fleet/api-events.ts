@@ -62,7 +62,7 @@ export class EventsEndpoint {
         events: first.events,
       });
     }
-    return this.#stream(first, asked.filter, end);
+    return this.#stream(first, asked.filter, signal, end);
   }
 
   async #held(signal: AbortSignal): Promise<() => void> {
@@ -79,8 +79,15 @@ export class EventsEndpoint {
     }
   }
 
-  #stream(first: EventPage, filter: EventFilter, end: () => void): Response {
+  #stream(first: EventPage, filter: EventFilter, signal: AbortSignal, end: () => void): Response {
     const stop = new AbortController();
+    const finish = (): void => {
+      signal.removeEventListener("abort", finish);
+      stop.abort(isFinished);
+      end();
+    };
+    signal.addEventListener("abort", finish, { once: true });
+    if (signal.aborted) finish();
     const encoder = new TextEncoder();
     let cursor = first.cursor;
     let pieces = piecesOf(first, true);
@@ -88,16 +95,16 @@ export class EventsEndpoint {
       pull: async (controller) => {
         while (pieces.length === 0) {
           const page = await this.#nextOrSilence(cursor, filter, stop.signal);
-          if (stop.signal.aborted) return;
+          if (stop.signal.aborted) {
+            controller.close();
+            return;
+          }
           cursor = page?.cursor ?? cursor;
           pieces = page === undefined ? [": still here\n\n"] : piecesOf(page, false);
         }
         controller.enqueue(encoder.encode(pieces.shift()));
       },
-      cancel: () => {
-        stop.abort(isFinished);
-        end();
-      },
+      cancel: finish,
     });
     return new Response(body, {
       status: 200,
