@@ -7,13 +7,18 @@ const firstDeadlineMs = 946_684_800_000;
 const msPerDay = 86_400_000;
 
 /**
- * When something that lives for `ttlSeconds` from now ends, in ms since 1970. As in etcd both the length and the
- * instant are 64-bit counts of nanoseconds that wrap; an instant before the year 2000 counts as none at all.
+ * When a node that is changed now and lives on for `ttlSeconds` ends, in ms since 1970. As in etcd both the length and
+ * the instant are 64-bit counts of nanoseconds that wrap, so very long lives are over at once.
  */
-export function deadlineAfter(nowMs: number, ttlSeconds: bigint): number | undefined {
+export function changedDeadline(nowMs: number, ttlSeconds: bigint): number {
   const length = BigInt.asIntN(64, ttlSeconds * nsPerSecond);
   const instant = BigInt.asIntN(64, BigInt(Math.floor(nowMs)) * nsPerMs + length);
-  const deadlineMs = Number(instant / nsPerMs);
+  return Number(instant / nsPerMs);
+}
+
+/** The same for a new node: there an instant before the year 2000 counts as none at all. */
+export function deadlineAfter(nowMs: number, ttlSeconds: bigint): number | undefined {
+  const deadlineMs = changedDeadline(nowMs, ttlSeconds);
   return deadlineMs < firstDeadlineMs ? undefined : deadlineMs;
 }
 

@@ -1,4 +1,4 @@
-import { deadlineAfter } from "./deadline.ts";
+import { changedDeadline, deadlineAfter } from "./deadline.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
 import type { Form } from "./form.ts";
 import type { Condition, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
@@ -118,8 +118,9 @@ function operationOf(
   const content = { path, value, deadlineMs };
   if (method === "POST") return { do: "create", ...content, directory, inOrder: true };
   if (prevExist === false) return { do: "create", ...content, directory, inOrder: false };
-  if (conditional) return { do: "compareAndSwap", ...content, refresh, condition };
-  if (prevExist === true) return { do: "update", ...content, refresh };
+  const changed = { ...content, deadlineMs: ttl === undefined ? undefined : changedDeadline(nowMs, ttl) };
+  if (conditional) return { do: "compareAndSwap", ...changed, refresh, condition };
+  if (prevExist === true) return { do: "update", ...changed, refresh };
   return { do: "set", ...content, directory, refresh };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { deadlineAfter, instantText, secondsLeft } from "./deadline.ts";
+import { changedDeadline, deadlineAfter, instantText, secondsLeft } from "./deadline.ts";
 import { errorText, eventText } from "./encode.ts";
 import { keysError } from "./errors.ts";
 import { parseForm, unescapeText } from "./form.ts";
@@ -23,6 +23,7 @@ test("lifetimes wrap as 64-bit nanoseconds do", () => {
   assert.equal(deadlineAfter(nowMs, 0n), nowMs);
   assert.equal(deadlineAfter(nowMs, 7_000_000_000n), nowMs + 7_000_000_000_000);
   assert.equal(deadlineAfter(nowMs, 9_223_372_037n), undefined);
+  assert.equal(changedDeadline(nowMs, 9_223_372_036n), -7_433_372_037_709);
   assert.equal(deadlineAfter(nowMs, 2n ** 64n - 1n), nowMs - 1000);
 });
 

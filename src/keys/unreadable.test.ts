@@ -8,6 +8,7 @@ test("a method that nobody knows is refused as others are, by its path", () => {
   assert.equal(statusOf("/v2/keys/a"), "405 Method Not Allowed");
   assert.equal(statusOf("/v2/nothing"), "404 Not Found");
   assert.equal(statusOf("/v2//keys"), "301 Moved Permanently");
+  assert.equal(statusOf("http://127.0.0.1/v2/nothing"), "404 Not Found");
   assert.equal(statusOf("/v2/keys/%zz"), "400 Bad Request");
   const { headers } = answerUnreadable("HPE_INVALID_METHOD", "FOO /v2/keys HTTP/1.1\r\n\r\n");
   assert.equal(headers["Allow"], "HEAD,GET,PUT,POST,DELETE");

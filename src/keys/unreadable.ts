@@ -25,7 +25,7 @@ export function answerUnreadable(code: string | undefined, packet: string): Last
     const status = "431 Request Header Fields Too Large";
     return { ...badRequest, status, text: status };
   }
-  const [, method, target] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\/[!-~]*) HTTP\/1\.[01]\r\n/.exec(packet) ?? [];
+  const [, method, target] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP\/1\.[01]\r\n/.exec(packet) ?? [];
   if (code !== "HPE_INVALID_METHOD" || method === undefined || target === undefined) return badRequest;
   const route = routeOf(method, target);
   switch (route.to) {
