@@ -4,7 +4,9 @@ import process from "node:process";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
+import type { OpenMembership } from "../src/argosy/member-flags.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
+import type { Env } from "../src/lib/env.ts";
 
 /**
  * The one program behind every name. The launchers in /usr/bin pass the name they were called by as the first word; a
@@ -27,7 +29,10 @@ if (words[0] === "fleetctl") {
   process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
 } else {
   const { argosyProgram } = await import("../src/argosy/program.ts");
-  await runHere(argosyProgram({ fleet: runFleet, etcd: runKeysApi }, { serveKeys, serveDiscovery }), words);
+  await runHere(
+    argosyProgram({ fleet: runFleet, etcd: runKeysApi }, { serveKeys, serveDiscovery, connectMembers }),
+    words,
+  );
 }
 
 /** `argosy __complete -- fleetctl ...`, which shells ask at a Tab, is for the program that the words begin with. */
@@ -57,4 +62,8 @@ async function serveKeys(options: KeysServerOptions): Promise<number> {
 
 async function serveDiscovery(options: DiscoveryServiceOptions): Promise<number> {
   return await (await import("./daemons.ts")).serveDiscovery(options);
+}
+
+async function connectMembers(env: Env, endpoints: readonly string[]): Promise<OpenMembership> {
+  return await (await import("./daemons.ts")).connectMembers(env, endpoints);
 }

@@ -1,5 +1,6 @@
 import type { RunDaemon } from "../src/argosy/daemon-command.ts";
 import type { ServeDiscovery } from "../src/argosy/discovery-serve.ts";
+import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 
 /**
@@ -18,3 +19,7 @@ export const serveKeys: ServeKeys = async (options) =>
 /** `argosy discovery serve`. */
 export const serveDiscovery: ServeDiscovery = async (options) =>
   await (await import("../src/daemon/discovery.ts")).serveInForeground(options);
+
+/** `argosy member`. */
+export const connectMembers: ConnectMembers = async (env, endpoints) =>
+  await (await import("../src/daemon/membership-access.ts")).openMembership(env, endpoints);

@@ -1,20 +1,26 @@
 import type { Command, CommandGroup, Example } from "../cli/command.ts";
 import { withCompletion } from "../cli/completion.ts";
+import { cordonCommand } from "./cordon.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { discoveryCommand } from "./discovery.ts";
 import type { ServeDiscovery } from "./discovery-serve.ts";
 import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
+import { drainCommand } from "./drain.ts";
 import { eventsCommand } from "./events.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
+import { memberCommand } from "./member.ts";
+import type { ConnectMembers } from "./member-flags.ts";
 import { productVersion } from "../lib/version.ts";
+import { uncordonCommand } from "./uncordon.ts";
 import { whyCommand } from "./why.ts";
 
 /** What commands need of the bundle of the daemons. */
 export interface OutsideParts {
   readonly serveKeys: ServeKeys;
   readonly serveDiscovery: ServeDiscovery;
+  readonly connectMembers: ConnectMembers;
 }
 
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
@@ -35,8 +41,12 @@ export function argosyProgram(
       etcdctlEntry,
       whyCommand(),
       eventsCommand(),
+      drainCommand(),
+      cordonCommand(),
+      uncordonCommand(),
       installCommand,
       etcdCommand(parts.serveKeys),
+      memberCommand(parts.connectMembers),
       discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
       ...laterCommands,

@@ -1,6 +1,6 @@
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
-import { isFault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { ClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import type { EtcdMember } from "../store/etcd/cluster-members.ts";
@@ -56,9 +56,9 @@ export class MemberKeeper {
         if (failures > 0) void this.#wakeAfter(failures, AbortSignal.any([signal, pause.signal]));
         await this.#wake.next(signal);
         if (mirror.syncedSinceMs === undefined) continue;
-        await this.#converge(mirror);
+        const fulfilled = await this.#converge(mirror);
         failures = 0;
-        await this.#tell(mirror, "");
+        await this.#tell(mirror, fulfilled, "");
       } catch (error) {
         if (signal.aborted) break;
         failures++;
@@ -75,19 +75,20 @@ export class MemberKeeper {
     await this.#env.clock.sleep(ms, signal).then(this.#wake.wake, () => undefined);
   }
 
-  /** Takes steps until there is none left to take. */
-  async #converge(mirror: Mirror): Promise<void> {
-    if (this.#role.role === "embedded") return;
+  /** Takes steps until there is none left to take; returns the wish that is fulfilled then. */
+  async #converge(mirror: Mirror): Promise<Wish | undefined> {
+    if (this.#role.role === "embedded") return this.#wish(mirror);
     const admin = this.#parts.admin(this.#role.endpoints);
     try {
       for (let steps = 0; steps < mostSteps; steps++) {
         const { members } = await admin.read();
         await this.#rememberEndpoints(members);
-        const standing = { role: this.#role.role, peerUrl: this.#peerUrl(), members };
-        const step = nextStep({ ...standing, wish: this.#wish(mirror) });
-        if (step.do === "nothing") return;
+        const wish = this.#wish(mirror);
+        const step = nextStep({ wish, role: this.#role.role, peerUrl: this.#peerUrl(), members });
+        if (step.do === "nothing") return wish;
         await this.#take(step, members, admin);
       }
+      throw new Fault("member-steps", `membership does not settle after ${mostSteps} steps`);
     } finally {
       admin.close();
     }
@@ -101,7 +102,7 @@ export class MemberKeeper {
       case "nothing":
         return;
       case "refuse":
-        throw new Error(step.why);
+        throw new Fault("member-steps", step.why);
       case "join":
         // What an earlier membership left would keep the new one from starting.
         if (await machine.hasData()) await machine.setDataAside();
@@ -159,7 +160,7 @@ export class MemberKeeper {
   }
 
   /** Publishes what this machine is, for people and commands on other machines. */
-  async #tell(mirror: Mirror, problem: string): Promise<void> {
+  async #tell(mirror: Mirror, wish: Wish | undefined, problem: string): Promise<void> {
     this.#problem = problem;
     const { machine, store } = this.#parts;
     const state: MachineState = {
@@ -168,7 +169,7 @@ export class MemberKeeper {
       address: machine.address,
       role: this.#role.role,
       peerUrl: this.#peerUrl(),
-      seen: this.#wish(mirror)?.number ?? "",
+      seen: wish?.number ?? "",
       problem,
     };
     const key = memberKeys.state(machine.id);
@@ -184,7 +185,7 @@ export class MemberKeeper {
     if (problem !== this.#problem)
       this.#env.log[isOnItsWay ? "info" : "warning"](`membership waits: ${problem}`);
     this.#problem = problem;
-    await this.#tell(mirror, problem).catch((cause: unknown) =>
+    await this.#tell(mirror, this.#wish(mirror), problem).catch((cause: unknown) =>
       this.#env.log.debug("cannot tell the cluster why membership waits", { why: sentenceOf(cause) }),
     );
   }

@@ -28,8 +28,10 @@ export function nextStep({ wish, role, peerUrl, members }: Standing): Step {
   if (wish === undefined || role === "embedded") return { do: "nothing" };
   const listed = members.find(({ peerUrls }) => peerUrls.includes(peerUrl));
   if (wish.role === "proxy") {
-    // The command takes it out of the list first; until then its etcd is needed.
-    return role === "member" && listed === undefined ? { do: "leave" } : { do: "nothing" };
+    if (role !== "member") return { do: "nothing" };
+    // The command takes it out of the list; until then its etcd is needed.
+    const why = "the members still list it; if that lasts, run argosy member remove again";
+    return listed === undefined ? { do: "leave" } : { do: "refuse", why };
   }
   if (peerUrl === "") {
     return {

@@ -9,18 +9,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ["lib"],
   cli: ["lib"],
   keys: ["lib", "store"],
-  membership: ["lib", "store"],
+  membership: ["lib", "store", "fleet"],
   fleet: ["lib", "unit", "store"],
   systemd: ["lib", "unit", "fleet"],
   fleetctl: ["lib", "cli", "unit", "fleet"],
   etcdctl: ["lib", "cli", "keys"],
-  argosy: ["lib", "cli", "lab", "unit", "fleet"],
+  argosy: ["lib", "cli", "lab", "unit", "fleet", "membership"],
   daemon: ["lib", "unit", "store", "keys", "membership", "fleet", "systemd", "argosy"],
   lab: ["lib", "argosy", "fleet"],
 };
 
 /** Where a folder may look into another only for the interfaces it implements. */
 const onlyThese: Readonly<Record<string, readonly string[]>> = {
+  "membership -> fleet": ["src/fleet/registry.ts"],
   "systemd -> fleet": ["src/fleet/unit-manager.ts", "src/fleet/model.ts"],
 };
 
@@ -69,6 +70,7 @@ const ruleFiles = [
   "src/keys/discovery-rules.ts",
   "src/membership/bootstrap.ts",
   "src/membership/environment.ts",
+  "src/membership/picture.ts",
   "src/membership/records.ts",
   "src/membership/steps.ts",
   "src/membership/token.ts",

@@ -62,10 +62,10 @@ const unheard = (): never => {
 const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 
 /** Commands that docs/cluster.md is about. */
-const ofClusters = ["discovery"];
+const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
-const outside = { serveKeys: notServed, serveDiscovery: notServed };
+const outside = { serveKeys: notServed, serveDiscovery: notServed, connectMembers: unheard };
 
 async function notServed(): Promise<number> {
   return 0;

@@ -1,0 +1,24 @@
+import type { Env } from "../lib/env.ts";
+import type { OpenMembership } from "../argosy/member-flags.ts";
+import { Membership } from "../membership/changes.ts";
+import { openClusterAdmin } from "../store/etcd/cluster-admin.ts";
+import { openEtcdStore } from "../store/etcd/etcd-store.ts";
+import { readRole, roleFile } from "./member-machine.ts";
+
+const usualEndpoint = "http://127.0.0.1:2379";
+
+/** Opens the members that a command line names, or else that this machine remembers. */
+export async function openMembership(env: Env, named: readonly string[]): Promise<OpenMembership> {
+  const remembered = (await readRole(roleFile))?.endpoints ?? [];
+  const known = named.length > 0 ? named : remembered;
+  const endpoints = known.length > 0 ? known : [usualEndpoint];
+  const store = openEtcdStore(env, { endpoints });
+  const admin = openClusterAdmin(env, { endpoints });
+  return {
+    membership: new Membership(env, store, admin),
+    async close() {
+      admin.close();
+      await store.close();
+    },
+  };
+}

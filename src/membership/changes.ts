@@ -1,0 +1,140 @@
+import type { Env } from "../lib/env.ts";
+import { Fault, isFault } from "../lib/fault.ts";
+import { fleetKeys } from "../fleet/registry.ts";
+import type { ClusterAdmin } from "../store/etcd/cluster-admin.ts";
+import { openMirror } from "../store/mirror.ts";
+import { exactly, under } from "../store/range.ts";
+import type { KeyRange, Snapshot, Store } from "../store/store.ts";
+import type { MemberPicture, MemberRow } from "./picture.ts";
+import { memberKeys, readState, wishText, type MachineState, type Wish } from "./records.ts";
+
+/** How long a machine may take to become what was wished, in ms; large stores take their time to be copied. */
+export const wishLimitMs = 120_000;
+
+/** Looks at the members of a cluster and changes who they are. */
+export class Membership {
+  readonly #env: Env;
+  readonly #store: Store;
+  readonly #admin: ClusterAdmin;
+
+  constructor(env: Env, store: Store, admin: ClusterAdmin) {
+    this.#env = env;
+    this.#store = store;
+    this.#admin = admin;
+  }
+
+  /** Works without a quorum, too, from what the nearest member holds. */
+  async picture(): Promise<MemberPicture> {
+    const { members, leader } = await this.#admin.read();
+    const [states, machines, answers] = await Promise.all([
+      this.#read(under(memberKeys.states)),
+      this.#read(under(fleetKeys.machine(""))),
+      Promise.all(members.map(async (member) => ((await this.#admin.isWell(member)) ? [member.id] : []))),
+    ]);
+    return {
+      members,
+      leader,
+      well: new Set(answers.flat()),
+      states: states.entries.map(({ key, value }) => readState(value, key)),
+      present: new Set(machines.entries.map(({ key }) => key.slice(fleetKeys.machine("").length))),
+    };
+  }
+
+  /**
+   * Wishes that a machine is a member, and resolves when it is. Throws Fault `wish-waits` when it takes longer than a
+   * person waits; it goes on by itself.
+   * @param progress gets what hinders it meanwhile
+   */
+  async add(
+    row: MemberRow,
+    vote: boolean,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wish = await this.#wish(row, { role: "member", vote });
+    await this.#untilFulfilled(row, wish, progress, signal);
+  }
+
+  /** Takes a member out; resolves when its machine has stopped its etcd, if that machine is there. */
+  async remove(
+    picture: MemberPicture,
+    row: MemberRow,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (row.role === "leader") await this.#letAnotherLead(picture, row);
+    // The wish is there before and told again behind: a machine that dies in between knows what it is when it returns.
+    if (row.machine !== "") await this.#wish(row, { role: "proxy", vote: false });
+    await this.#admin.remove(row.member);
+    if (row.machine === "") return;
+    const wish = await this.#wish(row, { role: "proxy", vote: false });
+    if (picture.present.has(row.machine)) await this.#untilFulfilled(row, wish, progress, signal);
+  }
+
+  /** Without it the store would pause for an election. */
+  async #letAnotherLead({ members, well, leader }: MemberPicture, row: MemberRow): Promise<void> {
+    const now = members.find(({ id }) => id === leader);
+    const next = members.find(({ id, learner }) => id !== row.member && !learner && well.has(id));
+    if (now === undefined || next === undefined) return;
+    try {
+      await this.#admin.moveLeader(now, next.id);
+    } catch (error) {
+      // An election is only slower.
+      if (!isFault(error)) throw error;
+    }
+  }
+
+  async #wish(row: MemberRow, wished: Omit<Wish, "number">): Promise<Wish> {
+    const wish = { ...wished, number: Math.floor(this.#env.random() * 2 ** 48).toString(16) };
+    const key = memberKeys.wish(row.machine);
+    await this.#store.commit({ when: [], then: [{ do: "put", key, value: wishText(wish) }] });
+    return wish;
+  }
+
+  async #untilFulfilled(
+    row: MemberRow,
+    wish: Wish,
+    progress: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ending = new AbortController();
+    const either = AbortSignal.any([signal, ending.signal]);
+    const key = memberKeys.state(row.machine);
+    const mirror = openMirror(this.#env, this.#store, exactly(key), either);
+    const done = Promise.withResolvers<void>();
+    let problem = "";
+    mirror.subscribe(() => {
+      const state = stateIn(mirror.entries.get(key)?.value, key);
+      if (state?.seen !== wish.number) return;
+      if (state.problem === "") return done.resolve();
+      if (state.problem !== problem) progress(state.problem);
+      ({ problem } = state);
+    });
+    const late = this.#env.clock.sleep(wishLimitMs, either).then(() => {
+      const why = problem === "" ? "it does not say why" : problem;
+      throw new Fault(
+        "wish-waits",
+        `${row.name} is not there after ${wishLimitMs / 1000} s: ${why}. It goes on by itself; see argosy member list, and journalctl -u etcd there.`,
+      );
+    });
+    try {
+      await Promise.race([done.promise, late]);
+    } finally {
+      ending.abort();
+      await late.catch(() => undefined);
+    }
+  }
+
+  async #read(range: KeyRange): Promise<Snapshot> {
+    try {
+      return await this.#store.read(range);
+    } catch (error) {
+      if (!isFault(error, "store-unavailable")) throw error;
+      return await this.#store.read(range, { consistency: "local" });
+    }
+  }
+}
+
+function stateIn(value: string | undefined, key: string): MachineState | undefined {
+  return value === undefined ? undefined : readState(value, key);
+}
