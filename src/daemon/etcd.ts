@@ -2,7 +2,6 @@ import type { KeysServerOptions, KeysServerStore } from "../argosy/etcd-command.
 import { clusterNamed } from "../keys/cluster.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
-import { openMemoryStore } from "../store/memory.ts";
 import { serveKeys, type StoreBehindKeys } from "./keys-server.ts";
 import { takeInheritedSockets, type ListenAddress } from "./listen-sockets.ts";
 import { findAddress, readMachineId } from "./machine-facts.ts";
@@ -69,7 +68,9 @@ export async function serveInForeground(options: KeysServerOptions): Promise<num
 
 /** The store that a command line names; `name` is that of an embedded store's one member. */
 export async function storeBehind(env: Env, store: KeysServerStore, name: string): Promise<StoreBehindKeys> {
-  return store.kind === "etcd" ? await behindEtcd(env, store.endpoints) : behindEmbedded(env, name);
+  return store.kind === "etcd"
+    ? await behindEtcd(env, store.endpoints)
+    : await behindEmbedded(env, store.folder, name);
 }
 
 /** Its library is read only where it is used, since that takes as long as everything else together. */
@@ -87,10 +88,13 @@ async function behindEtcd(env: Env, endpoints: readonly string[]): Promise<Store
   };
 }
 
-function behindEmbedded(env: Env, name: string): StoreBehindKeys {
+async function behindEmbedded(env: Env, folder: string, name: string): Promise<StoreBehindKeys> {
+  const { openEmbeddedStore } = await import("../store/embedded/embedded-store.ts");
+  const store = await openEmbeddedStore(folder, env);
+  const cluster = clusterNamed(name, BigInt(store.names.memberId).toString(16));
   return {
-    store: openMemoryStore(env),
-    cluster: () => Promise.resolve(clusterNamed(name)),
+    store,
+    cluster: () => Promise.resolve(cluster),
     close: () => undefined,
   };
 }

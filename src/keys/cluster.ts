@@ -16,9 +16,9 @@ export interface ClusterMember {
 }
 
 /** A store without members of its own: the gateway is all there is. */
-export function clusterNamed(name: string): Cluster {
-  return { members: [{ id: "1", name, peerUrls: [] }], leader: "1", own: "1" };
+export function clusterNamed(name: string, id: string): Cluster {
+  return { members: [{ id, name, peerUrls: [] }], leader: id, own: id };
 }
 
 /** The same under etcd's default name. */
-export const clusterOfOne: Cluster = clusterNamed("default");
+export const clusterOfOne: Cluster = clusterNamed("default", "1");

@@ -1,4 +1,5 @@
 import type { KeysError } from "./errors.ts";
+import { goJson } from "./go-json.ts";
 import type { KeysEvent } from "./model.ts";
 
 /** Many watchers of one key send the same line. */
@@ -23,13 +24,4 @@ export function actionText(event: KeysEvent): string {
 export function errorText(error: KeysError): string {
   const { errorCode, message, cause, index } = error;
   return `${goJson({ errorCode, message, ...(cause !== "" && { cause }), index })}\n`;
-}
-
-/** JSON as Go's encoder writes it: fields in order, no blanks, and what is special in HTML as `\u` escapes. */
-function goJson(value: object): string {
-  return JSON.stringify(value).replaceAll(/\\.|[<>&\u2028\u2029]/g, (found) => {
-    if (found === "\\b") return "\\u0008";
-    if (found === "\\f") return "\\u000c";
-    return found.startsWith("\\") ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

@@ -23,6 +23,7 @@ const kinds = {
   105: { message: "Key already exists", status: 412 },
   107: { message: "Root is read only", status: 400 },
   108: { message: "Directory not empty", status: 403 },
+  110: { message: "The request requires user authentication", status: 401 },
   201: { message: "PrevValue is Required in POST form", status: 400 },
   202: { message: "The given TTL in POST form is not a number", status: 400 },
   203: { message: "The given index in POST form is not a number", status: 400 },

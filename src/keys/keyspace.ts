@@ -1,3 +1,5 @@
+import type { Access } from "./access.ts";
+import type { AuthDecision } from "./auth.ts";
 import type { CountsShown } from "./counts.ts";
 import type { KeysError } from "./errors.ts";
 import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
@@ -18,6 +20,18 @@ export interface Keyspace {
 
   /** Begins a watch; end it with `close`. */
   watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError>;
+
+  /** Users and roles as this gateway knows them; waits only while it has not read any keys yet. */
+  access(signal: AbortSignal): Access | Promise<Access | KeysError>;
+
+  /**
+   * Changes users and roles in one order with the writes of keys. `decide` may be called several times, with the latest.
+   * Resolves when this gateway goes by it.
+   */
+  changeAccess(
+    decide: (access: Access) => AuthDecision,
+    signal: AbortSignal,
+  ): Promise<AuthDecision | KeysError>;
 
   /** What the gateway knows about itself. */
   status(): KeyspaceStatus;

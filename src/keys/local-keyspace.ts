@@ -4,7 +4,10 @@ import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { openMirror } from "../store/mirror.ts";
 import { exactly } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
+import { changeAccess } from "./access-writer.ts";
+import type { Access } from "./access.ts";
 import { applyRead } from "./apply.ts";
+import type { AuthDecision } from "./auth.ts";
 import { Counts } from "./counts.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
 import { runExpiry } from "./expiry.ts";
@@ -76,6 +79,25 @@ class StoreKeyspace implements LocalKeyspace {
     return this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
       return this.#watchNow(operation);
+    });
+  }
+
+  access(signal: AbortSignal): Access | Promise<Access | KeysError> {
+    if (this.#view.ready) return this.#view.access;
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      return this.#view.access;
+    });
+  }
+
+  async changeAccess(
+    decide: (access: Access) => AuthDecision,
+    signal: AbortSignal,
+  ): Promise<AuthDecision | KeysError> {
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      await this.#catchUp(limit);
+      return changeAccess(this.#env, this.#store, this.#view, decide, limit);
     });
   }
 

@@ -1,5 +1,12 @@
 import type { Cluster, ClusterMember } from "./cluster.ts";
-import { json, message, plainText, readObject, type PlainAnswer, type PlainRequest } from "./plain-answer.ts";
+import {
+  jsonLine,
+  message,
+  plainText,
+  readObject,
+  type PlainAnswer,
+  type PlainRequest,
+} from "./plain-answer.ts";
 
 const mostId = 2n ** 64n - 1n;
 
@@ -28,11 +35,11 @@ export function answerMembers(
 
 function readMembers(below: string, cluster: Cluster, clientUrls: readonly string[]): PlainAnswer {
   if (below === "") {
-    return json(200, { members: cluster.members.map((member) => shown(member, clientUrls)) });
+    return jsonLine(200, { members: cluster.members.map((member) => shown(member, clientUrls)) });
   }
   if (below !== "leader") return message(404, "Not found");
   const leader = cluster.members.find(({ id }) => id === cluster.leader);
-  return leader === undefined ? message(503, "During election") : json(200, shown(leader, clientUrls));
+  return leader === undefined ? message(503, "During election") : jsonLine(200, shown(leader, clientUrls));
 }
 
 /** A member that was never started has no name, and serves nobody. */

@@ -1,13 +1,15 @@
 import type { Env } from "../lib/env.ts";
 import { isFault } from "../lib/fault.ts";
-import { answerAuth } from "./auth.ts";
+import { decideAuth, insufficient, invalidPath, isTooDeep, passwordIn, type AuthDecision } from "./auth.ts";
 import type { Cluster } from "./cluster.ts";
+import { isKeysError, type KeysError } from "./errors.ts";
+import { Gate, type PasswordCheck } from "./gate.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { answerLogLevel, type KeysLogLevel } from "./log-level.ts";
 import { answerMembers } from "./members.ts";
 import { metricsText, variablesText, type GatewayFacts, type ProcessFacts } from "./metrics.ts";
 import { json, message, plainText, type PlainAnswer, type PlainRequest } from "./plain-answer.ts";
-import type { OtherRoute } from "./route.ts";
+import type { OtherRoute, SingleEndpoint } from "./route.ts";
 import { answerLeader, answerSelf, type Since } from "./statistics.ts";
 
 /** The release of etcd whose v2 API this one follows; clients look at it to know what they may ask. */
@@ -23,36 +25,67 @@ export interface Surroundings {
   readonly setLogLevel: (level: KeysLogLevel) => void;
 }
 
+/** Turns passwords into what is kept of them, and checks them against it. */
+export interface PasswordKeeper extends PasswordCheck {
+  /** Throws Fault `passwords-busy`. */
+  hash(password: string): Promise<string>;
+}
+
+/** An answer, and whether the cluster is named with it; etcd leaves that out where it refuses at the door. */
+export interface EndpointAnswer extends PlainAnswer {
+  readonly namesCluster: boolean;
+}
+
 /** The endpoints of an etcd member besides the keys. */
 export class OtherEndpoints {
   readonly #env: Env;
   readonly #keyspace: Keyspace;
   readonly #surroundings: Surroundings;
+  readonly #passwords: PasswordKeeper;
+  readonly #gate: Gate;
   readonly #startedAtMs: number;
   /** The leader that was seen last, and since when. */
   #led: (Since & { readonly leader: string | undefined }) | undefined;
 
-  constructor(env: Env, keyspace: Keyspace, surroundings: Surroundings) {
+  constructor(env: Env, keyspace: Keyspace, surroundings: Surroundings, passwords: PasswordKeeper) {
     this.#env = env;
     this.#keyspace = keyspace;
     this.#surroundings = surroundings;
+    this.#passwords = passwords;
+    this.#gate = new Gate(keyspace, passwords);
     this.#startedAtMs = env.clock.now();
   }
 
   /** A store that does not answer is an answer as well: 503, with the reason. */
-  async answer(route: OtherRoute, request: PlainRequest): Promise<PlainAnswer> {
+  async answer(route: OtherRoute, request: PlainRequest, signal: AbortSignal): Promise<EndpointAnswer> {
+    if (route.to !== "members" && route.to !== "auth") {
+      return { ...(await this.#answerSingle(route.to, request)), namesCluster: false };
+    }
+    const { method, below, authorization } = request;
+    if (route.to === "auth" && isTooDeep(below)) return { ...invalidPath, namesCluster: false };
+    const reads = method === "GET" && (route.to === "members" || below === "enable");
+    if (!reads) {
+      const allowed = await this.#orFault(() => this.#gate.mayGovern(authorization, signal));
+      if (allowed === false) return { ...insufficient, namesCluster: false };
+      if (allowed !== true) return { ...allowed, namesCluster: true };
+    }
+    const { clientUrls } = this.#surroundings;
+    const answer =
+      route.to === "auth"
+        ? await this.#orFault(() => this.#answerAuth(request, signal))
+        : await this.#withCluster((cluster) => answerMembers(request, cluster, clientUrls));
+    return { ...answer, namesCluster: true };
+  }
+
+  async #answerSingle(to: SingleEndpoint, request: PlainRequest): Promise<PlainAnswer> {
     const { clientUrls, setLogLevel } = this.#surroundings;
-    switch (route.to) {
+    switch (to) {
       case "version":
         return json(200, version);
       case "health":
         return this.#answerHealth();
       case "machines":
         return { status: 200, type: plainText, text: clientUrls.join(", ") };
-      case "members":
-        return this.#withCluster((cluster) => answerMembers(request, cluster, clientUrls));
-      case "auth":
-        return answerAuth(request);
       case "stats-store":
         return this.#answerStore();
       case "stats-self":
@@ -69,6 +102,35 @@ export class OtherEndpoints {
         };
       case "log-level":
         return answerLogLevel(request.body, setLogLevel);
+    }
+  }
+
+  /** Only what changes something asks the store; a password is hashed first, since that takes a while. */
+  async #answerAuth(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer | KeysError> {
+    if (request.method === "GET") {
+      const access = await this.#keyspace.access(signal);
+      return isKeysError(access) ? access : decideAuth(request, access, undefined).answer;
+    }
+    const password = passwordIn(request);
+    const hash = password === undefined ? undefined : await this.#passwords.hash(password);
+    const decided = await this.#keyspace.changeAccess(
+      (access): AuthDecision => decideAuth(request, access, hash),
+      signal,
+    );
+    return isKeysError(decided) ? decided : decided.answer;
+  }
+
+  /** What the keys could not do, as an answer of the endpoints besides them. */
+  async #orFault<Answer extends PlainAnswer | boolean>(
+    answer: () => Promise<Answer | KeysError>,
+  ): Promise<Answer | PlainAnswer> {
+    try {
+      const answered = await answer();
+      if (typeof answered === "object" && isKeysError(answered)) return message(500, answered.cause);
+      return answered;
+    } catch (error) {
+      if (isFault(error)) return message(503, `argosy: ${error.message}`);
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import { exactly, between, under } from "../store/range.ts";
 import type { KeyRange, Operation } from "../store/store.ts";
+import type { Access, Permissions, User } from "./access.ts";
 import type { KeyNode, LoggedEvent } from "./model.ts";
 
 /** Everything that the v2 keys keep in the store. */
@@ -14,6 +15,9 @@ export const clusterKey = "/argosy/keys/cluster";
 /** Hangs on the lease of the gateway that deletes what has expired; its value names that gateway. */
 export const expiryKey = "/argosy/keys/expiry";
 
+/** Users, roles, and whether they count; absent until the first of them is made. */
+export const accessKey = "/argosy/keys/access";
+
 /** A node's record is at this prefix and its path, so a subtree is one range. */
 const nodesPrefix = "/argosy/keys/nodes";
 const eventsPrefix = "/argosy/keys/events/";
@@ -25,7 +29,7 @@ export const historyLength = 1000;
 export type RecordName =
   | { readonly of: "node"; readonly path: string }
   | { readonly of: "event"; readonly index: number }
-  | { readonly of: "counter" | "cluster" | "expiry" | "unknown" };
+  | { readonly of: "counter" | "cluster" | "expiry" | "access" | "unknown" };
 
 /** Tells what is stored at a key. */
 export function recordName(key: string): RecordName {
@@ -33,6 +37,7 @@ export function recordName(key: string): RecordName {
   if (key.startsWith(eventsPrefix)) return { of: "event", index: Number(key.slice(eventsPrefix.length)) };
   if (key === counterKey) return { of: "counter" };
   if (key === clusterKey) return { of: "cluster" };
+  if (key === accessKey) return { of: "access" };
   return { of: key === expiryKey ? "expiry" : "unknown" };
 }
 
@@ -90,6 +95,33 @@ export function readNode(path: string, record: string): KeyNode {
 export function readEvent(index: number, record: string): LoggedEvent {
   const { writer, silent = false, event } = JSON.parse(record) as StoredEvent;
   return { index, event, silent, writer };
+}
+
+/** Users and roles out of their record; throws when the text is none. */
+export function readAccess(record: string): Access {
+  const { enabled, users, roles } = JSON.parse(record) as StoredAccess;
+  return {
+    enabled,
+    users: new Map(Object.entries(users)),
+    roles: new Map(Object.entries(roles)),
+    begun: true,
+  };
+}
+
+/** What is kept of users and roles. */
+export function accessRecord({ enabled, users, roles }: Access): string {
+  const stored: StoredAccess = {
+    enabled,
+    users: Object.fromEntries(users),
+    roles: Object.fromEntries(roles),
+  };
+  return JSON.stringify(stored);
+}
+
+interface StoredAccess {
+  readonly enabled: boolean;
+  readonly users: Readonly<Record<string, User>>;
+  readonly roles: Readonly<Record<string, Permissions>>;
 }
 
 /** Names are short, since there is one record for every node: value, created, modified, deadline. */

@@ -12,6 +12,8 @@ export interface KeysRequest {
   readonly operation: ReadOperation | WatchOperation | WriteOperation;
   /** Answer a successful write with its action alone. */
   readonly actionOnly: boolean;
+  /** Whether everything below the key is asked for, also where the operation makes nothing of it. */
+  readonly recursive: boolean;
 }
 
 /** The longest unsigned 64-bit number in decimal has 20 digits; leading zeros may make it longer. */
@@ -38,7 +40,8 @@ export function readRequest(
   const parameters = readParameters(method, form.values);
   if (isKeysError(parameters)) return parameters;
   const operation = operationOf(method, path, parameters, nowMs);
-  return { operation, actionOnly: parameters.noValueOnSuccess && (method === "PUT" || method === "POST") };
+  const actionOnly = parameters.noValueOnSuccess && (method === "PUT" || method === "POST");
+  return { operation, actionOnly, recursive: parameters.recursive };
 }
 
 interface Parameters {

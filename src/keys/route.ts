@@ -5,7 +5,14 @@ import { keysMethods, type KeysMethod } from "./request.ts";
 
 /** Where a request goes. */
 export type Route =
-  | { readonly to: "keys"; readonly method: KeysMethod; readonly path: string; readonly query: string }
+  | {
+      readonly to: "keys";
+      readonly method: KeysMethod;
+      readonly path: string;
+      /** The path as it was asked for: with a slash at its end if there was one, and empty for the root without. */
+      readonly asked: string;
+      readonly query: string;
+    }
   | OtherRoute
   | { readonly to: "options" | "bad-escape" | "nowhere" }
   | { readonly to: "elsewhere"; readonly location: string }
@@ -13,13 +20,13 @@ export type Route =
 
 /** The way to an endpoint besides the keys. */
 export interface OtherRoute {
-  readonly to: Single | "members" | "auth";
+  readonly to: SingleEndpoint | "members" | "auth";
   /** What follows the endpoint's path, without the slash between; empty: nothing. */
   readonly below: string;
 }
 
 /** Endpoints with one path each. */
-type Single =
+export type SingleEndpoint =
   | "version"
   | "health"
   | "machines"
@@ -39,17 +46,18 @@ const authPrefix = "/v2/auth/";
 const membersMethods: readonly string[] = ["GET", "POST", "DELETE", "PUT"];
 
 /** Endpoints with one path each and the methods that each takes; undefined: all. */
-const endpoints: ReadonlyMap<string, { to: Single; methods: readonly string[] | undefined }> = new Map([
-  ["/version", { to: "version", methods: ["GET"] }],
-  ["/health", { to: "health", methods: ["GET"] }],
-  ["/v2/machines", { to: "machines", methods: ["GET", "HEAD"] }],
-  ["/v2/stats/store", { to: "stats-store", methods: ["GET"] }],
-  ["/v2/stats/self", { to: "stats-self", methods: ["GET"] }],
-  ["/v2/stats/leader", { to: "stats-leader", methods: ["GET"] }],
-  ["/debug/vars", { to: "variables", methods: ["GET"] }],
-  ["/metrics", { to: "metrics", methods: undefined }],
-  ["/config/local/log", { to: "log-level", methods: ["PUT"] }],
-]);
+const endpoints: ReadonlyMap<string, { to: SingleEndpoint; methods: readonly string[] | undefined }> =
+  new Map([
+    ["/version", { to: "version", methods: ["GET"] }],
+    ["/health", { to: "health", methods: ["GET"] }],
+    ["/v2/machines", { to: "machines", methods: ["GET", "HEAD"] }],
+    ["/v2/stats/store", { to: "stats-store", methods: ["GET"] }],
+    ["/v2/stats/self", { to: "stats-self", methods: ["GET"] }],
+    ["/v2/stats/leader", { to: "stats-leader", methods: ["GET"] }],
+    ["/debug/vars", { to: "variables", methods: ["GET"] }],
+    ["/metrics", { to: "metrics", methods: undefined }],
+    ["/config/local/log", { to: "log-level", methods: ["PUT"] }],
+  ]);
 
 /** Finds the way of a request by its method and the target of its first line, checked in etcd's order. */
 export function routeOf(method: string, target: string): Route {
@@ -67,8 +75,8 @@ export function routeOf(method: string, target: string): Route {
   if (path === keysPrefix || path.startsWith(`${keysPrefix}/`)) {
     const known = keysMethods.find((name) => name === method);
     if (known === undefined) return { to: "wrong-method", allowed: keysMethods };
-    const key = path.slice(keysPrefix.length).replace(/\/$/, "");
-    return { to: "keys", method: known, path: key === "" ? "/" : key, query };
+    const asked = path.slice(keysPrefix.length);
+    return { to: "keys", method: known, path: asked.replace(/\/$/, "") || "/", asked, query };
   }
   if (path === membersPrefix || path.startsWith(`${membersPrefix}/`)) {
     if (!membersMethods.includes(method)) return { to: "wrong-method", allowed: membersMethods };

@@ -5,10 +5,12 @@ import { sentenceOf } from "../lib/fault.ts";
 import { actionText, errorText, eventText } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
 import { joinForms, parseForm, withProblem } from "./form.ts";
+import { Gate } from "./gate.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
 import type { KeysEvent } from "./model.ts";
 import { readMediaType } from "./media-type.ts";
 import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
+import { Passwords } from "./passwords.ts";
 import { plainText } from "./plain-answer.ts";
 import { movedPage } from "./redirect.ts";
 import { readRequest } from "./request.ts";
@@ -43,13 +45,16 @@ export class KeysApi {
   readonly #env: Env;
   readonly #keyspace: Keyspace;
   readonly #others: OtherEndpoints;
+  readonly #gate: Gate;
   readonly #signal: AbortSignal;
   #formBytes = 0;
 
   constructor(env: Env, keyspace: Keyspace, surroundings: Surroundings, signal: AbortSignal) {
     this.#env = env;
     this.#keyspace = keyspace;
-    this.#others = new OtherEndpoints(env, keyspace, surroundings);
+    const passwords = new Passwords();
+    this.#others = new OtherEndpoints(env, keyspace, surroundings, passwords);
+    this.#gate = new Gate(keyspace, passwords);
     this.#signal = signal;
   }
 
@@ -117,14 +122,16 @@ export class KeysApi {
       return this.#sendError(response, body);
     }
     const { method = "GET", headers } = request;
-    const answer = await this.#others.answer(route, {
+    const wanted = {
       method,
       below: route.below,
       contentType: headers["content-type"] ?? "",
       body: Buffer.from(body, "latin1").toString("utf8"),
-    });
+      authorization: headers.authorization,
+    };
+    const answer = await this.#others.answer(route, wanted, toItsEnd);
     // Members and users are told of with the name of their cluster, as keys are.
-    if (route.to === "members" || route.to === "auth") {
+    if (answer.namesCluster) {
       response.setHeader("X-Etcd-Cluster-Id", this.#keyspace.status().clusterId);
     }
     send(response, answer.status, answer.type, answer.text);
@@ -135,7 +142,7 @@ export class KeysApi {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { method, path, query } = route;
+    const { method, path, asked, query } = route;
     const takesForm = method === "PUT" || method === "POST";
     const media = readMediaType(takesForm ? request.headers["content-type"] : undefined);
     // Other kinds of bodies are ignored, as in etcd.
@@ -150,7 +157,13 @@ export class KeysApi {
     const form = joinForms(withProblem(parseForm(body), media.problem), parseForm(query));
     const wanted = readRequest(method, path, form, this.#env.clock.now());
     if (isKeysError(wanted)) return this.#sendError(response, wanted);
-    const { operation, actionOnly } = wanted;
+    const { operation, actionOnly, recursive } = wanted;
+    const use = { key: asked, write: method !== "GET" && method !== "HEAD", recursive };
+    const coming = this.#gate.mayUse(request.headers.authorization, use, toItsEnd);
+    const allowed = typeof coming === "boolean" ? coming : await coming;
+    if (allowed !== true) {
+      return this.#sendError(response, allowed || keysError(110, "Insufficient credentials"));
+    }
     if (operation.do === "watch") {
       await this.#withClient(response, async (gone) => {
         const watch = await this.#keyspace.watch(operation, gone);

@@ -97,7 +97,13 @@ test("a clean path is its own clean path", () => {
 });
 
 test("requests find their way", () => {
-  const keys = (path: string, query = ""): object => ({ to: "keys", method: "GET", path, query });
+  const keys = (path: string, query = "", asked = path): object => ({
+    to: "keys",
+    method: "GET",
+    path,
+    asked,
+    query,
+  });
   assert.deepEqual(routeOf("GET", "/v2/keys"), keys("/"));
   assert.deepEqual(routeOf("GET", "/v2/keys/"), keys("/"));
   assert.deepEqual(routeOf("GET", "/v2/keys/a%2Fb+c/?x=%2F?y"), keys("/a/b+c", "x=%2F?y"));

@@ -3,12 +3,14 @@ import { sentenceOf } from "../lib/fault.ts";
 import type { Mirror } from "../store/mirror.ts";
 import { OrderedMap } from "../store/ordered-map.ts";
 import type { Change, Revision } from "../store/store.ts";
+import { openAccess, type Access } from "./access.ts";
 import { History, isRemoval } from "./history.ts";
 import type { KeyNode, LoggedEvent } from "./model.ts";
 import {
   clusterKey,
   counterKey,
   expiryKey,
+  readAccess,
   readCounter,
   readEvent,
   readNode,
@@ -28,6 +30,7 @@ export class View {
   /** Nodes that expire, the earliest first; of two at once the one above. */
   readonly #deadlines = new OrderedMap<KeyNode>();
   #index = 0;
+  #access: Access = openAccess;
 
   constructor(env: Env, mirror: Mirror) {
     this.#env = env;
@@ -53,6 +56,11 @@ export class View {
   /** Undefined while no gateway has made one. */
   get clusterId(): string | undefined {
     return this.mirror.entries.get(clusterKey)?.value;
+  }
+
+  /** Users and roles, and whether they count. */
+  get access(): Access {
+    return this.#access;
   }
 
   /** The name of the gateway that deletes what has expired. */
@@ -127,6 +135,10 @@ export class View {
     } else if (name.of === "counter") {
       const index = change.kind === "put" ? this.#read(key, () => readCounter(change.entry.value)) : 0;
       this.#index = index ?? this.#index;
+    } else if (name.of === "access") {
+      const access =
+        change.kind === "put" ? this.#read(key, () => readAccess(change.entry.value)) : openAccess;
+      this.#access = access ?? this.#access;
     }
   }
 

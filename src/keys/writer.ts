@@ -168,6 +168,6 @@ export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSig
 }
 
 /** The revision that the mirror must have before planning again: that of the counter which did not fit. */
-function counterRevisionOf(conflict: Extract<Outcome, { committed: false }>): Revision {
+export function counterRevisionOf(conflict: Extract<Outcome, { committed: false }>): Revision {
   return conflict.seen[0]?.[0]?.modRevision ?? conflict.revision;
 }

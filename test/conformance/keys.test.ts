@@ -5,7 +5,10 @@ import { replayAll } from "./replay-all.ts";
 import { startEmbedded } from "./server-process.ts";
 import { readTranscripts } from "./transcript.ts";
 
-const transcripts = readTranscripts(fileURLToPath(new URL("etcd-v2", import.meta.url)));
+/** The common ones, and more of the same kind that were recorded for Argosy. */
+const transcripts = ["etcd-v2", "etcd-v2-more"].flatMap((folder) =>
+  readTranscripts(fileURLToPath(new URL(folder, import.meta.url))),
+);
 
 test("what an etcd was recorded to answer, argosy etcd answers with its own store, index by index", async () => {
   await using servers = new AsyncDisposableStack();
@@ -18,5 +21,5 @@ test("what an etcd was recorded to answer, argosy etcd answers with its own stor
     wrong.push(...differences.map((difference) => `${name}: ${difference}`));
   });
   assert.deepEqual(wrong, []);
-  assert.equal(replayed, 106);
+  assert.ok(replayed > 106);
 });
