@@ -162,7 +162,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     const why = await askStopReason("fleet.service", stopReasonLimitMs);
     parts.abort(signal.reason ?? new Fault("ending", "fleet ends"));
     await Promise.allSettled(running);
-    if (why === "stop" || why === "shutdown") await leave(env, agent, memory, store, lease.current);
+    if (why === "stop" || why === "shutdown") await leave(env, agent, memory, store, id, lease.current);
     else env.log.info("units and presence of this machine stay as they are");
     shared.close();
     feed.close();
@@ -177,6 +177,7 @@ async function leave(
   agent: Agent,
   memory: IdentityFile,
   store: Store,
+  machine: string,
   lease: LeaseId | undefined,
 ): Promise<void> {
   const limit = new AbortController();
@@ -191,7 +192,7 @@ async function leave(
       }),
     ]);
     await memory.forget();
-    if (lease !== undefined) await leaveCluster(store, lease);
+    if (lease !== undefined) await leaveCluster(store, machine, lease);
     env.log.info("left the cluster");
   } catch (error) {
     env.log.error(`cannot leave in order: ${sentenceOf(error)}; this machine's presence lapses by itself`);

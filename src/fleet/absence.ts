@@ -1,28 +1,40 @@
 import type { MachineId } from "./model.ts";
 
+/** What presence says of one machine. */
+export interface Presence {
+  readonly id: MachineId;
+  /** It said that it leaves: its units are stopped, and its presence ends next. */
+  readonly leaving: boolean;
+}
+
 /**
  * Which machines' absence is to be believed. A machine that vanishes while the store is watched without a break has lost
  * its lease: it is gone. But after a break (the store was away, or this engine has just begun) a machine may be missing
- * only because it could not renew, so its absence counts after it has had one whole time to live to come back.
+ * only because it could not renew, so its absence counts after it has had one whole time to live to come back. That goes
+ * for one that vanishes soon after a break, too: a store that was away longer than leases live may end them all when it is
+ * back, before anyone can renew. Who said goodbye is gone at once.
  */
 export class AbsenceJudge {
   readonly #ttlMs: number;
-  readonly #present = new Set<MachineId>();
+  #present: ReadonlyMap<MachineId, Presence> = new Map();
   readonly #gone = new Set<MachineId>();
 
   constructor(ttlMs: number) {
     this.#ttlMs = ttlMs;
   }
 
-  /** Takes in who is present now. @param unbroken whether the store was watched without a break since the last call */
-  observe(present: Iterable<MachineId>, unbroken: boolean): void {
-    const now = new Set(present);
-    for (const machine of this.#present) if (!now.has(machine) && unbroken) this.#gone.add(machine);
-    this.#present.clear();
-    for (const machine of now) {
-      this.#present.add(machine);
-      this.#gone.delete(machine);
+  /**
+   * Takes in who is present now.
+   * @param watchedMs for how long the store has been watched without a break; undefined when the last call was before one
+   */
+  observe(present: Iterable<Presence>, watchedMs: number | undefined): void {
+    const now = new Map(Array.from(present, (machine) => [machine.id, machine]));
+    for (const { id, leaving } of this.#present.values()) {
+      const believed = watchedMs !== undefined && (leaving || watchedMs >= this.#ttlMs);
+      if (!now.has(id) && believed) this.#gone.add(id);
     }
+    for (const id of now.keys()) this.#gone.delete(id);
+    this.#present = now;
   }
 
   /**

@@ -5,7 +5,7 @@ import { Wake } from "../lib/wake.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { Mirror } from "../store/mirror.ts";
 import type { LeaseId, Store, Transaction } from "../store/store.ts";
-import { AbsenceJudge } from "./absence.ts";
+import { AbsenceJudge, type Presence } from "./absence.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
 import { drainInputs } from "./drain-picture.ts";
 import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
@@ -13,7 +13,7 @@ import type { EventWriter } from "./events.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetPicture } from "./picture.ts";
-import { parseFleetKey } from "./records.ts";
+import { decodeFleetEntry, parseFleetKey } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
 import { schedule } from "./schedule.ts";
 import type { Held, SharedPicture } from "./shared-picture.ts";
@@ -46,7 +46,9 @@ export async function runEngine(env: Env, options: EngineOptions, signal: AbortS
   const wake = new Wake();
   const ends = [
     members.subscribe((_changes, fresh) => {
-      judge.observe(presentMachines(members), !fresh);
+      const { syncedSinceMs } = members;
+      const unbroken = !fresh && syncedSinceMs !== undefined;
+      judge.observe(presentMachines(members), unbroken ? env.clock.monotonic() - syncedSinceMs : undefined);
       wake.wake();
     }),
     options.leaseChanged(wake.wake),
@@ -59,7 +61,7 @@ export async function runEngine(env: Env, options: EngineOptions, signal: AbortS
   };
   try {
     await members.ready;
-    judge.observe(presentMachines(members), false);
+    judge.observe(presentMachines(members), undefined);
     for (;;) {
       const lease = options.lease();
       const leader = members.entries.get(fleetKeys.leader);
@@ -104,11 +106,17 @@ async function writeLock(env: Env, store: Store, me: MachineId, lease: LeaseId, 
   }
 }
 
-function presentMachines(members: Mirror): MachineId[] {
-  const machines: MachineId[] = [];
-  for (const key of members.entries.keys()) {
-    const parsed = parseFleetKey(key);
-    if (parsed?.family === "machine") machines.push(parsed.machine);
+function presentMachines(members: Mirror): Presence[] {
+  const machines: Presence[] = [];
+  for (const [path, entry] of members.entries) {
+    const key = parseFleetKey(path);
+    const record = decodeFleetEntry(entry);
+    // A record that cannot be read is still a machine that is there.
+    if (key?.family === "machine")
+      machines.push({
+        id: key.machine,
+        leaving: record?.family === "machine" && record.machine.leaving === true,
+      });
   }
   return machines;
 }

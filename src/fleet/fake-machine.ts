@@ -138,7 +138,7 @@ export class FakeMachine {
     await this.crash();
     await this.#agent?.stopAll();
     this.#identity = undefined;
-    if (lease !== undefined) await leaveCluster(this.#store, lease);
+    if (lease !== undefined) await leaveCluster(this.#store, this.id, lease);
   }
 
   async running(): Promise<string[]> {

@@ -5,7 +5,7 @@ import type { Wake } from "../lib/wake.ts";
 import { exactly } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import type { EventNote, EventWriter } from "./events.ts";
-import type { Machine } from "./model.ts";
+import type { Machine, MachineId } from "./model.ts";
 import { decodeFleetEntry, encodePresence, type PresenceRecord } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
 
@@ -68,8 +68,21 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
   }
 }
 
-/** Leaves at once: everything on the lease vanishes in one revision, and the engine places the units elsewhere. */
-export async function leaveCluster(store: Store, lease: LeaseId): Promise<void> {
+/**
+ * Leaves at once, when the machine's units have stopped: says so in its record, which tells a departure from a lease that
+ * lapsed; then everything on the lease vanishes in one revision, and the engine places the units elsewhere.
+ */
+export async function leaveCluster(store: Store, machine: MachineId, lease: LeaseId): Promise<void> {
+  const key = fleetKeys.machine(machine);
+  const entry = (await store.read(exactly(key))).entries[0];
+  const record = entry && decodeFleetEntry(entry);
+  if (entry !== undefined && record?.family === "machine" && record.machine.lease === lease) {
+    const value = encodePresence({ ...record.machine, leaving: true });
+    await store.commit({
+      when: [{ key, modRevision: entry.modRevision }],
+      then: [{ do: "put", key, value, lease }],
+    });
+  }
   await store.revokeLease(lease);
 }
 

@@ -20,6 +20,8 @@ export interface PresenceRecord extends Machine {
   readonly lease: LeaseId;
   /** Where other machines reach its fleet API, such as `http://10.0.0.11:49153`; undefined when it serves no address. */
   readonly api?: string;
+  /** The machine has stopped its units and ends its presence next, so that nobody needs to wonder where it is. */
+  readonly leaving?: true;
 }
 
 /** One entry of fleet's part of the store, decoded. */
