@@ -19,6 +19,8 @@ let database: Database | undefined;
 try {
   database = new Database(folder, newNames);
   const facts = database.load((entries) => answer({ kind: "entries", entries }));
+  // Nothing of what a crash left in the log stays there.
+  tidy(database);
   port.on("message", serve);
   answer({ kind: "opened", facts });
 } catch (error) {

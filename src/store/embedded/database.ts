@@ -1,4 +1,13 @@
-import { existsSync, fsyncSync, mkdirSync, openSync, closeSync, readFileSync, statSync } from "node:fs";
+import {
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Fault } from "../../lib/fault.ts";
@@ -18,18 +27,21 @@ import { judgeLog } from "./write-ahead-log.ts";
 /** Marks the file as ours ("argo"), and the layout of its tables. */
 const applicationId = 0x6172676f;
 const layoutVersion = 1;
+/** Bytes of a page. */
+const pageBytes = 4_096;
 /** SQLite's page cache, in KiB. */
 const cacheKiB = 8_192;
 /** Entries are handed over in pieces of this many when the file is read. */
 const entriesAtOnce = 2_000;
 
+// The first table's page is the lowest that a commit writes, besides that of the file's header: the judge of the log counts on it.
 const tables = `
+  CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), cluster TEXT NOT NULL, member TEXT NOT NULL,
+    revision INTEGER NOT NULL, rows INTEGER NOT NULL, sum INTEGER NOT NULL, checksum INTEGER NOT NULL);
   CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, created INTEGER NOT NULL,
     modified INTEGER NOT NULL, lease TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE leases (id TEXT PRIMARY KEY, ttl INTEGER NOT NULL, deadline INTEGER NOT NULL,
     checksum INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), cluster TEXT NOT NULL, member TEXT NOT NULL,
-    revision INTEGER NOT NULL, rows INTEGER NOT NULL, sum INTEGER NOT NULL, checksum INTEGER NOT NULL);
   PRAGMA application_id = ${applicationId};
   PRAGMA user_version = ${layoutVersion};
 `;
@@ -111,6 +123,7 @@ export class Database {
   /** Makes a group durable: when this returns it survives a loss of power; when it throws, nothing of it was written. */
   write({ revision, entries, leases }: GroupRows): void {
     let tally = this.#tally;
+    const { logBytes } = this;
     this.#file.exec("BEGIN IMMEDIATE");
     try {
       for (const [key, entry] of entries) {
@@ -134,6 +147,8 @@ export class Database {
     } catch (error) {
       // SQLite ends the transaction by itself after some errors.
       if (this.#file.isTransaction) this.#file.exec("ROLLBACK");
+      // What is left of it in the log is nobody's; it takes space, and could be mistaken for damage after a crash.
+      truncateSync(logOf(this.#folder), logBytes);
       throw error;
     }
     this.#tally = tally;
@@ -201,7 +216,7 @@ function refuseDamagedLog(folder: string): void {
   if (bytes === 0) return;
   if (sizeOf(join(folder, "store.db")) === 0)
     throw damagedFault(folder, "store.db", "it is gone, and its log store.db-wal is not");
-  const verdict = judgeLog(readFileSync(log));
+  const verdict = judgeLog(readFileSync(log), pageBytes);
   if (verdict.verdict === "damaged")
     throw damagedFault(folder, "store.db-wal", `at byte ${verdict.offset}, with commits behind it`);
 }
@@ -209,6 +224,7 @@ function refuseDamagedLog(folder: string): void {
 function prepare(file: DatabaseSync, folder: string, names: StoreNames): void {
   // Exclusive: no shared memory file. No spill: a commit's pages are written together, in ascending order.
   file.exec(`
+    PRAGMA page_size = ${pageBytes};
     PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;

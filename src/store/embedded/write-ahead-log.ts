@@ -25,16 +25,12 @@ interface Frame {
   readonly commits: boolean;
 }
 
-/** Reads a whole log. */
-export function judgeLog(log: Buffer): LogVerdict {
+/** Reads a whole log of a database with pages of this size. */
+export function judgeLog(log: Buffer, pageBytes: number): LogVerdict {
   if (log.length <= headerBytes) return { verdict: "whole", frames: 0 };
-  const reader = new LogReader(log);
-  if (!reader.headerFits) {
-    // The header is flushed before the first frame is written: frames behind a broken one were whole once.
-    return reader.pageBytesAreKnown && reader.beginsAnotherCommit(0)
-      ? { verdict: "damaged", offset: 0 }
-      : { verdict: "whole", frames: 0 };
-  }
+  const bigEndian = log.readUInt32BE(0) === magic + 1;
+  const reader = new LogReader(log, pageBytes, bigEndian);
+  if (!reader.headerFits) return judgeWithoutHeader(log, pageBytes);
   let frames = 0;
   let sum = reader.headerChecksum;
   for (let index = 0; index < reader.frameCount; index++) {
@@ -49,28 +45,34 @@ export function judgeLog(log: Buffer): LogVerdict {
   return { verdict: "whole", frames };
 }
 
+/** The header is flushed before the first frame is written: when a frame is whole, the header was so once. */
+function judgeWithoutHeader(log: Buffer, pageBytes: number): LogVerdict {
+  for (const bigEndian of [false, true]) {
+    const reader = new LogReader(log, pageBytes, bigEndian);
+    for (let index = 1; index < reader.frameCount; index++) {
+      if (reader.fitsBefore(index)) return { verdict: "damaged", offset: 0 };
+    }
+  }
+  return { verdict: "whole", frames: 0 };
+}
+
 class LogReader {
   readonly headerChecksum: Checksum;
   readonly headerFits: boolean;
-  readonly pageBytesAreKnown: boolean;
   readonly frameCount: number;
   readonly #log: Buffer;
   readonly #pageBytes: number;
   readonly #bigEndian: boolean;
-  readonly #salts: bigint;
 
-  constructor(log: Buffer) {
+  constructor(log: Buffer, pageBytes: number, bigEndian: boolean) {
     this.#log = log;
-    const start = log.readUInt32BE(0);
-    this.#bigEndian = start === magic + 1;
-    const pageBytes = log.readUInt32BE(8);
-    this.pageBytesAreKnown = pageBytes >= 512 && pageBytes <= 65_536 && (pageBytes & (pageBytes - 1)) === 0;
-    this.#pageBytes = this.pageBytesAreKnown ? pageBytes : 4_096;
-    this.#salts = log.readBigUInt64BE(16);
+    this.#pageBytes = pageBytes;
+    this.#bigEndian = bigEndian;
     this.headerChecksum = { first: log.readUInt32BE(24), second: log.readUInt32BE(28) };
-    const known = start === magic || this.#bigEndian;
-    this.headerFits = known && same(this.#checksum(0, 24, { first: 0, second: 0 }), this.headerChecksum);
-    this.frameCount = Math.floor((log.length - headerBytes) / (frameHeaderBytes + this.#pageBytes));
+    const isLog =
+      log.readUInt32BE(0) === (bigEndian ? magic + 1 : magic) && log.readUInt32BE(8) === pageBytes;
+    this.headerFits = isLog && same(this.#checksum(0, 24, { first: 0, second: 0 }), this.headerChecksum);
+    this.frameCount = Math.floor((log.length - headerBytes) / (frameHeaderBytes + pageBytes));
   }
 
   offsetOf(index: number): number {
@@ -89,24 +91,27 @@ class LogReader {
 
   /** Whether a frame belongs to this log and is what was written after a frame with checksum `before`. */
   fits(index: number, before: Checksum): boolean {
-    const offset = this.offsetOf(index);
-    if (!this.#hasSalts(index)) return false;
-    const head = this.#checksum(offset, 8, before);
-    const whole = this.#checksum(offset + frameHeaderBytes, this.#pageBytes, head);
-    return same(whole, this.storedChecksum(index));
+    return this.#hasSaltsAt(index, 16) && this.#isWhole(index, before);
+  }
+
+  /** Whether a frame is what was written after the one before it, in whichever log both belong to. */
+  fitsBefore(index: number): boolean {
+    const before = index - 1;
+    return (
+      this.#hasSaltsAt(index, this.offsetOf(before) + 8) && this.#isWhole(index, this.storedChecksum(before))
+    );
   }
 
   /**
    * Whether another commit was begun behind the one that holds the bad frame: it was begun when that one had been flushed,
-   * and promised. One commit writes its pages in ascending order, so a page that is not above the last begins another.
+   * and promised. A commit writes its pages in ascending order, beginning with one of the first two, and at least two of
+   * them; so a page that is not above the last one begins another.
    */
   beginsAnotherCommit(bad: number): boolean {
-    let last: Frame | undefined = this.headerFits && this.#hasSalts(bad) ? this.frame(bad) : undefined;
+    let last: Frame | undefined = bad > 0 ? this.frame(bad - 1) : undefined;
+    if (last?.commits === true) last = undefined;
     for (let index = bad + 1; index < this.frameCount; index++) {
-      if (!this.fits(index, this.storedChecksum(index - 1))) {
-        last = undefined;
-        continue;
-      }
+      if (!this.#isCredible(index)) continue;
       const frame = this.frame(index);
       if (last !== undefined && (last.commits || frame.page <= last.page)) return true;
       last = frame;
@@ -114,8 +119,25 @@ class LogReader {
     return false;
   }
 
-  #hasSalts(index: number): boolean {
-    return this.#log.readBigUInt64BE(this.offsetOf(index) + 8) === this.#salts;
+  /** Whether the frame's header can be believed: it follows from the one before it, or the next follows from it. */
+  #isCredible(index: number): boolean {
+    if (this.frame(index).page === 0) return false;
+    if (this.fits(index, this.storedChecksum(index - 1))) return true;
+    const next = index + 1;
+    return (
+      this.#hasSaltsAt(index, 16) && next < this.frameCount && this.fits(next, this.storedChecksum(index))
+    );
+  }
+
+  #hasSaltsAt(index: number, offset: number): boolean {
+    return this.#log.readBigUInt64BE(this.offsetOf(index) + 8) === this.#log.readBigUInt64BE(offset);
+  }
+
+  #isWhole(index: number, before: Checksum): boolean {
+    const offset = this.offsetOf(index);
+    const head = this.#checksum(offset, 8, before);
+    const whole = this.#checksum(offset + frameHeaderBytes, this.#pageBytes, head);
+    return same(whole, this.storedChecksum(index));
   }
 
   /** SQLite's running checksum over an even number of 32-bit words. */
