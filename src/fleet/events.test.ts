@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import type { Store } from "../store/store.ts";
+import { hashUnitText } from "../unit/hash.ts";
 import { EventFeed } from "./event-feed.ts";
 import { keptEvents, whatToForget } from "./event-keeper.ts";
 import {
@@ -162,6 +163,10 @@ async function withHistory(count: number, body: (history: History) => Promise<vo
   }
 }
 
+function unitOf(name: string, text: string): { name: string; text: string; hash: string } {
+  return { name, text, hash: hashUnitText(text) };
+}
+
 function lines(feed: EventFeed, unit?: string): string[] {
   const filter = { ...everything, units: unit === undefined ? [] : [unit] };
   return feed
@@ -186,7 +191,7 @@ test("the history tells who wanted what, what was decided and why, and what beca
     assert.ok(first && second);
     const by = { user: "core@laptop" };
     const text = "[Service]\nExecStart=/bin/true\n";
-    await first.registry.create({ name: "a.service", text, hash: "1", target: "launched" }, by);
+    await first.registry.create({ ...unitOf("a.service", text), target: "launched" }, by);
     await env.advance(1000);
     await first.registry.setTarget("a.service", "loaded", by);
     await env.advance(1000);
@@ -195,6 +200,7 @@ test("the history tells who wanted what, what was decided and why, and what beca
     assert.deepEqual(lines(feed, "a.service"), [
       "unit.created launched core@laptop",
       "decision.placed 1 fewest units (0) of 2 fitting machines",
+      "state.changed 1 inactive",
       "state.changed 1 active",
       "unit.target loaded core@laptop",
       "state.changed 1 inactive",
@@ -202,12 +208,8 @@ test("the history tells who wanted what, what was decided and why, and what beca
       "decision.unplaced 1 unit was destroyed",
       "state.changed 1",
     ]);
-    await first.registry.create({
-      name: "b.service",
-      text: "[X-Fleet]\nMachineID=nowhere\n",
-      hash: "2",
-      target: "launched",
-    });
+    const nowhere = unitOf("b.service", "[X-Fleet]\nMachineID=nowhere\n");
+    await first.registry.create({ ...nowhere, target: "launched" });
     await env.advance(1000);
     assert.deepEqual(lines(feed, "b.service"), [
       "unit.created launched",
