@@ -51,6 +51,14 @@ export type LeaseId = string;
 /** Compares and operations one transaction may hold each (etcd's default --max-txn-ops). */
 export const maxOperations = 128;
 
+/**
+ * Bytes of keys and values that one transaction may hold. The v2 keys take forms of 10 MiB, and one write of them sends a
+ * value up to three times: with its node, and in the event that holds the one before as well. What is special in JSON takes
+ * more than a byte, so there is room for four. etcd's own limit is 1.5 MiB unless --max-request-bytes says otherwise, as
+ * etcd-member.service does; another etcd refuses more with Fault `store-too-large`.
+ */
+export const maxTransactionBytes = 128 * 1024 * 1024;
+
 export interface Lease {
   readonly id: LeaseId;
   /** What the store granted, in ms; etcd rounds up to whole seconds and has a lower bound of its own. */

@@ -1,9 +1,7 @@
 import { Fault } from "../../lib/fault.ts";
-import type { Entry, Operation, Transaction } from "../store.ts";
+import { type Entry, maxTransactionBytes, type Operation, type Transaction } from "../store.ts";
 import type { Table } from "../table.ts";
 
-/** Keys and values of one transaction, in bytes: what etcd takes (its --max-request-bytes), so that every store fits into it. */
-const mostTransactionBytes = 1.5 * 1024 * 1024;
 /** What etcd counts for one put besides its key and value, in bytes, at most. */
 const putOverhead = 64;
 /** A rule that decides, on the state that it is shown, what to change; it runs at once and must not keep the table. */
@@ -22,20 +20,20 @@ export function outcomeOf(
   return { then: [], answer: (transaction.otherwise ?? []).map((range) => table.read(range).entries) };
 }
 
-/** Throws Fault `store-too-large` when etcd would not take these operations as one transaction. */
+/** Throws Fault `store-too-large` when these operations are too much for one transaction, here as in etcd-member.service. */
 export function assertSize(operations: readonly Operation[]): void {
   let units = 0;
   for (const operation of operations)
     if (operation.do === "put") units += operation.key.length + operation.value.length;
   // A unit is at most three bytes.
-  if (units * 3 <= mostTransactionBytes) return;
+  if (units * 3 <= maxTransactionBytes) return;
   let bytes = 0;
   for (const operation of operations)
     if (operation.do === "put")
       bytes += putOverhead + Buffer.byteLength(operation.key) + Buffer.byteLength(operation.value);
-  if (bytes <= mostTransactionBytes) return;
+  if (bytes <= maxTransactionBytes) return;
   throw new Fault(
     "store-too-large",
-    `Cannot write ${bytes} bytes to the store at once, it takes ${mostTransactionBytes}: write smaller values.`,
+    `Cannot write ${bytes} bytes to the store at once, it takes ${maxTransactionBytes}: write smaller values.`,
   );
 }

@@ -7,6 +7,7 @@ import type { Env } from "../../lib/env.ts";
 import { storeContract } from "../contract.ts";
 import { commit, drain, fault, follow, keysAndValues, put, silentEnv } from "../contract-tools.ts";
 import { exactly, under } from "../range.ts";
+import { maxTransactionBytes } from "../store.ts";
 import { openEmbeddedStore } from "./embedded-store.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "argosy-store-"));
@@ -125,11 +126,14 @@ test("nobody sees what is not durable yet, and one key can be read while others 
   await store.close();
 });
 
-test("a transaction that is too large for etcd is refused", async () => {
+test("a transaction that is too large is refused", async () => {
   const store = await openEmbeddedStore(join(folder, "large"), env);
-  const half = "x".repeat(800_000);
+  const half = "x".repeat(maxTransactionBytes / 2);
   await assert.rejects(commit(store, [put("/a", half), put("/b", half)]), fault("store-too-large"));
-  await assert.rejects(commit(store, [put("/a", "\u20ac".repeat(600_000))]), fault("store-too-large"));
-  await commit(store, [put("/a", half)]);
+  await assert.rejects(
+    commit(store, [put("/a", "\u20ac".repeat(1 + maxTransactionBytes / 3))]),
+    fault("store-too-large"),
+  );
+  await commit(store, [put("/a", "x".repeat(10 * 1024 * 1024))]);
   await store.close();
 });

@@ -9,7 +9,7 @@ import type { Env } from "../../lib/env.ts";
 import { Fault, sentenceOf } from "../../lib/fault.ts";
 import { productVersion } from "../../lib/version.ts";
 import type { EmbeddedStore } from "../embedded/embedded-store.ts";
-import type { Revision } from "../store.ts";
+import { maxTransactionBytes, type Revision } from "../store.ts";
 import type { Table } from "../table.ts";
 import { rangeResponseOf } from "./answers.ts";
 import { rangeOf } from "./bytes.ts";
@@ -21,7 +21,7 @@ import { Plan } from "./transaction.ts";
 import { serveWatches } from "./watch-calls.ts";
 
 /** The largest request, in bytes: etcd's limit for a transaction, and what surrounds it. */
-const mostRequestBytes = 2 * 1024 * 1024;
+const mostRequestBytes = maxTransactionBytes + 512 * 1024;
 /** Calls and watches of one connection at a time. */
 const mostStreams = 10_000;
 /** How long calls under way may take when the server closes, in ms. */
