@@ -2,6 +2,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { sentenceOf } from "../../src/lib/fault.ts";
+import { maxTransactionBytes } from "../../src/store/store.ts";
 import { startEtcd } from "../etcd/etcd-process.ts";
 import type { IndexMode } from "./indices.ts";
 import { replayAll } from "./replay-all.ts";
@@ -52,7 +53,8 @@ async function onEmbedded(transcripts: readonly Transcript[], index: IndexMode):
 }
 
 async function overEtcd(transcripts: readonly Transcript[], index: IndexMode): Promise<number> {
-  await using etcd = await startEtcd(3);
+  // As etcd-member.service runs it.
+  await using etcd = await startEtcd(3, ["--max-request-bytes", String(maxTransactionBytes)]);
   await using gateway = await startOver(etcd.endpoints);
   return await report(transcripts, [gateway.origin], index);
 }
