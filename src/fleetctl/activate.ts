@@ -23,6 +23,13 @@ export interface Activation {
 /** How long one of the attempts of --block-attempts is (fleetctl v1.0.0). */
 export const attemptMs = 2000;
 
+/** Every verb that changes something has this flag. */
+export const dryRunFlag: Flag = {
+  name: "dry-run",
+  kind: "switch",
+  summary: "only tell which units it would change",
+};
+
 export const createFlags: readonly Flag[] = [
   { name: "replace", kind: "switch", summary: "replace units of the registry that differ from the files" },
   { name: "sign", kind: "switch", summary: "without effect", hidden: true },
@@ -36,6 +43,7 @@ export const waitFlags: readonly Flag[] = [
     otherwise: "0",
   },
   { name: "no-block", kind: "switch", summary: "do not wait" },
+  dryRunFlag,
 ];
 
 /** Carries out submit, load and start: all units are written first, then waited for together. */
@@ -54,6 +62,7 @@ export async function activate(call: Call, connect: Connect, activation: Activat
     if (!isFault(error)) throw error;
     return fail(call, `Error creating units: ${error.message}`);
   }
+  if (call.flags.on("dry-run")) return tellPlan(call, activation, units);
   const toCreate = units.filter(({ file }) => file !== undefined);
   try {
     await inParallel(toCreate, async (unit) => {
@@ -67,9 +76,7 @@ export async function activate(call: Call, connect: Connect, activation: Activat
   }
   tellCreated();
   if (activation.judge === undefined) return exitCodes.done;
-  const triggered = units.filter(
-    (unit) => unit.file !== undefined || unit.existing?.desiredState !== activation.target,
-  );
+  const triggered = units.filter((unit) => isToChange(unit, activation));
   try {
     await inParallel(triggered, async (unit) => await setTarget(client, unit, activation.target));
   } catch (error) {
@@ -77,6 +84,22 @@ export async function activate(call: Call, connect: Connect, activation: Activat
     return fail(call, `Error ${activation.verb}ing units: ${error.message}`);
   }
   return await follow(call, client, activation.verb, activation.judge, triggered);
+}
+
+function isToChange({ file, existing }: SourcedUnit, { target }: Activation): boolean {
+  return file !== undefined || existing?.desiredState !== target;
+}
+
+function tellPlan(call: Call, activation: Activation, units: readonly SourcedUnit[]): number {
+  for (const unit of units) {
+    const { name, file, existing } = unit;
+    const write = existing === undefined ? "create" : "replace";
+    if (file !== undefined) call.stdout.write(`Would ${write} unit ${name}\n`);
+    if (activation.judge !== undefined && isToChange(unit, activation)) {
+      call.stdout.write(`Would ${activation.verb} unit ${name}\n`);
+    }
+  }
+  return exitCodes.done;
 }
 
 /** A template is only ever submitted; everything else is written together with what is wanted of it, in one request. */
@@ -112,8 +135,29 @@ async function follow(
   const waitFor: string[] = [];
   for (const { name, global } of units) {
     if (global) call.stdout.write(`Triggered global unit ${name} ${verb}\n`);
-    else if (call.flags.on("no-block")) call.stdout.write(`Triggered unit ${name} ${verb}\n`);
     else waitFor.push(name);
+  }
+  const state = verb === "start" ? "launched" : "loaded";
+  return await waitForAll(call, client, { name: verb, state }, judge, waitFor);
+}
+
+/** A verb that waits until units are up: its name, and the state it waits for. */
+export interface Verb {
+  readonly name: string;
+  readonly state: TargetState;
+}
+
+/** Waits until each unit has its verdict, and tells them; with --no-block tells only what is asked for. The exit code. */
+export async function waitForAll(
+  call: Call,
+  client: FleetClient,
+  verb: Verb,
+  judge: (report: UnitReport) => Verdict,
+  names: readonly string[],
+): Promise<number> {
+  if (call.flags.on("no-block")) {
+    call.stdout.write(names.map((name) => `Triggered unit ${name} ${verb.name}\n`).join(""));
+    return exitCodes.done;
   }
   const patient = call.flags.given("block-attempts");
   const attempts = call.flags.number("block-attempts") ?? 0;
@@ -121,7 +165,7 @@ async function follow(
     const outcomes = await waitForUnits({
       client,
       env: call.env,
-      names: waitFor,
+      names,
       judge: (report) => {
         const verdict = judge(report);
         // Whoever says how long to wait waits for a machine that can take the unit, too.
@@ -131,7 +175,7 @@ async function follow(
       limitMs: attempts === 0 ? undefined : attempts * attemptMs,
       signal: call.signal,
     });
-    return exitCodeOf(call, waitFor, outcomes, verb === "start" ? "launched" : "loaded");
+    return exitCodeOf(call, names, outcomes, verb.state);
   } catch (error) {
     if (call.signal.aborted || !isFault(error)) throw error;
     return waitFailed(call, sentenceOf(error));

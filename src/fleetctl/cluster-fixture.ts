@@ -106,9 +106,12 @@ export function obedient(
         continue;
       }
       if (place === undefined) registry.setPlacement(unit.name, machine);
-      if (state?.reached !== unit.target || state.hash !== unit.hash) {
+      const restarted = unit.restart === undefined || state?.restart === unit.restart;
+      if (state?.reached !== unit.target || state.hash !== unit.hash || !restarted) {
         const down = { active: "inactive", sub: "dead", reached: "loaded" as const };
-        registry.setState({ unit: unit.name, machine, ...(unit.target === "launched" ? become : down) });
+        const carriedOut = unit.restart === undefined ? {} : { restart: unit.restart };
+        const whatItIs = unit.target === "launched" ? become : down;
+        registry.setState({ unit: unit.name, machine, ...carriedOut, ...whatItIs });
       }
     }
     for (const [name] of view.states) {

@@ -3,10 +3,10 @@ import type { FleetClient } from "../fleet/api-client.ts";
 import type { UnitEntity, UnitReport } from "../fleet/api-entities.ts";
 import { requirementsOf } from "../fleet/options.ts";
 import { isFault } from "../lib/fault.ts";
-import { withServiceSuffix } from "../unit/name.ts";
 import { attemptMs, noUnits } from "./activate.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
+import { namesOf } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { fileOf } from "./unit-options.ts";
 import type { Verdict } from "./verdicts.ts";
@@ -36,6 +36,12 @@ export async function deactivate(call: Call, connect: Connect, deactivation: Dea
     if (typeof check === "object") return fail(call, check.problem);
     if (check === "take") units.push(unit);
   }
+  if (call.flags.on("dry-run"))
+    return wouldDo(
+      call,
+      verb,
+      units.map(({ name }) => name),
+    );
   const names = found.map(({ name }) => name).join(" ");
   try {
     await inParallel(units, async ({ name }) => await client.setTarget(name, target));
@@ -94,9 +100,15 @@ export async function waitUntilDown(
 
 /** The units that the arguments name and the registry has, each once. */
 export async function findUnits(call: Call, client: FleetClient): Promise<readonly UnitEntity[]> {
-  const names = Array.from(new Set(call.arguments.map(withServiceSuffix)));
+  const names = await namesOf(call.arguments, client);
   const units = await inParallel(names, async (name) => await client.unit(name));
   return units.filter((unit) => unit !== undefined);
+}
+
+/** What --dry-run prints in place of doing it. */
+export function wouldDo(call: Call, verb: string, names: readonly string[]): number {
+  call.stdout.write(names.map((name) => `Would ${verb} unit ${name}\n`).join(""));
+  return exitCodes.done;
 }
 
 export function notFound(call: Call): number {

@@ -1,12 +1,12 @@
 import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import type { FleetClient } from "../fleet/api-client.ts";
 import { isFault } from "../lib/fault.ts";
-import { withServiceSuffix } from "../unit/name.ts";
 import { noUnits, waitFlags } from "./activate.ts";
 import { fail } from "./columns.ts";
 import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
-import { notFound, waitUntilDown } from "./deactivate.ts";
+import { findUnits, notFound, waitUntilDown, wouldDo } from "./deactivate.ts";
+import { namesOf } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { destroyVerdict } from "./verdicts.ts";
 
@@ -20,7 +20,10 @@ export function destroy(connect: Connect): Command {
       "Removes units from the registry; the machines they are on stop them and delete their files. Returns when they are gone there.",
     flags: waitFlags,
     choices: knownUnits(connect),
-    examples: [{ line: "fleetctl destroy hello.service", meaning: "stop and remove one unit" }],
+    examples: [
+      { line: "fleetctl destroy hello.service", meaning: "stop and remove one unit" },
+      { line: "fleetctl destroy --dry-run 'web@*'", meaning: "see which units a pattern means" },
+    ],
     run: async (call) => await run(call, connect),
   };
 }
@@ -28,7 +31,17 @@ export function destroy(connect: Connect): Command {
 async function run(call: Call, connect: Connect): Promise<number> {
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
-  const names = Array.from(new Set(call.arguments.map(withServiceSuffix)));
+  if (call.flags.on("dry-run")) {
+    const found = await findUnits(call, client);
+    return found.length === 0
+      ? notFound(call)
+      : wouldDo(
+          call,
+          "destroy",
+          found.map(({ name }) => name),
+        );
+  }
+  const names = await namesOf(call.arguments, client);
   const problems: string[] = [];
   const destroyed: string[] = [];
   const outcomes = await inParallel(names, async (name) => await destroyUnit(client, name));

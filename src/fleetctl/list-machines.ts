@@ -1,10 +1,13 @@
 import type { Call, Command } from "../cli/command.ts";
 import type { MachineEntity } from "../fleet/api-entities.ts";
 import { isFault } from "../lib/fault.ts";
+import { matchesGlob } from "../lib/glob.ts";
 import { compareText } from "../lib/text.ts";
 import { type Columns, fail, listFlags, printRows } from "./columns.ts";
+import { presentMachines } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { machineLegend } from "./legend.ts";
+import { isPattern } from "./names.ts";
 
 const columns: Columns<MachineEntity> = {
   machine: ({ id }, full) => machineLegend({ id, address: "" }, full),
@@ -21,10 +24,11 @@ export function listMachines(connect: Connect): Command {
   return {
     name: "list-machines",
     summary: "List the machines of the cluster",
-    usage: "",
-    description: "Lists all machines that are present in the cluster, with their addresses and metadata.",
+    usage: "[MACHINE...]",
+    description:
+      "Lists all machines that are present in the cluster, with their addresses and metadata. Beginnings of IDs and patterns as arguments list only those.",
     flags: listFlags("machine,ip,metadata", Object.keys(columns)),
-    arity: { least: 0, most: 0 },
+    choices: presentMachines(connect),
     examples: [
       { line: "fleetctl list-machines", meaning: "all machines" },
       {
@@ -36,11 +40,18 @@ export function listMachines(connect: Connect): Command {
   };
 }
 
+function isListedMachine({ arguments: args }: Call, id: string): boolean {
+  const fits = (argument: string): boolean =>
+    isPattern(argument) ? matchesGlob(argument, id) : id.startsWith(argument);
+  return args.length === 0 || args.some(fits);
+}
+
 async function run(call: Call, connect: Connect): Promise<number> {
   const client = connect(call);
   try {
     return await printRows(call, columns, async () => {
-      const machines = await client.machines();
+      const all = await client.machines();
+      const machines = all.filter(({ id }) => isListedMachine(call, id));
       return { rows: machines, raw: machines };
     });
   } catch (error) {

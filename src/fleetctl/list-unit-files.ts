@@ -7,8 +7,10 @@ import { hashUnitText } from "../unit/hash.ts";
 import { printUnitFile } from "../unit/print.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import { type Columns, fail, listFlags, printRows, shownHash } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { legends, machineLegend } from "./legend.ts";
+import { isListed } from "./names.ts";
 import { fileOf } from "./unit-options.ts";
 
 interface Row {
@@ -39,11 +41,11 @@ export function listUnitFiles(connect: Connect): Command {
   return {
     name: "list-unit-files",
     summary: "Show the units of the registry and what is wanted of them",
-    usage: "",
+    usage: "[UNIT...]",
     description:
-      "Lists every unit of the registry: what is wanted of it (DSTATE), how far that is carried out (STATE), and the machine it is on (TARGET).",
+      "Lists every unit of the registry: what is wanted of it (DSTATE), how far that is carried out (STATE), and the machine it is on (TARGET). Names and patterns as arguments list only those.",
     flags: listFlags("unit,hash,dstate,state,target", Object.keys(columns)),
-    arity: { least: 0, most: 0 },
+    choices: knownUnits(connect),
     examples: [
       { line: "fleetctl list-unit-files", meaning: "all units of the registry" },
       { line: "fleetctl list-unit-files --fields=unit,desc", meaning: "names and descriptions" },
@@ -59,7 +61,8 @@ async function run(call: Call, connect: Connect): Promise<number> {
   }
   try {
     return await printRows(call, columns, async () => {
-      const [units, machines] = await Promise.all([client.units(), client.machines()]);
+      const [all, machines] = await Promise.all([client.units(), client.machines()]);
+      const units = all.filter(({ name }) => isListed(call, name));
       const legendOf = legends(machines);
       const rows = units.map((unit): Row => {
         const file = fileOf(unit);

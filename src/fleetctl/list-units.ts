@@ -2,8 +2,10 @@ import type { Call, Command } from "../cli/command.ts";
 import type { MachineLegend, StateEntity } from "../fleet/api-entities.ts";
 import { isFault } from "../lib/fault.ts";
 import { type Columns, fail, listFlags, printRows, shownHash } from "./columns.ts";
+import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { legends, machineLegend } from "./legend.ts";
+import { isListed } from "./names.ts";
 
 interface Row {
   readonly state: StateEntity;
@@ -24,12 +26,13 @@ export function listUnits(connect: Connect): Command {
   return {
     name: "list-units",
     summary: "Show what systemd says about each unit on each machine",
-    usage: "",
+    usage: "[UNIT...]",
     description:
-      "Lists each unit on each machine it is loaded on, with the state that systemd gives it there.",
+      "Lists each unit on each machine it is loaded on, with the state that systemd gives it there. Names and patterns as arguments list only those.",
     flags: listFlags("unit,machine,active,sub", Object.keys(columns)),
-    arity: { least: 0, most: 0 },
+    choices: knownUnits(connect),
     examples: [
+      { line: "fleetctl list-units 'web@*'", meaning: "some of them" },
       { line: "fleetctl list-units", meaning: "all units with their machines" },
       { line: "fleetctl list-units --json", meaning: "the same for programs" },
     ],
@@ -41,7 +44,8 @@ async function run(call: Call, connect: Connect): Promise<number> {
   const client = connect(call);
   try {
     return await printRows(call, columns, async () => {
-      const [states, machines] = await Promise.all([client.states(), client.machines()]);
+      const [all, machines] = await Promise.all([client.states(), client.machines()]);
+      const states = all.filter(({ name }) => isListed(call, name));
       const legendOf = legends(machines);
       return { rows: states.map((state) => ({ state, machine: legendOf(state.machineID) })), raw: states };
     });

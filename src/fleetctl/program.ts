@@ -9,6 +9,7 @@ import { listMachines } from "./list-machines.ts";
 import { listUnitFiles } from "./list-unit-files.ts";
 import { listUnits } from "./list-units.ts";
 import { load } from "./load.ts";
+import { restart } from "./restart.ts";
 import { ssh } from "./ssh.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
@@ -31,6 +32,7 @@ export function fleetctlProgram(outside: Outside, version: string): CommandGroup
     listUnitFiles,
     listUnits,
     load,
+    restart,
     start,
     status,
     stop,

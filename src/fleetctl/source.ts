@@ -10,6 +10,7 @@ import { problemWithName, splitName, withServiceSuffix } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import { printUnitFile } from "../unit/print.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
+import { withPatterns } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { fileOf } from "./unit-options.ts";
 
@@ -33,20 +34,21 @@ export interface SourcedUnit {
 /**
  * Finds what the arguments of submit, load or start mean, one after the other: the unit in the registry, else the file,
  * else for an instance its template in the registry or beside the file. A template named earlier counts as being in the
- * registry. Each unit comes once. Nothing is written there.
+ * registry. A pattern stands for units of the registry. Each unit comes once. Nothing is written there.
  */
 export async function sourceUnits(
   call: Call,
   client: FleetClient,
   verb: keyof typeof replaceable,
 ): Promise<readonly SourcedUnit[]> {
-  const names = call.arguments.map(withServiceSuffix);
+  const given = await withPatterns(call.arguments, client);
+  const names = given.map(withServiceSuffix);
   const templates = names.map((name) => splitName(name)?.template).filter((name) => name !== undefined);
   const asked = Array.from(new Set([...names, ...templates]));
   const found = await inParallel(asked, async (name) => await registered(client, name));
   const registry = new Map(asked.map((name, index) => [name, found[index]]));
   const units = new Map<UnitName, SourcedUnit>();
-  for (const [index, argument] of call.arguments.entries()) {
+  for (const [index, argument] of given.entries()) {
     const name = names[index] ?? "";
     if (units.has(name)) continue;
     const fileIn = (unit: UnitName): UnitFile | undefined => {

@@ -1,5 +1,5 @@
 import type { Command } from "../cli/command.ts";
-import { activate, createFlags } from "./activate.ts";
+import { activate, createFlags, dryRunFlag } from "./activate.ts";
 import { createdUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 
@@ -11,7 +11,7 @@ export function submit(connect: Connect): Command {
     usage: "UNIT...",
     description:
       "Puts unit files into the registry. Nothing is loaded or started. A template must be submitted before it can be left out beside its instances.",
-    flags: createFlags,
+    flags: [...createFlags, dryRunFlag],
     choices: createdUnits(connect),
     examples: [
       { line: "fleetctl submit examples/web@.service", meaning: "store a template" },

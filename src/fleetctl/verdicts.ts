@@ -26,7 +26,31 @@ const endedSettleMs = 1000;
 export function startVerdict(report: UnitReport): Verdict {
   const place = placeOf(report);
   if ("kind" in place) return place;
-  const { state, where } = place;
+  return startedVerdict(report, place.state, place.where);
+}
+
+/** `restart`: what `start` demands, on every machine the unit runs on, once the restart of this number is carried out there. */
+export function restartVerdict(report: UnitReport, number: number): Verdict {
+  if (!report.global) {
+    const place = placeOf(report);
+    return "kind" in place ? place : restartedVerdict(report, place.state, number);
+  }
+  const verdicts = report.states.map((state) => restartedVerdict(report, state, number));
+  const failure = verdicts.find(({ kind }) => kind === "failed");
+  if (failure !== undefined) return failure;
+  const done = verdicts.filter((verdict) => verdict.kind === "done");
+  if (done.length < verdicts.length) return pending;
+  if (done.length === 0) return { kind: "done", line: `Triggered global unit ${report.name} restart` };
+  const afterMs = Math.max(0, ...done.map((verdict) => verdict.afterMs ?? 0));
+  return { kind: "done", line: done.map(({ line }) => line).join("\n"), afterMs };
+}
+
+function restartedVerdict(report: UnitReport, state: StateReport, number: number): Verdict {
+  return (state.restart ?? 0) < number ? pending : startedVerdict(report, state, on(state.machine));
+}
+
+/** What a state says about a unit that is to run. */
+function startedVerdict(report: UnitReport, state: StateReport, where: string): Verdict {
   if (state.reached !== "launched") return withProblem(report, state, where);
   if (state.problem !== undefined && state.active === "inactive")
     return refused(report, state.problem, where);

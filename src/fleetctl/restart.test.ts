@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cluster, fleetctl, hello, obedient, one, two } from "./cluster-fixture.ts";
+
+const global = `${hello}[X-Fleet]\nGlobal=true\n`;
+
+test("restart waits until the machine has carried it out, and the unit keeps its machine", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a", { "a.service": hello });
+  registry.setPlacement("a.service", two);
+  registry.setState({ unit: "a.service", machine: two });
+  let ended = false;
+  const restarting = run("fleetctl restart a").then((result) => {
+    ended = true;
+    return result;
+  });
+  const asked = async (): Promise<number> => {
+    for (;;) {
+      const number = registry.view().units.get("a.service")?.restart;
+      if (number !== undefined) return number;
+      await new Promise(setImmediate);
+    }
+  };
+  const number = await asked();
+  // It is active all the time: that it runs is no sign of a restart.
+  registry.setState({ unit: "a.service", machine: two, restart: number - 1 });
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  assert.equal(ended, false);
+  registry.setState({ unit: "a.service", machine: two, restart: number });
+  assert.deepEqual(await restarting, {
+    code: 0,
+    out: "Unit a.service launched on 22222222.../10.0.0.2\n",
+    err: "",
+  });
+});
+
+test("restart of a loaded unit starts it, and that of an inactive one is refused without keeping the others", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl load a", { "a.service": hello });
+  await run("fleetctl submit idle", { "idle.service": hello });
+  await run("fleetctl start b", { "b.service": hello });
+  assert.deepEqual(await run("fleetctl restart idle a b"), {
+    code: 1,
+    out: "Unit a.service launched on 11111111.../10.0.0.1\nUnit b.service launched on 11111111.../10.0.0.1\n",
+    err: "Unable to restart unit idle.service in state inactive\n",
+  });
+  assert.deepEqual(await run("fleetctl restart nope"), {
+    code: 0,
+    out: "",
+    err: "Units not found in registry\n",
+  });
+  assert.deepEqual(await run("fleetctl restart"), { code: 0, out: "", err: "No units given\n" });
+  assert.equal((await run("fleetctl restart --no-block a")).out, "Triggered unit a.service restart\n");
+});
+
+test("restart of a global unit waits for all its machines", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl start g", { "g.service": global });
+  registry.setState({ unit: "g.service", machine: two });
+  const restarting = run("fleetctl restart g");
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  const number = registry.view().units.get("g.service")?.restart;
+  assert.ok(number !== undefined);
+  registry.setState({ unit: "g.service", machine: two, restart: number });
+  assert.deepEqual(await restarting, {
+    code: 0,
+    out: "Unit g.service launched on 11111111.../10.0.0.1\nUnit g.service launched on 22222222.../10.0.0.2\n",
+    err: "",
+  });
+});
+
+test("a restart that fails is told with its reason", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a", { "a.service": hello });
+  obedient(registry, one, { active: "failed", sub: "failed", result: "exit-code" });
+  registry.setPlacement("a.service", one);
+  assert.deepEqual(await run("fleetctl restart a"), {
+    code: 1,
+    out: "",
+    err:
+      "Error waiting for units: Unit a.service failed on 11111111.../10.0.0.1: result exit-code. " +
+      "To see why: fleetctl journal a.service\n",
+  });
+});
+
+test("over a server of fleet v1.0.0 a restart is a stop and a start", async () => {
+  const { registry, transport, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl start a g", { "a.service": hello, "g.service": global });
+  const targets: string[] = [];
+  const old: typeof transport = async (method, path, body, signal) => {
+    if (path.endsWith("/restart")) return new Response("", { status: 404 });
+    if (method === "PUT") targets.push((JSON.parse(body ?? "") as { desiredState: string }).desiredState);
+    return await transport(method, path, body, signal);
+  };
+  assert.equal((await fleetctl(() => old, "fleetctl restart a")).code, 0);
+  assert.deepEqual(targets, ["loaded", "launched"]);
+  assert.equal(
+    (await fleetctl(() => old, "fleetctl restart g")).err,
+    "Error restarting units: the API at this endpoint cannot restart the global unit g.service; stop and start it\n",
+  );
+});
+
+test("patterns stand for units of the registry", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  const files = { "web@.service": hello, "db.service": hello };
+  await run("fleetctl submit web@ web@1 web@2 db", files);
+  assert.deepEqual(await run("fleetctl start web@*"), {
+    code: 0,
+    out: "Unit web@1.service launched on 11111111.../10.0.0.1\nUnit web@2.service launched on 11111111.../10.0.0.1\n",
+    err: "",
+  });
+  assert.equal((await run("fleetctl restart web@?")).out.split("\n").length, 3);
+  assert.equal(
+    (await run("fleetctl list-units --fields=unit --no-legend web@[2-9] nope")).out,
+    "web@2.service\n",
+  );
+  assert.equal(
+    (await run("fleetctl list-unit-files --fields=unit --no-legend web* db")).out,
+    "db.service\nweb@.service\nweb@1.service\nweb@2.service\n",
+  );
+  assert.equal(
+    (await run("fleetctl list-machines --fields=ip --no-legend 111 3*")).out,
+    "10.0.0.1\n10.0.0.3\n",
+  );
+  assert.equal(
+    (await run("fleetctl cat web@[12]")).out,
+    `# web@1.service\n${hello}\n# web@2.service\n${hello}`,
+  );
+  assert.equal((await run("fleetctl status web@*")).code, 1);
+  assert.equal(
+    (await run("fleetctl stop web@[12]")).err,
+    "Successfully stopped units [web@1.service web@2.service].\n",
+  );
+  assert.equal((await run("fleetctl unload --no-block *")).code, 0);
+  assert.equal((await run("fleetctl destroy nope*")).err, "Units not found in registry\n");
+  assert.deepEqual(
+    (await run("fleetctl destroy web*")).out.trimEnd().split("\n").toSorted(),
+    ["web@.service", "web@1.service", "web@2.service"].map((name) => `Destroyed ${name}`),
+  );
+  assert.deepEqual(Array.from(registry.view().units.keys()), ["db.service"]);
+  assert.equal(
+    (await run("fleetctl start x*")).err,
+    "Error creating units: unable to find Unit(x*.service) in Registry or on filesystem\n",
+  );
+});
+
+test("--dry-run tells what would be done, and does nothing", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl start a", { "a.service": hello });
+  const before = registry.view();
+  for (const [line, out] of [
+    ["fleetctl stop --dry-run a", "Would stop unit a.service\n"],
+    ["fleetctl unload --dry-run a", "Would unload unit a.service\n"],
+    ["fleetctl restart --dry-run a", "Would restart unit a.service\n"],
+    ["fleetctl destroy --dry-run a*", "Would destroy unit a.service\n"],
+    ["fleetctl load --dry-run a", "Would load unit a.service\n"],
+    ["fleetctl start --dry-run a b", "Would create unit b.service\nWould start unit b.service\n"],
+    ["fleetctl submit --dry-run b", "Would create unit b.service\n"],
+    ["fleetctl start --replace --dry-run a", "Would replace unit a.service\nWould start unit a.service\n"],
+  ] as const) {
+    const files = { "b.service": hello, "a.service": `${hello}[Unit]\nDescription=new\n` };
+    assert.equal((await run(line, line.includes("replace") ? files : { "b.service": hello })).out, out, line);
+  }
+  assert.equal(registry.view(), before);
+});
