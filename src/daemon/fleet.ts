@@ -8,6 +8,8 @@ import { runEngine } from "../fleet/engine.ts";
 import { EventFeed } from "../fleet/event-feed.ts";
 import { keepEvents } from "../fleet/event-keeper.ts";
 import { EventWriter } from "../fleet/events.ts";
+import { measuredStore, measuredUnits } from "../fleet/measured.ts";
+import { FleetMetrics } from "../fleet/metrics.ts";
 import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
 import type { MachineId } from "../fleet/model.ts";
 import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
@@ -27,6 +29,7 @@ import { attemptsFile } from "./attempts-file.ts";
 import { fleetSettings } from "./fleet-settings.ts";
 import { type IdentityFile, identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
+import { programFacts } from "./program-facts.ts";
 import { takeInheritedSockets } from "./listen-sockets.ts";
 import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-facts.ts";
 import { fetchMachine } from "./machine-fetch.ts";
@@ -54,10 +57,13 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const settings = await loadSettings(env, daemon);
   const sockets = takeInheritedSockets();
   const id = await readMachineId();
-  const store = openEtcdStore(env, { endpoints: endpointsOf(settings) });
+  const metrics = new FleetMetrics(env.clock);
+  const etcd = openEtcdStore(env, { endpoints: endpointsOf(settings) });
+  const store = measuredStore(etcd, metrics);
   if (settings.etcdServers.length === 0)
-    await followRole(env, roleFile, signal, (endpoints) => store.useEndpoints(endpoints));
-  const units = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
+    await followRole(env, roleFile, signal, (endpoints) => etcd.useEndpoints(endpoints));
+  const systemd = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
+  const units = measuredUnits(systemd, metrics);
   const parts = new AbortController();
   const shared = new SharedPicture(env, store, idlePictureMs);
   const events = new EventWriter(id, () => env.clock.now(), env.random);
@@ -83,6 +89,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     tokenLimit: settings.tokenLimit,
     clock: env.clock,
     events: feed,
+    metrics: { metrics, program: programFacts },
     hold: async (limit) => {
       const held = await shared.hold(limit);
       return () => held.release();
@@ -146,6 +153,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
           members,
           shared,
           events,
+          metrics,
           lease: () => lease.current,
           leaseChanged: (listener) => lease.subscribe(listener),
         },

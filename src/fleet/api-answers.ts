@@ -10,6 +10,11 @@ export function answer(value: unknown): Response {
   return new Response(JSON.stringify(value), { status: 200, headers: jsonType });
 }
 
+/** A text with status 200. */
+export function answerText(text: string, contentType: string): Response {
+  return new Response(text, { status: 200, headers: { "Content-Type": contentType } });
+}
+
 /** An error as fleet v1.0.0 answers it: `{"error":{"code":404,"message":"unit does not exist"}}`. */
 export function refuse(code: number, message: string): Response {
   return new Response(JSON.stringify({ error: { code, message } }), { status: code, headers: jsonType });

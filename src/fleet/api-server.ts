@@ -5,6 +5,7 @@ import type { Revision } from "../store/store.ts";
 import { answer, bodyText, done, doneWithType, refuse, refuseFault, refuseNotReady } from "./api-answers.ts";
 import { discoveryDocument } from "./api-discovery.ts";
 import { callerOf } from "./api-caller.ts";
+import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
 import { getState, listMachines, listStates, listUnits } from "./api-lists.ts";
@@ -34,6 +35,8 @@ export interface FleetApiOptions {
   readonly hold?: (signal: AbortSignal) => Promise<() => void>;
   /** The history of the cluster; without it there is no `/argosy/v1/events`. */
   readonly events?: EventFeed;
+  /** What the daemon counts; without it there is no `/metrics`. */
+  readonly metrics?: ApiMetrics;
   /** The machine this runs on and the way to the others, for status and journal. */
   readonly machines?: Machines;
 }
@@ -65,7 +68,14 @@ export function fleetApi(registry: Registry | undefined, options: FleetApiOption
   app.all("/", () => refuse(405, ""));
   for (const base of ["/fleet/v1", "/v1-alpha"]) addFleetRoutes(app, base, server);
   addArgosyRoutes(app, server);
-  return async (request, remote) => {
+  const { metrics } = options;
+  if (metrics !== undefined)
+    app.all("/metrics", (context) =>
+      methodOf(context, "only GET supported against this resource", 405, {
+        GET: () => metricsAnswer(metrics, registry),
+      }),
+    );
+  const answered: Handler = async (request, remote) => {
     const response = await whileHeld(
       options.hold,
       options.clock,
@@ -75,6 +85,9 @@ export function fleetApi(registry: Registry | undefined, options: FleetApiOption
     if (response.status !== 503) response.headers.set("Server", `fleetd/${options.version}`);
     return response;
   };
+  if (metrics === undefined) return answered;
+  return async (request, remote) =>
+    await counted(metrics, request, async () => await answered(request, remote));
 }
 
 /** What Hono knows of a request besides what it says. */

@@ -12,8 +12,9 @@ import { within } from "./api-waits.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
 import type { EventFeed } from "./event-feed.ts";
 import { type FleetEvent, fromTheStart } from "./events.ts";
+import { drainInputs } from "./drain-picture.ts";
 import { explain } from "./explain.ts";
-import type { UnitName } from "./model.ts";
+import type { MachineId, UnitName } from "./model.ts";
 import type { FleetView } from "./registry.ts";
 
 /** Why a unit is where it is, or nowhere; what `argosy why` prints. */
@@ -96,7 +97,17 @@ function clusterOf(view: FleetView): Cluster {
     machines: [...view.machines.values()],
     uncertain: new Set(),
     placements: view.placements,
+    ...drainInputs({ cordons: view.cordons, schedules: heldBy(view), states: view.states }),
   };
+}
+
+/** What each cordoned machine has, as far as it has told. */
+function heldBy(view: FleetView): ReadonlyMap<MachineId, ReadonlyMap<UnitName, unknown>> {
+  const held = new Map(Array.from(view.cordons.keys(), (machine) => [machine, new Map<UnitName, unknown>()]));
+  if (held.size === 0) return held;
+  for (const [unit, states] of view.states)
+    for (const machine of states.keys()) held.get(machine)?.set(unit, true);
+  return held;
 }
 
 async function lastDecision(

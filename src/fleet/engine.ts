@@ -10,6 +10,8 @@ import type { Cluster, PlannedUnit } from "./cluster.ts";
 import { drainInputs } from "./drain-picture.ts";
 import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
 import type { EventWriter } from "./events.ts";
+import { countFailures, countTasks } from "./engine-counts.ts";
+import type { FleetMetrics } from "./metrics.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetPicture } from "./picture.ts";
@@ -28,6 +30,7 @@ export interface EngineOptions {
   readonly shared: SharedPicture;
   /** Writes decisions down in the transactions that carry them out; without it nothing is written down. */
   readonly events?: EventWriter;
+  readonly metrics?: FleetMetrics;
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
   /** Called by the owner of the lease whenever it changes. */
@@ -129,6 +132,8 @@ async function lead(
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
+  options.metrics?.leads(true);
+  signal.addEventListener("abort", () => options.metrics?.leads(false), { once: true });
   while (!signal.aborted) {
     let held: Held | undefined;
     try {
@@ -158,7 +163,13 @@ async function leadWith(
   const { picture } = held;
   const { members, ttlMs } = options;
   const wake = new Wake();
-  const ends = [options.shared.subscribe(wake.wake), members.subscribe(wake.wake)];
+  /** When the first change came that no pass has looked at yet. */
+  let heardAtMs: number | undefined;
+  const hear = (): void => {
+    heardAtMs ??= env.clock.monotonic();
+    wake.wake();
+  };
+  const ends = [options.shared.subscribe(hear), members.subscribe(hear)];
   const parsed = new ParsedUnits(env);
   const grace = new AbortController();
   signal.addEventListener("abort", () => grace.abort(signal.reason), { once: true });
@@ -186,9 +197,11 @@ async function leadWith(
           () => undefined,
         );
       }
+      const heard = heardAtMs ?? env.clock.monotonic();
+      heardAtMs = undefined;
       const now = { changes: picture.planChanges, uncertain: [...uncertain].sort().join(" ") };
       if (planned.waitsForStates || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
-        const { deferred, moving } = await pass(env, options, picture, parsed, uncertain, signal);
+        const { deferred, moving } = await pass(env, options, picture, parsed, uncertain, heard, signal);
         planned = { ...now, waitsForStates: deferred.length > 0 || moving };
         progressed();
       }
@@ -202,12 +215,15 @@ async function leadWith(
 
 async function pass(
   env: Env,
-  { store, events }: EngineOptions,
+  options: EngineOptions,
   picture: FleetPicture,
   parsed: ParsedUnits,
   uncertain: ReadonlySet<MachineId>,
+  heardAtMs: number,
   signal: AbortSignal,
 ): Promise<EngineWork & { readonly moving: boolean }> {
+  const { store, events, metrics } = options;
+  const startMs = env.clock.monotonic();
   const cluster: Cluster = {
     units: parsed.of(picture.units),
     machines: [...picture.machines().values()],
@@ -222,23 +238,29 @@ async function pass(
     signal.throwIfAborted();
     const outcome = await store.commit(withEvents(pack.transaction, pack.writes, events));
     if (outcome.committed) logWrites(env, pack.writes);
-    else if (pack.writes.length > 1) await commitSingly(env, store, pack.writes, events);
+    else if (pack.writes.length > 1) await commitSingly(env, options, pack.writes, heardAtMs);
+    if (outcome.committed || pack.writes.length === 1)
+      countTasks(metrics, pack.writes, outcome.committed, env.clock.monotonic() - heardAtMs);
     // A single write that lost its race needs nothing: what overtook it is on its way and wakes the next pass.
   }
+  countFailures(metrics, plan, cluster.machines);
+  metrics?.passes.add();
+  metrics?.passDuration.observe(env.clock.monotonic() - startMs);
   return { ...work, moving: plan.moving === true };
 }
 
 /** One stale write spoils a whole transaction, so the others go one by one. */
 async function commitSingly(
   env: Env,
-  store: Store,
+  { store, events, metrics }: EngineOptions,
   writes: readonly EngineWrite[],
-  events: EventWriter | undefined,
+  heardAtMs: number,
 ): Promise<void> {
   for (const write of writes) {
     const { when, then } = write;
     const outcome = await store.commit(withEvents({ when, then }, [write], events));
     if (outcome.committed) logWrites(env, [write]);
+    countTasks(metrics, [write], outcome.committed, env.clock.monotonic() - heardAtMs);
   }
 }
 

@@ -8,6 +8,7 @@ import { runEngine } from "./engine.ts";
 import { keepEvents } from "./event-keeper.ts";
 import { EventWriter } from "./events.ts";
 import { FakeUnitManager } from "./fake-unit-manager.ts";
+import { FleetMetrics } from "./metrics.ts";
 import { keepPresence, leaveCluster } from "./presence.ts";
 import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
 import { SharedPicture } from "./shared-picture.ts";
@@ -22,6 +23,7 @@ export class FakeMachine {
   readonly id: string;
   readonly units: FakeUnitManager;
   registry!: Registry;
+  readonly metrics: FleetMetrics;
   #attempts = new Map();
   #identity: string | undefined;
   #bootId = "boot-1";
@@ -41,6 +43,7 @@ export class FakeMachine {
     this.#store = store;
     this.#metadata = metadata;
     this.units = new FakeUnitManager(env);
+    this.metrics = new FleetMetrics(env.clock);
   }
 
   start(): void {
@@ -109,7 +112,11 @@ export class FakeMachine {
         signal,
       ),
       agent.run(signal),
-      runEngine(env, { store, me, ttlMs: this.ttlMs, members, shared, events, lease, leaseChanged }, signal),
+      runEngine(
+        env,
+        { store, me, ttlMs: this.ttlMs, members, shared, events, metrics: this.metrics, lease, leaseChanged },
+        signal,
+      ),
       keepEvents(env, { store, me, events, members }, signal),
     ]).catch((error: unknown) => {
       if (!signal.aborted) throw error;
