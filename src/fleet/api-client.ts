@@ -4,13 +4,15 @@ import type { Revision } from "../store/store.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
 import type { WhyEntity } from "./api-why.ts";
+import type { VersionedReport } from "./api-machines.ts";
 import type { RestartEntity } from "./api-restart.ts";
 import { exitCodeHeader } from "./api-local.ts";
 import { isRecord, readJson } from "./api-unit-rules.ts";
 import { type EventQuestion, readEvents } from "./event-stream.ts";
 import type { FleetEvent } from "./events.ts";
 import type { JournalOptions } from "./local-machine.ts";
-import type { TargetState, UnitName } from "./model.ts";
+import type { MachineReport } from "./machine-report.ts";
+import type { MachineId, TargetState, UnitName } from "./model.ts";
 
 /**
  * Carries one request to a fleet API. Throws Fault `endpoint-unreachable`; a status that tells of a failure is an answer.
@@ -128,6 +130,36 @@ export class FleetClient {
     return readEvents(this.#transport, question, env, signal);
   }
 
+  /** How every machine takes part in the cluster; undefined from a server that does not have this request. */
+  async machineReports(): Promise<readonly MachineReport[] | undefined> {
+    const response = await this.#transport("GET", "/argosy/v1/machines");
+    if (response.status === 404) return await discard(response);
+    return ((await json(response)) as { machines: readonly MachineReport[] }).machines;
+  }
+
+  /**
+   * The report on one machine; with the version of one that is known, as soon as there is another one, or the server's
+   * patience ends. Undefined when the cluster does not know the machine.
+   */
+  async machineReport(
+    id: MachineId,
+    known?: string,
+    signal?: AbortSignal,
+  ): Promise<VersionedReport | undefined> {
+    const query = known === undefined ? "" : `?known=${known}`;
+    const response = await this.#transport("GET", `${machinePath(id)}${query}`, undefined, signal);
+    if (response.status === 404) return await discard(response);
+    return (await json(response)) as VersionedReport;
+  }
+
+  /** Cordons a machine, ends that, or drains it with so many units on the move at a time. */
+  async changeMachine(id: MachineId, verb: "cordon" | "uncordon"): Promise<VersionedReport>;
+  async changeMachine(id: MachineId, verb: "drain", maxUnavailable: number): Promise<VersionedReport>;
+  async changeMachine(id: MachineId, verb: string, maxUnavailable?: number): Promise<VersionedReport> {
+    const body = maxUnavailable === undefined ? "" : JSON.stringify({ maxUnavailable });
+    return (await json(await this.#transport("POST", `${machinePath(id)}/${verb}`, body))) as VersionedReport;
+  }
+
   /** What `systemctl status` prints on the unit's machine, and its exit code. */
   async status(name: UnitName): Promise<{ readonly text: string; readonly exitCode: number }> {
     const response = await this.#transport("GET", `/argosy/v1/units/${encodeURIComponent(name)}/status`);
@@ -175,6 +207,10 @@ export class FleetClient {
 
 function unitPath(name: UnitName): string {
   return `/fleet/v1/units/${encodeURIComponent(name)}`;
+}
+
+function machinePath(id: MachineId): string {
+  return `/argosy/v1/machines/${encodeURIComponent(id)}`;
 }
 
 async function json(response: Response): Promise<unknown> {

@@ -161,7 +161,7 @@ function waitingReasons(view: FleetView, name: UnitName): readonly WaitingReason
   return placement.waiting.map((reason) => waitingReason(view, reason));
 }
 
-function waitingReason(view: FleetView, { machine, why }: Reason): WaitingReason {
+export function waitingReason(view: FleetView, { machine, why }: Reason): WaitingReason {
   return { ...(machine === undefined ? {} : { machine: legend(view, machine) }), why };
 }
 
@@ -180,7 +180,7 @@ function stateReport(view: FleetView, state: UnitState): StateReport {
   };
 }
 
-function legend(view: FleetView, id: MachineId): MachineLegend {
+export function legend(view: FleetView, id: MachineId): MachineLegend {
   return { id, address: view.machines.get(id)?.address ?? "" };
 }
 

@@ -9,6 +9,7 @@ import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
 import { getState, listMachines, listStates, listUnits } from "./api-lists.ts";
+import { changeMachine, getReport, listReports } from "./api-machines.ts";
 import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
@@ -160,6 +161,22 @@ function addArgosyRoutes(app: Hono<Api>, server: Server): void {
           context.req.header("last-event-id") ?? null,
           context.req.raw.signal,
         )) ?? refuse(404, ""),
+    }),
+  );
+  app.all("/argosy/v1/machines", (context) =>
+    methodOf(context, onlyGet, 405, { GET: () => listReports(server) }),
+  );
+  app.all("/argosy/v1/machines/:name", (context) =>
+    methodOf(context, onlyGet, 405, {
+      GET: async () => await getReport(server, nameIn(context), urlOf(context), context.req.raw.signal),
+    }),
+  );
+  app.all("/argosy/v1/machines/:name/:verb", (context) =>
+    methodOf(context, "only POST supported against this resource", 405, {
+      POST: async () => {
+        const asked = { id: nameIn(context), verb: context.req.param("verb"), by: callerIn(context) };
+        return await changeMachine(server, asked, context.req.raw);
+      },
     }),
   );
   app.all("/argosy/v1/units/:name/restart", (context) =>
