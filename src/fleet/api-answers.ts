@@ -25,6 +25,25 @@ export function done(status: 201 | 204): Response {
   return new Response(null, { status });
 }
 
+/** The header that tells what is odd about a unit that was taken: a list of texts as JSON in ASCII. */
+export const warningsHeader = "Argosy-Warnings";
+/** Warnings that one answer tells; a header has to stay small. */
+const mostWarnings = 10;
+const mostWarningCharacters = 300;
+
+/** Adds what a client should hear about what it wrote. */
+export function withWarnings(response: Response, warnings: readonly string[]): Response {
+  if (warnings.length === 0) return response;
+  const shown = warnings.slice(0, mostWarnings).map((warning) => warning.slice(0, mostWarningCharacters));
+  if (warnings.length > mostWarnings) shown.push(`and ${warnings.length - mostWarnings} more`);
+  const ascii = JSON.stringify(shown).replaceAll(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  response.headers.set(warningsHeader, ascii);
+  return response;
+}
+
 /** The answer to a write of metadata, which carries a content type although it has no body (fleet v1.0.0). */
 export function doneWithType(): Response {
   return new Response(null, { status: 204, headers: jsonType });

@@ -2,7 +2,16 @@ import { type Context, Hono } from "hono";
 import type { Clock } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
-import { answer, bodyText, done, doneWithType, refuse, refuseFault, refuseNotReady } from "./api-answers.ts";
+import {
+  answer,
+  bodyText,
+  done,
+  doneWithType,
+  refuse,
+  refuseFault,
+  refuseNotReady,
+  withWarnings,
+} from "./api-answers.ts";
 import { discoveryDocument } from "./api-discovery.ts";
 import { callerOf } from "./api-caller.ts";
 import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
@@ -18,6 +27,7 @@ import { decidePut, type PutDecision } from "./api-unit-rules.ts";
 import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
 import { whyUnit } from "./api-why.ts";
 import { refreshed, shown, whileHeld, within } from "./api-waits.ts";
+import { splitName } from "../unit/name.ts";
 import { ChangeLog } from "./change-log.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { Caller } from "./events.ts";
@@ -258,13 +268,15 @@ async function putUnit(name: string, context: Context<Api>, server: Server): Pro
     body: await bodyText(context.req.raw),
   };
   for (let tries = 1; ; tries++) {
-    const existing = registry.view().units.get(name);
-    const decision = decidePut(request, existing);
+    const { units } = registry.view();
+    const existing = units.get(name);
+    const template = units.get(splitName(name)?.template ?? "");
+    const decision = decidePut(request, { unit: existing, template });
     if (decision.do === "refuse") return refuse(decision.status, decision.message);
     try {
       const revision = await carryOut(decision, name, existing?.revision ?? 0, registry, callerIn(context));
       await shown(server, revision, context.req.raw.signal);
-      return done(decision.do === "target" ? 204 : 201);
+      return decision.do === "target" ? done(204) : withWarnings(done(201), decision.warnings);
     } catch (error) {
       // Somebody else wrote the unit meanwhile: decide again on what it is then.
       if (tries === mostPutTries || !isFault(error, "unit-exists", "unit-changed", "unit-missing"))

@@ -1,11 +1,12 @@
 import { trimSpace } from "../lib/text.ts";
+import { type DropIn, mergeDropIns, mostDropIns, problemWithDropInName } from "../unit/drop-ins.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { problemWithName, splitName } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import { printUnitFile } from "../unit/print.ts";
 import type { UnitFile, UnitOption } from "../unit/unit-file.ts";
 import { type TargetState, targetStates, type Unit, type UnitName } from "./model.ts";
-import { problemWithOptions } from "./options-check.ts";
+import { problemWithOptions, warningsAbout } from "./options-check.ts";
 
 /** A request to write a unit, before anything about it was checked. */
 export interface PutRequest {
@@ -19,17 +20,28 @@ export interface PutRequest {
 /** What a PUT of a unit comes to. */
 export type PutDecision =
   | { readonly do: "refuse"; readonly status: number; readonly message: string }
-  | { readonly do: "create" | "replace"; readonly unit: NewUnit }
+  | {
+      readonly do: "create" | "replace";
+      readonly unit: NewUnit;
+      /** What its author should hear of although it is taken. */
+      readonly warnings: readonly string[];
+    }
   | { readonly do: "target"; readonly target: TargetState };
+
+/** What the registry has of a unit, and of the template whose instance it is. */
+export interface Registered {
+  readonly unit: Unit | undefined;
+  readonly template: Unit | undefined;
+}
 
 export type NewUnit = Pick<Unit, "name" | "text" | "hash" | "target">;
 
 /**
  * Decides on `PUT /units/{name}` in the order of fleet v1.0.0, for the unit as the registry has it now. Unlike there the
  * options are checked whenever they are given, the desired state is one of the three words, and a template is never
- * activated, not even when it is created.
+ * activated, not even when it is created. An instance without options is made from its template in the registry.
  */
-export function decidePut(request: PutRequest, existing: Unit | undefined): PutDecision {
+export function decidePut(request: PutRequest, registered: Registered): PutDecision {
   const problem = problemWithType(request.contentType);
   if (problem !== undefined) return refusal(415, problem);
   const body = readUnitBody(request.body);
@@ -41,15 +53,15 @@ export function decidePut(request: PutRequest, existing: Unit | undefined): PutD
   }
   const badName = problemWithName(name);
   if (badName !== undefined) return refusal(400, badName);
-  return decideChange(name, body.options, body.desiredState, existing);
+  return decideChange(name, body, registered);
 }
 
-function decideChange(
-  name: UnitName,
-  options: readonly UnitOption[],
-  desiredState: string,
-  existing: Unit | undefined,
-): PutDecision {
+function decideChange(name: UnitName, body: UnitBody, registered: Registered): PutDecision {
+  const { desiredState } = body;
+  const existing = registered.unit;
+  const written = optionsOf(body, registered);
+  if ("problem" in written) return refusal(400, written.problem);
+  const { options } = written;
   if (existing === undefined && options.length === 0) {
     return refusal(409, "unit does not exist and options field empty");
   }
@@ -69,21 +81,35 @@ function decideChange(
     );
   }
   if (change === undefined) return { do: "target", target };
-  return { do: existing === undefined ? "create" : "replace", unit: { name, ...change, target } };
+  const { text, hash, file } = change;
+  const unit = { name, text, hash, target };
+  return { do: existing === undefined ? "create" : "replace", unit, warnings: warningsAbout(file, name) };
+}
+
+/** The options that a body asks for, its drop-ins among them; a new instance has those of its template. */
+function optionsOf(
+  { options, dropIns }: UnitBody,
+  { unit, template }: Registered,
+): { readonly options: readonly UnitOption[] } | { readonly problem: string } {
+  const fromTemplate = options.length === 0 && unit === undefined && template !== undefined;
+  const own = fromTemplate ? parseUnitFile(template.text).file : options;
+  if (dropIns.length > 0 && own.length === 0)
+    return { problem: "dropIns are given without the options that they add to" };
+  return { options: mergeDropIns(own, dropIns) };
 }
 
 /** The new text of a unit, or why it cannot be; undefined when the options are those that it has. */
 function changedUnit(
   options: readonly UnitOption[],
   existing: Unit | undefined,
-): Pick<Unit, "text" | "hash"> | { readonly problem: string } | undefined {
+): (Pick<Unit, "text" | "hash"> & { readonly file: UnitFile }) | { readonly problem: string } | undefined {
   const file = filed(options);
   if ("problem" in file) return file;
   const text = printUnitFile(file.file);
   const hash = hashUnitText(text);
   if (existing?.hash === hash) return undefined;
   const problem = problemWithOptions(file.file);
-  return problem === undefined ? { text, hash } : { problem };
+  return problem === undefined ? { text, hash, file: file.file } : { problem };
 }
 
 function refusal(status: number, message: string): PutDecision {
@@ -103,6 +129,7 @@ interface UnitBody {
   readonly name: string;
   readonly desiredState: string;
   readonly options: readonly UnitOption[];
+  readonly dropIns: readonly DropIn[];
 }
 
 /** Reads the JSON of a unit; fields that are not known are passed over, absent ones are empty. */
@@ -116,6 +143,33 @@ function readUnitBody(text: string): UnitBody | { readonly problem: string } {
   );
   if (!isText(name)) return { problem: "name must be text" };
   if (!isText(desiredState)) return { problem: "desiredState must be text" };
+  const read = readOptions(options);
+  if ("problem" in read) return read;
+  const dropIns = readDropIns(fieldOf(fields, "dropIns"));
+  if ("problem" in dropIns) return dropIns;
+  return { name: name ?? "", desiredState: desiredState ?? "", ...read, ...dropIns };
+}
+
+function readDropIns(value: unknown): { readonly dropIns: readonly DropIn[] } | { readonly problem: string } {
+  if (value === null) return { dropIns: [] };
+  if (!Array.isArray(value) || value.length > mostDropIns)
+    return { problem: `dropIns must be a list of at most ${mostDropIns}` };
+  const dropIns: DropIn[] = [];
+  for (const dropIn of value as readonly unknown[]) {
+    if (!isRecord(dropIn)) return { problem: "each drop-in must be a JSON object" };
+    const name = fieldOf(dropIn, "name");
+    const badName = typeof name === "string" ? problemWithDropInName(name) : "a drop-in must have a name";
+    if (typeof name !== "string" || badName !== undefined) return { problem: badName ?? "" };
+    const read = readOptions(fieldOf(dropIn, "options"));
+    if ("problem" in read) return read;
+    dropIns.push({ name, file: read.options });
+  }
+  return { dropIns };
+}
+
+function readOptions(
+  options: unknown,
+): { readonly options: readonly UnitOption[] } | { readonly problem: string } {
   if (options !== null && !Array.isArray(options)) return { problem: "options must be a list" };
   const read: UnitOption[] = [];
   for (const option of (options ?? []) as readonly unknown[]) {
@@ -126,7 +180,7 @@ function readUnitBody(text: string): UnitBody | { readonly problem: string } {
     }
     read.push({ section: section ?? "", name: key ?? "", value: content ?? "" });
   }
-  return { name: name ?? "", desiredState: desiredState ?? "", options: read };
+  return { options: read };
 }
 
 /** Parses JSON; an empty text is `EOF`, as Go's decoder says it. */
