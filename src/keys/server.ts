@@ -47,6 +47,8 @@ export class KeysApi {
   readonly #others: OtherEndpoints;
   readonly #gate: Gate;
   readonly #signal: AbortSignal;
+  /** The last answer on each connection: what comes after it is no part of it. */
+  readonly #answering = new WeakMap<Duplex, ServerResponse>();
   #formBytes = 0;
 
   constructor(env: Env, keyspace: Keyspace, surroundings: Surroundings, signal: AbortSignal) {
@@ -67,10 +69,13 @@ export class KeysApi {
         requestTimeout: formLimitMs,
         keepAliveTimeout: idleConnectionMs,
       },
-      (request, response) => void this.#serve(request, response),
+      (request, response) => {
+        this.#answering.set(request.socket, response);
+        void this.#serve(request, response);
+      },
     );
     server.maxConnections = mostConnections;
-    server.on("clientError", refuse);
+    server.on("clientError", (error, socket) => refuse(error, socket, this.#answering.get(socket)));
     return server;
   }
 
@@ -264,9 +269,13 @@ export class KeysApi {
 }
 
 /** Answers what is no request, and ends the connection. */
-function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex): void {
-  // Nobody is left to answer, or an answer is on its way already.
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+function refuse(
+  error: NodeJS.ErrnoException & { rawPacket?: Buffer },
+  socket: Duplex,
+  answer: ServerResponse | undefined,
+): void {
+  const isAnswering = answer !== undefined && answer.headersSent && !answer.writableFinished;
+  if (!socket.writable || isAnswering || error.code === "ECONNRESET") return void socket.destroy();
   const packet = (error.rawPacket ?? Buffer.alloc(0)).toString("latin1", 0, mostRefusedBytes);
   const { status, headers, text } = answerUnreadable(error.code, packet);
   const lines = Object.entries({ ...headers, ...originHeadersFor(status) }).map(

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startForeground } from "../differential/foreground.ts";
+import { attack, faultsIn } from "./attack.ts";
+
+/** About a minute on two busy processors. */
+const enough = 20_000;
+const seed = 1;
+
+test(`the server outlives ${enough} broken requests and serves well after each five hundred (seed ${seed})`, async () => {
+  await using server = await startForeground();
+  const { requests, faults } = await attack(server, seed, (sent) => sent < enough);
+  assert.deepEqual(faults, []);
+  assert.ok(requests >= enough);
+});
+
+test("an answer that blames the server has to say why", () => {
+  const reason = '{"errorCode":300,"message":"Raft Internal Error","index":0}';
+  assert.deepEqual(faultsIn(`HTTP/1.1 500 Internal Server Error\r\nX: y\r\n\r\n${reason}`), []);
+  assert.deepEqual(faultsIn("HTTP/1.1 200 OK\r\n\r\n503"), []);
+  assert.equal(faultsIn("HTTP/1.1 500 Internal Server Error\r\nX: y\r\n\r\n").length, 1);
+  assert.equal(faultsIn("HTTP/1.1 200 OK\r\n\r\naHTTP/1.1 503 No\r\n\r\noops").length, 1);
+  assert.equal(faultsIn("oops").length, 1);
+});
