@@ -2,6 +2,7 @@ import process from "node:process";
 
 /** Every benchmark by its name; each prints what it measured and, on its last line, JSON. */
 const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  keys: async () => (await import("./keys.ts")).benchKeys(),
   schedule: async () => (await import("./schedule.ts")).benchSchedule(),
   start: async () => (await import("./start.ts")).benchStart(),
 };

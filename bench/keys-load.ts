@@ -1,0 +1,206 @@
+// A load on a v2 keys API, in a process of its own: `node keys-load.ts` takes one job after the other over its IPC
+// channel and answers with what it counted. Bare sockets and the least of HTTP, so that what is measured is the server.
+
+import { connect, type Socket } from "node:net";
+import process from "node:process";
+
+/** What the process is asked to do. */
+export type Job =
+  /** Each client asks again as soon as it is answered, for `ms`. */
+  | {
+      readonly kind: "get" | "put";
+      readonly port: number;
+      readonly clients: number;
+      readonly keys: number;
+      readonly ms: number;
+    }
+  /** Writes each key once. */
+  | { readonly kind: "fill"; readonly port: number; readonly keys: number }
+  /** That many waits for one key; `rounds` times it is written, and all are answered and wait again. */
+  | { readonly kind: "fanOut"; readonly port: number; readonly waits: number; readonly rounds: number }
+  /** Opens waits for one key each and leaves them open until the next job. */
+  | { readonly kind: "hold"; readonly port: number; readonly waits: number };
+
+/** What it counted. */
+export interface Counted {
+  /** Answers (get, put), rounds (fanOut) or open waits (hold). */
+  readonly count: number;
+  /** Milliseconds it took; of a fan-out the milliseconds of each round. */
+  readonly ms: number;
+  readonly roundsMs: readonly number[];
+}
+
+const value = "v".repeat(64);
+const headersEnd = Buffer.from("\r\n\r\n");
+let held: readonly Client[] = [];
+
+process.on("message", (job: Job) => {
+  run(job).then(
+    (counted) => process.send?.(counted),
+    (error: unknown) => {
+      process.stderr.write(`${String(error)}\n`);
+      process.exit(1);
+    },
+  );
+});
+
+async function run(job: Job): Promise<Counted> {
+  for (const client of held) client.close();
+  held = [];
+  switch (job.kind) {
+    case "get":
+    case "put":
+      return await askAllTheTime(job);
+    case "fill":
+      return await fill(job);
+    case "fanOut":
+      return await fanOut(job);
+    case "hold":
+      held = await openWaits(job.port, job.waits, (wait) => `/v2/keys/held/${wait}?wait=true`);
+      return { count: held.length, ms: 0, roundsMs: [] };
+  }
+}
+
+async function askAllTheTime({
+  kind,
+  port,
+  clients,
+  keys,
+  ms,
+}: Job & { kind: "get" | "put" }): Promise<Counted> {
+  const open = await Promise.all(Array.from({ length: clients }, () => Client.open(port)));
+  const begun = performance.now();
+  const end = begun + ms;
+  let count = 0;
+  await Promise.all(
+    open.map(async (client) => {
+      while (performance.now() < end) {
+        const path = `/v2/keys/bench/${Math.floor(Math.random() * keys)}`;
+        await client.ask(kind === "get" ? get(path) : put(path, value));
+        count += 1;
+      }
+      client.close();
+    }),
+  );
+  return { count, ms: performance.now() - begun, roundsMs: [] };
+}
+
+async function fill({ port, keys }: Job & { kind: "fill" }): Promise<Counted> {
+  const open = await Promise.all(Array.from({ length: 64 }, () => Client.open(port)));
+  let next = 0;
+  await Promise.all(
+    open.map(async (client) => {
+      for (let key = next++; key < keys; key = next++) await client.ask(put(`/v2/keys/bench/${key}`, value));
+      client.close();
+    }),
+  );
+  return { count: keys, ms: 0, roundsMs: [] };
+}
+
+async function fanOut({ port, waits, rounds }: Job & { kind: "fanOut" }): Promise<Counted> {
+  const path = "/v2/keys/fan-out";
+  const writer = await Client.open(port);
+  const roundsMs: number[] = [];
+  const clients = await Promise.all(Array.from({ length: waits }, () => Client.open(port)));
+  for (let round = 0; round < rounds; round += 1) {
+    const answered = clients.map((client) => client.ask(get(`${path}?wait=true`)));
+    await Promise.all(clients.map((client) => client.headersSeen()));
+    const begun = performance.now();
+    await Promise.all([writer.ask(put(path, `${round}`)), ...answered]);
+    roundsMs.push(performance.now() - begun);
+  }
+  for (const client of [writer, ...clients]) client.close();
+  return { count: rounds, ms: roundsMs.reduce((sum, each) => sum + each, 0), roundsMs };
+}
+
+async function openWaits(port: number, waits: number, path: (wait: number) => string): Promise<Client[]> {
+  const clients: Client[] = [];
+  const batch = 250;
+  for (let first = 0; first < waits; first += batch) {
+    const more = await Promise.all(Array.from({ length: batch }, () => Client.open(port)));
+    for (const [at, client] of more.entries()) void client.ask(get(path(first + at)));
+    await Promise.all(more.map((client) => client.headersSeen()));
+    clients.push(...more);
+  }
+  return clients;
+}
+
+function get(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+}
+
+function put(path: string, text: string): string {
+  const body = `value=${text}`;
+  return (
+    `PUT ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n` +
+    `Content-Length: ${body.length}\r\n\r\n${body}`
+  );
+}
+
+/** One connection with at most one request under way. */
+class Client {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #answered: (() => void) | undefined;
+  #headers: (() => void) | undefined;
+  #headersAreHere = false;
+
+  static async open(port: number): Promise<Client> {
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    return new Client(socket);
+  }
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (bytes: Buffer) => this.#take(bytes));
+  }
+
+  /** Resolves when the whole answer is here. */
+  ask(request: string): Promise<void> {
+    this.#headersAreHere = false;
+    return new Promise((resolve) => {
+      this.#answered = resolve;
+      this.#socket.write(request);
+    });
+  }
+
+  /** Resolves when the header of the answer under way is here: from then on a wait is open. */
+  async headersSeen(): Promise<void> {
+    if (this.#headersAreHere) return;
+    await new Promise<void>((resolve) => {
+      this.#headers = resolve;
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #take(bytes: Buffer): void {
+    this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+    const at = this.#received.indexOf(headersEnd);
+    if (at < 0) return;
+    if (!this.#headersAreHere) {
+      this.#headersAreHere = true;
+      this.#headers?.();
+      this.#headers = undefined;
+    }
+    if (!isWhole(this.#received, at)) return;
+    this.#received = Buffer.alloc(0);
+    this.#answered?.();
+  }
+}
+
+/** RFC 9112 6: a body ends after its Content-Length, or with its last chunk. */
+function isWhole(received: Buffer, headersAt: number): boolean {
+  const header = received.toString("latin1", 0, headersAt);
+  const status = header.slice(9, 12);
+  if (status !== "200" && status !== "201") throw new Error(`the server answered: ${received.toString()}`);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(header)?.[1];
+  if (length !== undefined) return received.length >= headersAt + 4 + Number(length);
+  return received.length > headersAt + 4 && received.subarray(-5).toString("latin1") === "0\r\n\r\n";
+}

@@ -1,0 +1,180 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { startEmbedded, startOver, type ServerProcess } from "../test/conformance/server-process.ts";
+import { startEtcd } from "../test/etcd/etcd-process.ts";
+import { median, rounded, say, sayLoad } from "./figures.ts";
+import type { Counted, Job } from "./keys-load.ts";
+
+const clientCounts = [1, 64, 256];
+const keys = 10_000;
+const roundMs = 2_500;
+/** Ours and etcd take turns this often; medians are told. */
+const rounds = 3;
+const fanOutWaits = 1_000;
+const fanOutRounds = 10;
+const heldWaits = 10_000;
+
+/** One server under measurement. */
+interface Subject {
+  readonly name: string;
+  readonly port: number;
+}
+
+/**
+ * `npm run bench -- keys`: the v2 keys API beside that of a real etcd 3.4, in turns: one member against the embedded store, and three
+ * members against our gateway over the same three.
+ */
+export async function benchKeys(): Promise<void> {
+  const load = new Load();
+  try {
+    sayLoad();
+    const embedded = await measureEmbedded(load);
+    const gateway = await measureGateway(load);
+    sayLoad();
+    say(JSON.stringify({ ...embedded, ...gateway }));
+  } finally {
+    load.end();
+  }
+}
+
+async function measureEmbedded(load: Load): Promise<Record<string, number>> {
+  await using etcd = await startEtcd(1, ["--enable-v2=true"]);
+  await using ours = await startEmbedded();
+  const peer = { name: "etcd, one member", port: portOf(etcd.endpoints[0] ?? "") };
+  const mine = { name: "argosy, embedded", port: portOf(ours.origin) };
+  say("\nOne etcd member, and argosy etcd with the embedded store");
+  for (const subject of [peer, mine]) await fill(load, subject);
+  const gets = await compare(load, "get", peer, mine);
+  const puts = await compare(load, "put", peer, mine);
+  const fanOut = await compareFanOut(load, peer, mine);
+  const waitBytes = await measureWaits(load, ours, mine);
+  return {
+    getRatio1: gets.get(1) ?? 0,
+    getRatio64: gets.get(64) ?? 0,
+    getRatio256: gets.get(256) ?? 0,
+    putEmbeddedRatio1: puts.get(1) ?? 0,
+    putEmbeddedRatio64: puts.get(64) ?? 0,
+    putEmbeddedRatio256: puts.get(256) ?? 0,
+    fanoutRatio: fanOut,
+    waitBytes,
+  };
+}
+
+async function measureGateway(load: Load): Promise<Record<string, number>> {
+  await using etcd = await startEtcd(3, ["--enable-v2=true"]);
+  await using ours = await startOver(etcd.endpoints);
+  // The leader: its clients spare themselves the way from another member to it.
+  const peer = { name: "etcd, three members", port: portOf(etcd.endpoints[await etcd.leader()] ?? "") };
+  const mine = { name: "argosy, gateway", port: portOf(ours.origin) };
+  say("\nThree etcd members, and a gateway over the same three");
+  for (const subject of [peer, mine]) await fill(load, subject);
+  const gets = await compare(load, "get", peer, mine);
+  const puts = await compare(load, "put", peer, mine);
+  const gatewayRssMb = rounded(residentBytes(ours.pid) / 2 ** 20);
+  say(`the gateway's memory after the run, with ${keys} keys: ${gatewayRssMb} MB`);
+  return {
+    getGatewayRatio64: gets.get(64) ?? 0,
+    putGatewayRatio1: puts.get(1) ?? 0,
+    putGatewayRatio64: puts.get(64) ?? 0,
+    putGatewayRatio256: puts.get(256) ?? 0,
+    gatewayRssMb,
+  };
+}
+
+/** Writes every key once, so that reads find them. */
+async function fill(load: Load, { port }: Subject): Promise<void> {
+  await load.run({ kind: "fill", port, keys });
+}
+
+/** The ratio of ours to etcd's by number of clients. */
+async function compare(
+  load: Load,
+  kind: "get" | "put",
+  peer: Subject,
+  mine: Subject,
+): Promise<ReadonlyMap<number, number>> {
+  const ratios = new Map<number, number>();
+  for (const clients of clientCounts) {
+    const rates = new Map<Subject, number[]>([
+      [peer, []],
+      [mine, []],
+    ]);
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [subject, measured] of rates) {
+        const { count, ms } = await load.run({ kind, port: subject.port, clients, keys, ms: roundMs });
+        measured.push((count / ms) * 1_000);
+      }
+    }
+    const [theirs, own] = [median(rates.get(peer) ?? []), median(rates.get(mine) ?? [])];
+    ratios.set(clients, rounded(own / theirs, 2));
+    const label = `${kind.toUpperCase()}, ${clients} client${clients === 1 ? "" : "s"}`;
+    say(
+      `${label.padEnd(18)} ${peer.name} ${Math.round(theirs)}/s, ${mine.name} ${Math.round(own)}/s: ${rounded(own / theirs, 2)}`,
+    );
+  }
+  return ratios;
+}
+
+/** etcd's time over ours until every wait of a key is answered. */
+async function compareFanOut(load: Load, peer: Subject, mine: Subject): Promise<number> {
+  const times = new Map<Subject, number[]>([
+    [peer, []],
+    [mine, []],
+  ]);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [subject, measured] of times) {
+      const job = { kind: "fanOut", port: subject.port, waits: fanOutWaits, rounds: fanOutRounds } as const;
+      measured.push(...(await load.run(job)).roundsMs);
+    }
+  }
+  const [theirs, own] = [median(times.get(peer) ?? []), median(times.get(mine) ?? [])];
+  say(
+    `one write to ${fanOutWaits} waits: ${peer.name} ${rounded(theirs)} ms, ${mine.name} ${rounded(own)} ms: ${rounded(theirs / own, 2)}`,
+  );
+  return rounded(theirs / own, 2);
+}
+
+async function measureWaits(load: Load, server: ServerProcess, mine: Subject): Promise<number> {
+  const before = residentBytes(server.pid);
+  await load.run({ kind: "hold", port: mine.port, waits: heldWaits });
+  const bytes = Math.round((residentBytes(server.pid) - before) / heldWaits);
+  say(`${heldWaits} open waits: ${bytes} bytes of the server's memory each`);
+  await load.run({ kind: "hold", port: mine.port, waits: 0 });
+  return bytes;
+}
+
+/** The process that makes the load. */
+class Load {
+  readonly #child: ChildProcess = fork(fileURLToPath(new URL("keys-load.ts", import.meta.url)));
+  readonly #ended: Promise<never> = once(this.#child, "exit").then(() => {
+    throw new Error("the process that makes the load has ended");
+  });
+
+  constructor() {
+    // It is heard of by the job under way, and after the last one nobody asks.
+    this.#ended.catch(() => undefined);
+  }
+
+  async run(job: Job): Promise<Counted> {
+    const answered = once(this.#child, "message") as Promise<[Counted]>;
+    this.#child.send(job);
+    const [counted] = await Promise.race([answered, this.#ended]);
+    return counted;
+  }
+
+  end(): void {
+    this.#child.kill();
+  }
+}
+
+function portOf(origin: string): number {
+  return Number(new URL(origin).port);
+}
+
+/** What of a process is in memory (proc(5), statm). */
+function residentBytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes) * 1024;
+}
