@@ -76,15 +76,20 @@ export async function storeBehind(env: Env, store: KeysServerStore, name: string
 /** Its library is read only where it is used, since that takes as long as everything else together. */
 async function behindEtcd(env: Env, endpoints: readonly string[]): Promise<StoreBehindKeys> {
   const { openEtcdStore } = await import("../store/etcd/etcd-store.ts");
-  const { openMemberReader } = await import("../store/etcd/cluster-members.ts");
-  const reader = openMemberReader(env, { endpoints });
+  const { openClusterAdmin } = await import("../store/etcd/cluster-admin.ts");
+  const admin = openClusterAdmin(env, { endpoints });
   return {
     store: openEtcdStore(env, { endpoints }),
     cluster: async () => {
-      const { members, leader, asked } = await reader.read();
+      const { members, leader, asked } = await admin.read();
       return { members, leader, own: asked };
     },
-    close: () => reader.close(),
+    members: {
+      add: async (peerUrls) => admin.addVoter(peerUrls),
+      update: async (id, peerUrls) => admin.update(id, peerUrls),
+      remove: async (id) => admin.remove(id),
+    },
+    close: () => admin.close(),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Cluster } from "../keys/cluster.ts";
+import type { Cluster, MemberChanges } from "../keys/cluster.ts";
 import { openLocalKeyspace } from "../keys/local-keyspace.ts";
 import type { ProcessFacts } from "../keys/metrics.ts";
 import { KeysApi } from "../keys/server.ts";
@@ -18,6 +18,8 @@ export interface StoreBehindKeys {
   readonly store: Store;
   /** Rejects with a Fault when nobody answers. */
   readonly cluster: () => Promise<Cluster>;
+  /** Left out where the members cannot be changed over the v2 API. */
+  readonly members?: MemberChanges;
   /** Frees what `cluster` holds; the store is closed by `serveKeys`. */
   readonly close: () => void;
 }
@@ -49,6 +51,7 @@ export async function serveKeys(
   const surroundings = {
     clientUrls,
     cluster: behind.cluster,
+    members: behind.members,
     processFacts,
     setLogLevel: daemon.setLogLevel,
   };

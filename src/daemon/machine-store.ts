@@ -1,11 +1,10 @@
-import type { Cluster } from "../keys/cluster.ts";
+import type { Cluster, MemberChanges } from "../keys/cluster.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import { MemberKeeper } from "../membership/keeper.ts";
 import type { MemberMachine, RoleRecord } from "../membership/machine.ts";
 import { type Informants, settleRole } from "../membership/settle.ts";
-import { openClusterAdmin } from "../store/etcd/cluster-admin.ts";
-import { type EtcdMemberReader, openMemberReader } from "../store/etcd/cluster-members.ts";
+import { type ClusterAdmin, openClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import { type EtcdStore, openEtcdStore } from "../store/etcd/etcd-store.ts";
 import { SwitchStore } from "../store/switch-store.ts";
 import type { StoreBehindKeys } from "./keys-server.ts";
@@ -20,7 +19,7 @@ export class MachineStore implements StoreBehindKeys {
   readonly #machine: MemberMachine;
   readonly #informants: Informants;
   #etcd: EtcdStore | undefined;
-  #reader: EtcdMemberReader | undefined;
+  #admin: ClusterAdmin | undefined;
 
   constructor(env: Env, machine: MemberMachine, informants: Informants) {
     this.#env = env;
@@ -48,19 +47,30 @@ export class MachineStore implements StoreBehindKeys {
   }
 
   readonly cluster = async (): Promise<Cluster> => {
-    if (this.#reader === undefined)
-      throw new Fault("store-unavailable", "this machine has not found its cluster yet");
-    const { members, leader, asked } = await this.#reader.read();
+    const { members, leader, asked } = await this.#found().read();
     return { members, leader, own: asked };
   };
 
-  readonly close = (): void => {
-    this.#reader?.close();
+  /** Changes that a client of the v2 API wants; machines become members by their role. */
+  readonly members: MemberChanges = {
+    add: async (peerUrls) => this.#found().addVoter(peerUrls),
+    update: async (id, peerUrls) => this.#found().update(id, peerUrls),
+    remove: async (id) => this.#found().remove(id),
   };
 
+  readonly close = (): void => {
+    this.#admin?.close();
+  };
+
+  #found(): ClusterAdmin {
+    if (this.#admin === undefined)
+      throw new Fault("store-unavailable", "this machine has not found its cluster yet");
+    return this.#admin;
+  }
+
   #follow({ endpoints }: RoleRecord): void {
-    this.#reader?.close();
-    this.#reader = openMemberReader(this.#env, { endpoints });
+    this.#admin?.close();
+    this.#admin = openClusterAdmin(this.#env, { endpoints });
     if (this.#etcd === undefined) {
       this.#etcd = openEtcdStore(this.#env, { endpoints });
       this.store.use(this.#etcd);

@@ -33,6 +33,16 @@ export interface Keyspace {
     signal: AbortSignal,
   ): Promise<AuthDecision | KeysError>;
 
+  /** Identities of members of the store that were removed over this API, the last ones of them. */
+  removedMembers(): readonly string[];
+
+  /** Lets the index go on, as etcd's does when its members change, and remembers who was removed. */
+  noteMembers(
+    indices: number,
+    removed: string | undefined,
+    signal: AbortSignal,
+  ): Promise<KeysError | undefined>;
+
   /** What the gateway knows about itself. */
   status(): KeyspaceStatus;
 

@@ -4,16 +4,16 @@ import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { openMirror } from "../store/mirror.ts";
 import { exactly } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
-import { changeAccess } from "./access-writer.ts";
 import type { Access } from "./access.ts";
 import { applyRead } from "./apply.ts";
 import type { AuthDecision } from "./auth.ts";
 import { Counts } from "./counts.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
 import { runExpiry } from "./expiry.ts";
+import { writeHidden, type HiddenDecision } from "./hidden-writer.ts";
 import type { Answer, Keyspace, KeyspaceStatistics, KeyspaceStatus, Watch } from "./keyspace.ts";
 import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
-import { clusterKey, counterKey, keysRange } from "./records.ts";
+import { clusterKey, counterKey, keysRange, putAccess, putRemovedMembers } from "./records.ts";
 import { View } from "./view.ts";
 import { Watcher } from "./watchers.ts";
 import { orAborted, Writer } from "./writer.ts";
@@ -97,7 +97,32 @@ class StoreKeyspace implements LocalKeyspace {
     return this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
       await this.#catchUp(limit);
-      return changeAccess(this.#env, this.#store, this.#view, decide, limit);
+      const plan = (): HiddenDecision<AuthDecision> => {
+        const answer = decide(this.#view.access);
+        const { access, indices = 0 } = answer.change ?? {};
+        return { answer, indices, operations: access && [putAccess(access)] };
+      };
+      return writeHidden(this.#env, this.#store, this.#view, plan, limit);
+    });
+  }
+
+  removedMembers(): readonly string[] {
+    return this.#view.removedMembers;
+  }
+
+  async noteMembers(
+    indices: number,
+    removed: string | undefined,
+    signal: AbortSignal,
+  ): Promise<KeysError | undefined> {
+    return this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      const plan = (): HiddenDecision<undefined> => {
+        const all = this.#view.removedMembers;
+        const operations = removed === undefined ? [] : [putRemovedMembers([...all, removed])];
+        return { answer: undefined, indices, operations };
+      };
+      return writeHidden(this.#env, this.#store, this.#view, plan, limit);
     });
   }
 

@@ -1,7 +1,8 @@
-import type { Cluster, ClusterMember } from "./cluster.ts";
+import { memberFaults, type Cluster, type ClusterMember } from "./cluster.ts";
 import {
   jsonLine,
   message,
+  nothing,
   plainText,
   readObject,
   type PlainAnswer,
@@ -10,27 +11,67 @@ import {
 
 const mostId = 2n ** 64n - 1n;
 
+/** A change of the members that is in order. */
+export type MemberChange =
+  | { readonly do: "add"; readonly peerUrls: readonly string[] }
+  | { readonly do: "update"; readonly id: string; readonly peerUrls: readonly string[] }
+  | { readonly do: "remove"; readonly id: string };
+
 /**
- * `/v2/members` (etcd v2 API, "Members API"). Members are told, and wrong requests refused in etcd's words; a change in
- * order is refused as well, because members are machines, which join and leave by other means.
+ * `/v2/members` (etcd v2 API, "Members API"): what to answer, or which change to carry out first.
  * @param clientUrls where the v2 API is served: v2 clients send what follows to any member's address, and the members
  *   themselves speak v3 alone
+ * @param removed identities of members that were removed before
  */
-export function answerMembers(
+export function decideMembers(
   request: PlainRequest,
   cluster: Cluster,
   clientUrls: readonly string[],
-): PlainAnswer {
+  removed: readonly string[],
+): PlainAnswer | MemberChange {
   const { method, below } = request;
   if (method === "GET") return readMembers(below, cluster, clientUrls);
-  if (method === "POST") return refusalOf(request) ?? noChange();
+  if (method === "POST") {
+    const peerUrls = readPeerUrls(request);
+    return "status" in peerUrls ? peerUrls : { do: "add", peerUrls };
+  }
   if (below === "") return { status: 405, type: plainText, text: "Method Not Allowed\n" };
   const id = idOf(below);
   if (id === undefined) return message(404, `No such member: ${below}`);
-  const refusal = method === "PUT" ? refusalOf(request) : undefined;
-  if (refusal !== undefined) return refusal;
-  const known = cluster.members.some((member) => member.id === id);
-  return known ? noChange() : message(404, `No such member: ${id}`);
+  const peerUrls = method === "PUT" ? readPeerUrls(request) : [];
+  if ("status" in peerUrls) return peerUrls;
+  if (!cluster.members.some((member) => member.id === id)) {
+    const gone = method === "DELETE" && removed.includes(id);
+    return gone ? message(410, `Member permanently removed: ${id}`) : noSuchMember(id);
+  }
+  return method === "PUT" ? { do: "update", id, peerUrls } : { do: "remove", id };
+}
+
+/** How many indices of the keys a change uses up: etcd keeps its members among the keys, out of sight. */
+export function indicesOf(change: MemberChange): number {
+  return change.do === "remove" ? 2 : 1;
+}
+
+/** The answer to a change that was carried out; `added` is the member that was let in. */
+export function memberChanged(added: ClusterMember | undefined): PlainAnswer {
+  return added === undefined ? nothing : jsonLine(201, shown(added, []));
+}
+
+/** The answer to a change that failed. */
+export function memberRefused(change: MemberChange, code: string): PlainAnswer {
+  if (code === memberFaults.exists) return message(409, "membership: peerURL exists");
+  if (code === memberFaults.unknown && change.do !== "add") return noSuchMember(change.id);
+  return code === memberFaults.fixed ? membersFixed : message(500, "Internal Server Error");
+}
+
+/** The answer to every change where there can be none. */
+export const membersFixed = message(
+  500,
+  "argosy: the store of this machine takes no other members over this API: run argosy member add on the machine that is to become one",
+);
+
+function noSuchMember(id: string): PlainAnswer {
+  return message(404, `No such member: ${id}`);
 }
 
 function readMembers(below: string, cluster: Cluster, clientUrls: readonly string[]): PlainAnswer {
@@ -47,15 +88,8 @@ function shown({ id, name, peerUrls }: ClusterMember, clientUrls: readonly strin
   return { id, name, peerURLs: peerUrls, clientURLs: name === "" ? [] : clientUrls };
 }
 
-function noChange(): PlainAnswer {
-  return message(
-    501,
-    "argosy: members are not changed over the v2 API: use the v3 API of the store, on port 2379",
-  );
-}
-
-/** What is wrong with the type or the body of a request that names addresses of a member. */
-function refusalOf({ contentType, body }: PlainRequest): PlainAnswer | undefined {
+/** The addresses of a member in a request, or what is wrong with its type or body. */
+function readPeerUrls({ contentType, body }: PlainRequest): readonly string[] | PlainAnswer {
   const [type = ""] = contentType.split(";");
   if (type.trim() !== "application/json") {
     return message(415, `Bad Content-Type ${contentType}, accept application/json`);
@@ -65,8 +99,9 @@ function refusalOf({ contentType, body }: PlainRequest): PlainAnswer | undefined
     return message(400, "argosy: the body is no JSON object with a list of peerURLs");
   }
   if (urls.length === 0) return message(400, "no valid URLs given");
-  const problem = urls.map((url) => urlProblem(String(url).trim())).find((found) => found !== undefined);
-  return problem === undefined ? undefined : message(400, problem);
+  const peerUrls = urls.map((url) => String(url).trim());
+  const problem = peerUrls.map(urlProblem).find((found) => found !== undefined);
+  return problem === undefined ? peerUrls.sort() : message(400, problem);
 }
 
 /** Why etcd takes no member at this address. */

@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { Fault } from "../lib/fault.ts";
 import { openMemoryStore } from "../store/memory.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, MemberChanges } from "./cluster.ts";
 import { openLocalKeyspace } from "./local-keyspace.ts";
 import type { KeysLogLevel } from "./log-level.ts";
 import { KeysApi } from "./server.ts";
@@ -29,9 +29,29 @@ const three: Cluster = {
 /** Who keeps the store, for the test that runs. */
 let cluster: () => Promise<Cluster> = () => Promise.resolve(three);
 
+/** What the members were asked to become. */
+const changes: string[] = [];
+/** Why they do not. */
+let refusal: Fault | undefined;
+
+async function change(what: string): Promise<void> {
+  if (refusal !== undefined) throw refusal;
+  changes.push(what);
+}
+
+const members: MemberChanges = {
+  add: async (peerUrls) => {
+    await change(`add ${peerUrls.join()}`);
+    return { id: "d4", name: "", peerUrls };
+  },
+  update: (id, peerUrls) => change(`update ${id} ${peerUrls.join()}`),
+  remove: (id) => change(`remove ${id}`),
+};
+
 const surroundings = {
   clientUrls: ["http://127.0.0.1:4001"],
   cluster: () => cluster(),
+  members,
   processFacts: () => ({ commandLine: ["argosy", "etcd"], residentBytes: 4096, heapBytes: 1024 }),
   setLogLevel: (level: KeysLogLevel) => void levels.push(level),
 };
@@ -57,9 +77,9 @@ test("members are told with the addresses at which the v2 API is served", async 
   cluster = () => Promise.resolve(three);
   const m1 =
     '{"id":"a1","name":"m1","peerURLs":["http://10.0.0.1:2380"],"clientURLs":["http://127.0.0.1:4001"]}';
-  const { members } = JSON.parse((await ask("GET", "/v2/members")).text);
-  assert.deepEqual(members[0], JSON.parse(m1));
-  assert.deepEqual(members[2], {
+  const told = (JSON.parse((await ask("GET", "/v2/members")).text) as { members: object[] }).members;
+  assert.deepEqual(told[0], JSON.parse(m1));
+  assert.deepEqual(told[2], {
     id: "c3",
     name: "",
     peerURLs: ["http://10.0.0.3:2380"],
@@ -81,12 +101,65 @@ test("without a leader, and without a store, members say so", async () => {
   }
 });
 
-test("members are not changed", async () => {
+async function index(): Promise<number> {
+  const open = new AbortController().signal;
+  const read = await keyspace.read(
+    { do: "read", path: "/", recursive: false, sorted: false, quorum: true },
+    open,
+  );
+  return "index" in read ? read.index : -1;
+}
+
+test("members are changed, and the index goes on", async () => {
   cluster = () => Promise.resolve(three);
+  const before = await index();
+  const two = '{"peerURLs":["http://10.0.0.5:2380"," http://10.0.0.4:2380"]}';
+  assert.deepEqual(await ask("POST", "/v2/members", two), {
+    status: 201,
+    text: '{"id":"d4","name":"","peerURLs":["http://10.0.0.4:2380","http://10.0.0.5:2380"],"clientURLs":[]}\n',
+  });
+  assert.equal(await index(), before + 1);
+  const one = '{"peerURLs":["http://10.0.0.6:2380"]}';
+  assert.deepEqual(await ask("PUT", "/v2/members/00B2", one), { status: 204, text: "" });
+  assert.equal(await index(), before + 2);
+  assert.deepEqual(await ask("DELETE", "/v2/members/b2"), { status: 204, text: "" });
+  assert.equal(await index(), before + 4);
+  assert.deepEqual(changes, [
+    "add http://10.0.0.4:2380,http://10.0.0.5:2380",
+    "update b2 http://10.0.0.6:2380",
+    "remove b2",
+  ]);
+  cluster = () => Promise.resolve({ ...three, members: three.members.filter(({ id }) => id !== "b2") });
+  assert.deepEqual(await ask("DELETE", "/v2/members/b2"), {
+    status: 410,
+    text: '{"message":"Member permanently removed: b2"}',
+  });
+  assert.equal((await ask("PUT", "/v2/members/b2", one)).text, '{"message":"No such member: b2"}');
+});
+
+test("changes of members that fail say why, in etcd's words", async () => {
+  cluster = () => Promise.resolve(three);
+  const before = await index();
   const inOrder = '{"peerURLs":["http://10.0.0.4:2380"]}';
-  assert.equal((await ask("POST", "/v2/members", inOrder)).status, 501);
-  assert.equal((await ask("PUT", "/v2/members/00B2", inOrder)).status, 501);
-  assert.equal((await ask("DELETE", "/v2/members/b2")).status, 501);
+  const rows: [code: string, post: string, put: string][] = [
+    ["member-exists", "409 membership: peerURL exists", "409 membership: peerURL exists"],
+    ["no-such-member", "500 Internal Server Error", "404 No such member: b2"],
+    ["members-unwell", "500 Internal Server Error", "500 Internal Server Error"],
+  ];
+  for (const [code, post, put] of rows) {
+    refusal = new Fault(code, "It does not work.");
+    const [posted, sent] = [
+      await ask("POST", "/v2/members", inOrder),
+      await ask("PUT", "/v2/members/b2", inOrder),
+    ].map(({ status, text }) => `${status} ${(JSON.parse(text) as { message: string }).message}`);
+    assert.deepEqual([posted, sent], [post, put]);
+  }
+  refusal = undefined;
+  assert.equal(await index(), before);
+});
+
+test("wrong requests for members are refused", async () => {
+  cluster = () => Promise.resolve(three);
   assert.equal((await ask("DELETE", "/v2/members/b3")).text, '{"message":"No such member: b3"}');
   const tooLong = "1".repeat(17);
   assert.equal(
@@ -146,7 +219,7 @@ test("numbers for monitors come as Prometheus and as expvar text", async () => {
   const metrics = (await ask("GET", "/metrics")).text;
   assert.match(metrics, /^# HELP \w+ .+\n# TYPE \w+ counter\n/);
   assert.match(metrics, /^etcd_debugging_store_writes_total\{action="set"\} 1$/m);
-  assert.match(metrics, /^argosy_keys_index 1$/m);
+  assert.match(metrics, new RegExp(`^argosy_keys_index ${await index()}$`, "m"));
   assert.match(metrics, /^process_resident_memory_bytes 4096$/m);
   const variables = (await ask("GET", "/debug/vars")).text;
   assert.match(variables, /^\{\n"cmdline": \["argosy","etcd"\],\n/);

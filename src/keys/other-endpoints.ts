@@ -1,12 +1,19 @@
 import type { Env } from "../lib/env.ts";
 import { isFault } from "../lib/fault.ts";
 import { decideAuth, insufficient, invalidPath, isTooDeep, passwordIn, type AuthDecision } from "./auth.ts";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, MemberChanges } from "./cluster.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
 import { Gate, type PasswordCheck } from "./gate.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { answerLogLevel, type KeysLogLevel } from "./log-level.ts";
-import { answerMembers } from "./members.ts";
+import {
+  decideMembers,
+  indicesOf,
+  memberChanged,
+  memberRefused,
+  membersFixed,
+  type MemberChange,
+} from "./members.ts";
 import { metricsText, variablesText, type GatewayFacts, type ProcessFacts } from "./metrics.ts";
 import { json, message, plainText, type PlainAnswer, type PlainRequest } from "./plain-answer.ts";
 import type { OtherRoute, SingleEndpoint } from "./route.ts";
@@ -21,6 +28,8 @@ export interface Surroundings {
   readonly clientUrls: readonly string[];
   /** Who keeps the store now; rejects with a Fault when nobody answers. */
   readonly cluster: () => Promise<Cluster>;
+  /** Undefined where the members cannot be changed over this API. */
+  readonly members?: MemberChanges | undefined;
   readonly processFacts: () => ProcessFacts;
   readonly setLogLevel: (level: KeysLogLevel) => void;
 }
@@ -69,11 +78,10 @@ export class OtherEndpoints {
       if (allowed === false) return { ...insufficient, namesCluster: false };
       if (allowed !== true) return { ...allowed, namesCluster: true };
     }
-    const { clientUrls } = this.#surroundings;
     const answer =
       route.to === "auth"
         ? await this.#orFault(() => this.#answerAuth(request, signal))
-        : await this.#withCluster((cluster) => answerMembers(request, cluster, clientUrls));
+        : await this.#answerMembers(request, signal);
     return { ...answer, namesCluster: true };
   }
 
@@ -102,6 +110,35 @@ export class OtherEndpoints {
         };
       case "log-level":
         return answerLogLevel(request.body, setLogLevel);
+    }
+  }
+
+  async #answerMembers(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
+    const { clientUrls } = this.#surroundings;
+    const removed = this.#keyspace.removedMembers();
+    return this.#withCluster((cluster) => {
+      const decided = decideMembers(request, cluster, clientUrls, removed);
+      return "do" in decided ? this.#changeMembers(decided, signal) : decided;
+    });
+  }
+
+  async #changeMembers(change: MemberChange, signal: AbortSignal): Promise<PlainAnswer> {
+    const { members } = this.#surroundings;
+    if (members === undefined) return membersFixed;
+    try {
+      const added = change.do === "add" ? await members.add(change.peerUrls) : undefined;
+      if (change.do === "update") await members.update(change.id, change.peerUrls);
+      if (change.do === "remove") await members.remove(change.id);
+      const removed = change.do === "remove" ? change.id : undefined;
+      const noted = await this.#keyspace.noteMembers(indicesOf(change), removed, signal);
+      if (noted !== undefined) {
+        this.#env.log.warning("The index did not go on when the members changed.", { why: noted.cause });
+      }
+      return memberChanged(added);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#env.log.warning("A change of the members failed.", { change: change.do, why: error.message });
+      return memberRefused(change, error.code);
     }
   }
 
@@ -154,9 +191,9 @@ export class OtherEndpoints {
     return answerSelf(cluster, this.#startedAtMs, this.#led, clock.monotonic());
   }
 
-  async #withCluster(answer: (cluster: Cluster) => PlainAnswer): Promise<PlainAnswer> {
+  async #withCluster(answer: (cluster: Cluster) => PlainAnswer | Promise<PlainAnswer>): Promise<PlainAnswer> {
     try {
-      return answer(await this.#surroundings.cluster());
+      return await answer(await this.#surroundings.cluster());
     } catch (error) {
       if (isFault(error)) return message(503, `argosy: ${error.message}`);
       throw error;

@@ -16,7 +16,12 @@ export const clusterKey = "/argosy/keys/cluster";
 export const expiryKey = "/argosy/keys/expiry";
 
 /** Users, roles, and whether they count; absent until the first of them is made. */
-export const accessKey = "/argosy/keys/access";
+const accessKey = "/argosy/keys/access";
+
+/** Identities of members of the store that were removed. */
+const removedMembersKey = "/argosy/keys/removed-members";
+/** Identities that are kept; etcd keeps all of them for ever. */
+const mostRemovedMembers = 1000;
 
 /** A node's record is at this prefix and its path, so a subtree is one range. */
 const nodesPrefix = "/argosy/keys/nodes";
@@ -29,7 +34,7 @@ export const historyLength = 1000;
 export type RecordName =
   | { readonly of: "node"; readonly path: string }
   | { readonly of: "event"; readonly index: number }
-  | { readonly of: "counter" | "cluster" | "expiry" | "access" | "unknown" };
+  | { readonly of: "counter" | "cluster" | "expiry" | "access" | "removed-members" | "unknown" };
 
 /** Tells what is stored at a key. */
 export function recordName(key: string): RecordName {
@@ -38,6 +43,7 @@ export function recordName(key: string): RecordName {
   if (key === counterKey) return { of: "counter" };
   if (key === clusterKey) return { of: "cluster" };
   if (key === accessKey) return { of: "access" };
+  if (key === removedMembersKey) return { of: "removed-members" };
   return { of: key === expiryKey ? "expiry" : "unknown" };
 }
 
@@ -108,14 +114,25 @@ export function readAccess(record: string): Access {
   };
 }
 
-/** What is kept of users and roles. */
-export function accessRecord({ enabled, users, roles }: Access): string {
+/** Keeps users and roles. */
+export function putAccess({ enabled, users, roles }: Access): Operation {
   const stored: StoredAccess = {
     enabled,
     users: Object.fromEntries(users),
     roles: Object.fromEntries(roles),
   };
-  return JSON.stringify(stored);
+  return { do: "put", key: accessKey, value: JSON.stringify(stored) };
+}
+
+/** Keeps who was removed from the members, the last ones. */
+export function putRemovedMembers(identities: readonly string[]): Operation {
+  const value = JSON.stringify(identities.slice(-mostRemovedMembers));
+  return { do: "put", key: removedMembersKey, value };
+}
+
+/** Who was removed from the members; throws when the text is none. */
+export function readRemovedMembers(record: string): readonly string[] {
+  return JSON.parse(record) as readonly string[];
 }
 
 interface StoredAccess {

@@ -14,6 +14,7 @@ import {
   readCounter,
   readEvent,
   readNode,
+  readRemovedMembers,
   recordName,
 } from "./records.ts";
 import { Tree } from "./tree.ts";
@@ -31,6 +32,7 @@ export class View {
   readonly #deadlines = new OrderedMap<KeyNode>();
   #index = 0;
   #access: Access = openAccess;
+  #removedMembers: readonly string[] = [];
 
   constructor(env: Env, mirror: Mirror) {
     this.#env = env;
@@ -61,6 +63,11 @@ export class View {
   /** Users and roles, and whether they count. */
   get access(): Access {
     return this.#access;
+  }
+
+  /** Identities of members of the store that were removed. */
+  get removedMembers(): readonly string[] {
+    return this.#removedMembers;
   }
 
   /** The name of the gateway that deletes what has expired. */
@@ -139,6 +146,10 @@ export class View {
       const access =
         change.kind === "put" ? this.#read(key, () => readAccess(change.entry.value)) : openAccess;
       this.#access = access ?? this.#access;
+    } else if (name.of === "removed-members") {
+      const removed =
+        change.kind === "put" ? this.#read(key, () => readRemovedMembers(change.entry.value)) : [];
+      this.#removedMembers = removed ?? this.#removedMembers;
     }
   }
 

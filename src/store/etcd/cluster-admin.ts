@@ -4,7 +4,15 @@ import { Fault } from "../../lib/fault.ts";
 import { type EtcdMember, type EtcdMembers, memberOf, openMemberReader } from "./cluster-members.ts";
 import { faultOf, unavailable } from "./faults.ts";
 import { Member, type EtcdTls } from "./member.ts";
-import { addMember, askStatus, type Method, moveLeader, promoteMember, removeMember } from "./methods.ts";
+import {
+  addMember,
+  askStatus,
+  type Method,
+  moveLeader,
+  promoteMember,
+  removeMember,
+  updateMember,
+} from "./methods.ts";
 
 /** How long a change of the members may take at one of them, in ms: it is committed like a write. */
 const changeLimitMs = 7_000;
@@ -22,6 +30,10 @@ export interface ClusterAdmin {
    * `members-unwell` when too few members are well for a change.
    */
   addLearner(peerUrl: string): Promise<EtcdMember>;
+  /** Lets a member in that votes at once. Throws Fault `member-exists` for addresses that another one has, or as above. */
+  addVoter(peerUrls: readonly string[]): Promise<EtcdMember>;
+  /** Changes where the others reach a member. Throws Fault `no-such-member` or `member-exists`. */
+  update(id: string, peerUrls: readonly string[]): Promise<void>;
   /** Gives a learner its vote. Throws Fault `learner-behind` until it holds nearly all data. */
   promote(id: string): Promise<void>;
   /** Takes a member out; one that is none is no error. Throws Fault `members-unwell` when the others could not go on. */
@@ -43,6 +55,17 @@ const meanings: readonly { readonly says: RegExp; readonly code: string; readonl
     code: "learner-behind",
     sentence: "the new member does not hold all data yet: it is copied now",
   },
+  {
+    says: /member ID already exist|[Pp]eer URLs already exists/,
+    code: "member-exists",
+    sentence: "a member has this address already",
+  },
+  {
+    says: /does not implement the method/,
+    code: "members-fixed",
+    sentence: "it is a store of one machine: run argosy member add on the machine that is to become a member",
+  },
+  { says: /member not found/, code: "no-such-member", sentence: "there is no such member" },
   {
     says: /unhealthy cluster|not enough started members/,
     code: "members-unwell",
@@ -91,6 +114,17 @@ class EtcdAdmin implements ClusterAdmin {
     return memberOf(member);
   }
 
+  async addVoter(peerUrls: readonly string[]): Promise<EtcdMember> {
+    const request = { peerURLs: [...peerUrls], isLearner: false };
+    const { member } = await this.#change("add a member to", addMember, request);
+    assert(member !== undefined, "etcd tells the member that it has added");
+    return memberOf(member);
+  }
+
+  async update(id: string, peerUrls: readonly string[]): Promise<void> {
+    await this.#change("update a member of", updateMember, { ID: numberOf(id), peerURLs: [...peerUrls] });
+  }
+
   async promote(id: string): Promise<void> {
     await this.#change("promote a member of", promoteMember, { ID: numberOf(id) });
   }
@@ -99,7 +133,7 @@ class EtcdAdmin implements ClusterAdmin {
     try {
       await this.#change("remove a member from", removeMember, { ID: numberOf(id) });
     } catch (error) {
-      if (!(error instanceof Fault) || !/member not found/.test(error.message)) throw error;
+      if (!(error instanceof Fault) || error.code !== "no-such-member") throw error;
     }
   }
 

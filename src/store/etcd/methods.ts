@@ -16,6 +16,8 @@ import {
   MemberPromoteResponse,
   MemberRemoveRequest,
   MemberRemoveResponse,
+  MemberUpdateRequest,
+  MemberUpdateResponse,
   MoveLeaderRequest,
   MoveLeaderResponse,
   RangeRequest,
@@ -54,6 +56,11 @@ export const removeMember = method(
   "/etcdserverpb.Cluster/MemberRemove",
   MemberRemoveRequest,
   MemberRemoveResponse,
+);
+export const updateMember = method(
+  "/etcdserverpb.Cluster/MemberUpdate",
+  MemberUpdateRequest,
+  MemberUpdateResponse,
 );
 export const promoteMember = method(
   "/etcdserverpb.Cluster/MemberPromote",
