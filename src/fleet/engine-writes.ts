@@ -3,7 +3,7 @@ import { type Compare, maxOperations, type Operation, type Transaction } from ".
 import type { Decision, Plan } from "./cluster.ts";
 import { type EventNote, fewReasons } from "./events.ts";
 import type { DrainMarks, MachineId, Placed, Placement, Scheduled, Unit, UnitName } from "./model.ts";
-import type { FleetPicture } from "./picture.ts";
+import type { FleetPicture, ScheduledAt } from "./picture.ts";
 import { encodePlacement, encodeScheduled, type PlacementInput } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
 
@@ -29,11 +29,13 @@ export interface EngineWork {
  * Turns a plan into guarded writes: placements with their lines of the schedules, then whatever else makes the schedules
  * say what they should (targets and texts that changed, global units, units that are gone).
  * A unit is placed only when no present machine still holds it, so that it never runs twice.
+ * @param touched the units that may differ from what the schedules say; undefined when it may be any
  */
 export function engineWork(
   plan: Plan,
   picture: FleetPicture,
   isGlobal: (unit: UnitName) => boolean,
+  touched?: ReadonlySet<UnitName>,
 ): EngineWork {
   const writes: EngineWrite[] = [];
   const deferred: UnitName[] = [];
@@ -44,7 +46,7 @@ export function engineWork(
     if (write === "later") deferred.push(decision.unit);
     else if (write !== undefined) writes.push(write);
   }
-  writes.push(...scheduleCorrections(plan, picture, decided, isGlobal));
+  writes.push(...scheduleCorrections(plan, picture, decided, isGlobal, touched));
   return { writes, deferred };
 }
 
@@ -230,8 +232,8 @@ function linesOf(
   ...except: readonly (MachineId | undefined)[]
 ): Operation[] {
   const operations: Operation[] = [];
-  for (const [machine, lines] of picture.schedules) {
-    if (!except.includes(machine) && lines.has(unit))
+  for (const machine of picture.linesOf(unit).keys()) {
+    if (!except.includes(machine))
       operations.push({ do: "delete", range: exactly(fleetKeys.scheduled(machine, unit)) });
   }
   return operations;
@@ -243,9 +245,9 @@ function scheduleCorrections(
   picture: FleetPicture,
   decided: ReadonlySet<UnitName>,
   isGlobal: (unit: UnitName) => boolean,
+  touched: ReadonlySet<UnitName> | undefined,
 ): EngineWrite[] {
   const writes: EngineWrite[] = [];
-  const holds = new Map(Array.from(plan.holds, ([machine, names]) => [machine, new Set(names)]));
   const belongs = (machine: MachineId, name: UnitName, unit: Unit): boolean => {
     if (unit.target === "inactive") return false;
     const placement = picture.placements.get(name);
@@ -256,49 +258,74 @@ function scheduleCorrections(
         (placement.machine === machine || placement.successor === machine)
       );
     // The absence of a machine is no reason to take its global units away: it may only be cut off.
-    return picture.presenceRevision(machine) === undefined || (holds.get(machine)?.has(name) ?? false);
+    return (
+      picture.presenceRevision(machine) === undefined || (plan.holds.get(machine)?.includes(name) ?? false)
+    );
   };
-  for (const [machine, lines] of picture.schedules) {
-    for (const [name, line] of lines) {
-      if (decided.has(name)) continue;
-      const unit = picture.units.get(name);
-      const key = fleetKeys.scheduled(machine, name);
-      const when: Compare[] = [
-        { key, modRevision: line.revision },
-        { key: fleetKeys.unit(name), modRevision: unit?.revision ?? 0 },
-      ];
-      if (unit === undefined || !belongs(machine, name, unit)) {
-        const because = unit === undefined ? "the unit was destroyed" : "it does not belong here any more";
-        writes.push({ unit: name, when, then: [{ do: "delete", range: exactly(key) }], because });
-      } else if (line.scheduled.hash !== unit.hash || line.scheduled.target !== unit.target) {
-        const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
-        writes.push({ unit: name, when, then, because: `now ${unit.target}` });
-      } else if (line.scheduled.restart !== unit.restart) {
-        const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
-        writes.push({ unit: name, when, then, because: `to be restarted on ${machine}` });
-      }
+  for (const [machine, name, line] of linesToCheck(picture, touched)) {
+    if (decided.has(name)) continue;
+    const unit = picture.units.get(name);
+    const key = fleetKeys.scheduled(machine, name);
+    const when: Compare[] = [
+      { key, modRevision: line.revision },
+      { key: fleetKeys.unit(name), modRevision: unit?.revision ?? 0 },
+    ];
+    if (unit === undefined || !belongs(machine, name, unit)) {
+      const because = unit === undefined ? "the unit was destroyed" : "it does not belong here any more";
+      writes.push({ unit: name, when, then: [{ do: "delete", range: exactly(key) }], because });
+    } else if (line.scheduled.hash !== unit.hash || line.scheduled.target !== unit.target) {
+      const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
+      writes.push({ unit: name, when, then, because: `now ${unit.target}` });
+    } else if (line.scheduled.restart !== unit.restart) {
+      const then: Operation[] = [putScheduled(machine, scheduledFrom(unit))];
+      writes.push({ unit: name, when, then, because: `to be restarted on ${machine}` });
     }
   }
-  for (const [machine, names] of plan.holds) {
-    const presence = picture.presenceRevision(machine);
-    if (presence === undefined) continue;
-    for (const name of names) {
-      const unit = picture.units.get(name);
-      if (unit === undefined || decided.has(name) || picture.schedules.get(machine)?.has(name)) continue;
-      if (!belongs(machine, name, unit)) continue;
-      const key = fleetKeys.scheduled(machine, name);
-      writes.push({
-        unit: name,
-        when: [
-          { key, modRevision: 0 },
-          { key: fleetKeys.unit(name), modRevision: unit.revision },
-        ],
-        then: [putScheduled(machine, scheduledFrom(unit))],
-        because: `belongs on ${machine}`,
-      });
-    }
+  for (const [machine, name] of holdsToCheck(plan, picture, touched)) {
+    const unit = picture.units.get(name);
+    if (picture.presenceRevision(machine) === undefined) continue;
+    if (unit === undefined || decided.has(name) || picture.linesOf(name).has(machine)) continue;
+    if (!belongs(machine, name, unit)) continue;
+    const key = fleetKeys.scheduled(machine, name);
+    writes.push({
+      unit: name,
+      when: [
+        { key, modRevision: 0 },
+        { key: fleetKeys.unit(name), modRevision: unit.revision },
+      ],
+      then: [putScheduled(machine, scheduledFrom(unit))],
+      because: `belongs on ${machine}`,
+    });
   }
   return writes;
+}
+
+function* linesToCheck(
+  picture: FleetPicture,
+  touched: ReadonlySet<UnitName> | undefined,
+): Iterable<[MachineId, UnitName, ScheduledAt]> {
+  if (touched === undefined) {
+    for (const [machine, lines] of picture.schedules)
+      for (const [name, line] of lines) yield [machine, name, line];
+  }
+  for (const name of touched ?? [])
+    for (const [machine, line] of picture.linesOf(name)) yield [machine, name, line];
+}
+
+/** What machines hold. Of a unit that was touched, where its placement says: touched global units take a check of all. */
+function* holdsToCheck(
+  plan: Plan,
+  picture: FleetPicture,
+  touched: ReadonlySet<UnitName> | undefined,
+): Iterable<[MachineId, UnitName]> {
+  if (touched === undefined) {
+    for (const [machine, names] of plan.holds) for (const name of names) yield [machine, name];
+  }
+  for (const name of touched ?? []) {
+    const placement = picture.placements.get(name);
+    if (placement === undefined || !("machine" in placement)) continue;
+    if (plan.holds.get(placement.machine)?.includes(name) === true) yield [placement.machine, name];
+  }
 }
 
 function seen(name: UnitName, unit: Unit, placement: Placement | undefined): Compare[] {

@@ -6,7 +6,7 @@ import { parseUnitFile } from "../unit/parse.ts";
 import type { Mirror } from "../store/mirror.ts";
 import type { LeaseId, Store, Transaction } from "../store/store.ts";
 import { AbsenceJudge, type Presence } from "./absence.ts";
-import type { Cluster, PlannedUnit } from "./cluster.ts";
+import type { PlannedUnit } from "./cluster.ts";
 import { drainInputs } from "./drain-picture.ts";
 import { type EngineWork, type EngineWrite, engineWork, packWrites } from "./engine-writes.ts";
 import type { EventWriter } from "./events.ts";
@@ -15,9 +15,9 @@ import type { FleetMetrics } from "./metrics.ts";
 import type { MachineId, Unit, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetPicture } from "./picture.ts";
+import { type PlannedCluster, Planner } from "./planner.ts";
 import { decodeFleetEntry, parseFleetKey } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
-import { schedule } from "./schedule.ts";
 import type { Held, SharedPicture } from "./shared-picture.ts";
 
 export interface EngineOptions {
@@ -170,7 +170,7 @@ async function leadWith(
     wake.wake();
   };
   const ends = [options.shared.subscribe(hear), members.subscribe(hear)];
-  const parsed = new ParsedUnits(env);
+  const planning = { parsed: new ParsedUnits(env), planner: new Planner(), unfinished: undefined };
   const grace = new AbortController();
   signal.addEventListener("abort", () => grace.abort(signal.reason), { once: true });
   let graceUntil: number | undefined;
@@ -201,7 +201,7 @@ async function leadWith(
       heardAtMs = undefined;
       const now = { changes: picture.planChanges, uncertain: [...uncertain].sort().join(" ") };
       if (planned.waitsForStates || planned.changes !== now.changes || planned.uncertain !== now.uncertain) {
-        const { deferred, moving } = await pass(env, options, picture, parsed, uncertain, heard, signal);
+        const { deferred, moving } = await pass(env, options, picture, planning, uncertain, heard, signal);
         planned = { ...now, waitsForStates: deferred.length > 0 || moving };
         progressed();
       }
@@ -213,27 +213,39 @@ async function leadWith(
   }
 }
 
+/** What one leader keeps between its passes. */
+interface Planning {
+  readonly parsed: ParsedUnits;
+  readonly planner: Planner;
+  /** Units that were written about and have to be looked at again; undefined before the first pass. */
+  unfinished: ReadonlySet<UnitName> | undefined;
+}
+
 async function pass(
   env: Env,
   options: EngineOptions,
   picture: FleetPicture,
-  parsed: ParsedUnits,
+  planning: Planning,
   uncertain: ReadonlySet<MachineId>,
   heardAtMs: number,
   signal: AbortSignal,
 ): Promise<EngineWork & { readonly moving: boolean }> {
   const { store, events, metrics } = options;
   const startMs = env.clock.monotonic();
-  const cluster: Cluster = {
-    units: parsed.of(picture.units),
+  const { parsed, planner, unfinished } = planning;
+  const changed = picture.takeTouched();
+  const touched = unfinished === undefined ? undefined : changed.union(unfinished);
+  const cluster: PlannedCluster = {
+    units: parsed.of(picture.units, touched),
     machines: [...picture.machines().values()],
     uncertain,
     placements: picture.placements,
     ...drainInputs(picture),
   };
-  const plan = schedule(cluster);
+  const plan = planner.plan(cluster, touched);
   const isGlobal = (name: UnitName): boolean => parsed.isGlobal(name);
-  const work = engineWork(plan, picture, isGlobal);
+  const work = engineWork(plan, picture, isGlobal, plan.whole ? undefined : touched);
+  planning.unfinished = new Set(work.writes.map(({ unit }) => unit));
   for (const pack of packWrites(work.writes)) {
     signal.throwIfAborted();
     const outcome = await store.commit(withEvents(pack.transaction, pack.writes, events));
@@ -282,28 +294,34 @@ function logWrites(env: Env, writes: readonly EngineWrite[]): void {
 /** Requirements of units, worked out once for each text. */
 class ParsedUnits {
   readonly #env: Env;
-  #units = new Map<UnitName, PlannedUnit>();
+  readonly #units = new Map<UnitName, PlannedUnit>();
 
   constructor(env: Env) {
     this.#env = env;
   }
 
-  of(units: ReadonlyMap<UnitName, Unit>): readonly PlannedUnit[] {
-    const next = new Map<UnitName, PlannedUnit>();
-    for (const unit of units.values()) {
-      const known = this.#units.get(unit.name);
-      if (known?.hash === unit.hash && known.target === unit.target) {
-        next.set(unit.name, known);
-        continue;
-      }
-      const { name, target, hash } = unit;
-      const { file, problems } = parseUnitFile(unit.text);
-      for (const problem of problems)
-        this.#env.log.warning(`${name}: line ${problem.line}: ${problem.sentence}; the line is ignored`);
-      next.set(name, { name, target, hash, requirements: requirementsOf(file, name) });
+  /**
+   * All units that there are.
+   * @param touched those that may have changed since the last call; undefined when it may be any
+   */
+  of(
+    units: ReadonlyMap<UnitName, Unit>,
+    touched: Iterable<UnitName> | undefined,
+  ): ReadonlyMap<UnitName, PlannedUnit> {
+    for (const name of touched ?? new Set([...this.#units.keys(), ...units.keys()])) {
+      const unit = units.get(name);
+      if (unit === undefined) this.#units.delete(name);
+      else this.#units.set(name, this.#planned(unit, this.#units.get(name)));
     }
-    this.#units = next;
-    return [...next.values()];
+    return this.#units;
+  }
+
+  #planned({ name, target, hash, text }: Unit, known: PlannedUnit | undefined): PlannedUnit {
+    if (known?.hash === hash) return known.target === target ? known : { ...known, target };
+    const { file, problems } = parseUnitFile(text);
+    for (const problem of problems)
+      this.#env.log.warning(`${name}: line ${problem.line}: ${problem.sentence}; the line is ignored`);
+    return { name, target, hash, requirements: requirementsOf(file, name) };
   }
 
   isGlobal(name: UnitName): boolean {

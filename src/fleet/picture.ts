@@ -21,6 +21,9 @@ export class FleetPicture {
   readonly #states = new Map<UnitName, Map<MachineId, UnitState>>();
   readonly #cordons = new Map<MachineId, Cordon>();
   readonly #schedules = new Map<MachineId, Map<UnitName, ScheduledAt>>();
+  /** The same lines by unit. */
+  readonly #lines = new Map<UnitName, Map<MachineId, ScheduledAt>>();
+  #touched = new Set<UnitName>();
   /** Keys whose values could not be read, to be reported by the owner. */
   readonly unreadable = new Set<string>();
   /** The parts of the view that have not changed since they were built. */
@@ -40,6 +43,18 @@ export class FleetPicture {
   /** Every machine's schedule, also of machines that are away. */
   get schedules(): ReadonlyMap<MachineId, ReadonlyMap<UnitName, ScheduledAt>> {
     return this.#schedules;
+  }
+
+  /** A unit's lines in the schedules, by machine. */
+  linesOf(unit: UnitName): ReadonlyMap<MachineId, ScheduledAt> {
+    return this.#lines.get(unit) ?? noLines;
+  }
+
+  /** The units of which the record, the placement or a line of a schedule has changed since this was asked last. */
+  takeTouched(): ReadonlySet<UnitName> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
   }
 
   get states(): ReadonlyMap<UnitName, ReadonlyMap<MachineId, UnitState>> {
@@ -96,7 +111,10 @@ export class FleetPicture {
   }
 
   #touch(key: string): void {
-    const family = parseFleetKey(key)?.family;
+    const parsed = parseFleetKey(key);
+    const family = parsed?.family;
+    if (parsed?.family === "unit" || parsed?.family === "placement" || parsed?.family === "scheduled")
+      this.#touched.add(parsed.unit);
     if (family !== "state" && family !== "leader") this.#planChanges += 1;
     if (family === "unit") delete this.#sorted.units;
     else if (family === "placement") delete this.#sorted.placements;
@@ -149,12 +167,12 @@ export class FleetPicture {
       case "state":
         inner(this.#states, record.state.unit).set(record.state.machine, record.state);
         return;
-      case "scheduled":
-        inner(this.#schedules, record.machine).set(record.scheduled.unit, {
-          scheduled: record.scheduled,
-          revision,
-        });
+      case "scheduled": {
+        const line = { scheduled: record.scheduled, revision };
+        inner(this.#schedules, record.machine).set(record.scheduled.unit, line);
+        inner(this.#lines, record.scheduled.unit).set(record.machine, line);
         return;
+      }
       case "leader":
         return;
     }
@@ -184,12 +202,15 @@ export class FleetPicture {
         return;
       case "scheduled":
         drop(this.#schedules, parsed.machine, parsed.unit);
+        drop(this.#lines, parsed.unit, parsed.machine);
         return;
       case "leader":
         return;
     }
   }
 }
+
+const noLines: ReadonlyMap<MachineId, ScheduledAt> = new Map();
 
 /** Dynamic values win over static ones; an empty dynamic value removes the key (fleet v1.0.0 registry, machine metadata). */
 export function mergeMetadata(
