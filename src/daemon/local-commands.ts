@@ -39,11 +39,12 @@ function unitJournal(
   signal: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const follow = options.follow ? ["--follow"] : [];
-  const child = spawn(
-    "journalctl",
-    ["--no-pager", `--lines=${options.lines}`, `--output=${options.output}`, ...follow, `--unit=${unit}`],
-    { stdio: ["ignore", "pipe", "ignore"] },
-  );
+  const { withinMs } = options;
+  const since = withinMs === undefined ? [] : [`--since=@${((Date.now() - withinMs) / 1000).toFixed(3)}`];
+  const shown = [`--lines=${options.lines}`, `--output=${options.output}`, ...since];
+  const child = spawn("journalctl", ["--no-pager", ...shown, ...follow, `--unit=${unit}`], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const end = (): void => void child.kill("SIGTERM");
   if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });

@@ -167,12 +167,22 @@ export class FleetClient {
     return { text: await response.text(), exitCode: Number(response.headers.get(exitCodeHeader) ?? 0) };
   }
 
-  /** What `journalctl` prints on the unit's machine, piece by piece. */
-  async *journal(name: UnitName, options: JournalOptions, signal: AbortSignal): AsyncGenerator<string> {
+  /**
+   * What `journalctl` prints on the unit's machine, piece by piece.
+   * @param machine undefined for the machine it is on, or all of them for a global unit
+   */
+  async *journal(
+    name: UnitName,
+    options: JournalOptions,
+    signal: AbortSignal,
+    machine?: MachineId,
+  ): AsyncGenerator<string> {
     const query = new URLSearchParams({
       lines: String(options.lines),
       follow: String(options.follow),
       output: options.output,
+      ...(options.withinMs === undefined ? {} : { within: String(Math.ceil(options.withinMs)) }),
+      ...(machine === undefined ? {} : { machine }),
     });
     const path = `/argosy/v1/units/${encodeURIComponent(name)}/journal?${query.toString()}`;
     const response = await this.#transport("GET", path, undefined, signal);

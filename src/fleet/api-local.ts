@@ -68,6 +68,7 @@ export async function unitJournal(
     lines: String(options.lines),
     follow: String(options.follow),
     output: options.output,
+    ...(options.withinMs === undefined ? {} : { within: String(options.withinMs) }),
   });
   const streams: ReadableStream<Uint8Array>[] = [];
   for (const machine of where.machines) {
@@ -133,8 +134,12 @@ function readJournalOptions(query: URLSearchParams): JournalOptions | { readonly
   }
   if (!journalOutputs.includes(output))
     return { problem: `output must be one of ${journalOutputs.join(", ")}` };
-  const follow = query.get("follow");
-  return { lines: Number(lines), follow: follow !== null && follow !== "false" && follow !== "0", output };
+  const within = query.get("within");
+  if (within !== null && !/^\d{1,13}$/.test(within))
+    return { problem: "within must be a number of milliseconds" };
+  const asked = query.get("follow");
+  const follow = asked !== null && asked !== "false" && asked !== "0";
+  return { lines: Number(lines), follow, output, ...(within === null ? {} : { withinMs: Number(within) }) };
 }
 
 /** Several streams of lines as one: whole lines, in the order in which they come. */

@@ -23,6 +23,8 @@ export interface JournalOptions {
   readonly follow: boolean;
   /** journalctl's `--output`, one of `journalOutputs`. */
   readonly output: string;
+  /** Only lines of so many milliseconds before now, by the machine's own clock. */
+  readonly withinMs?: number;
 }
 
 /** journalctl's output formats that are text (systemd 252). */

@@ -378,7 +378,7 @@ const rows: readonly Row[] = [
     what: "journal's flags of fleetctl v1.0.0",
     obedient: true,
     before: [["fleetctl start a", { "a.service": hello }]],
-    line: "fleetctl journal --lines 7 --f --output=cat --sudo a",
+    line: "fleetctl journal --lines 7 --f=false --output=cat --sudo a",
     out: "a.service 7 cat\n",
   },
   { what: "no units", line: "fleetctl list-units", out: "UNIT\tMACHINE\tACTIVE\tSUB\n" },

@@ -27,14 +27,12 @@ export function fleetctlProgram(outside: Outside, version: string): CommandGroup
   const verbs = [
     cat,
     destroy,
-    journal,
     listMachines,
     listUnitFiles,
     listUnits,
     load,
     restart,
     start,
-    status,
     stop,
     submit,
     unload,
@@ -49,6 +47,8 @@ export function fleetctlProgram(outside: Outside, version: string): CommandGroup
     flags: globalFlags,
     commands: [
       ...verbs.map((verb) => verb(connect)),
+      journal(connect, outside),
+      status(connect, outside),
       fdForward(outside.ssh),
       ssh(connect, outside),
       verify,

@@ -10,16 +10,20 @@ import type { Verdict } from "./verdicts.ts";
 /** How a unit came out of the wait; `pending` when the time was over. */
 export type Outcomes = ReadonlyMap<UnitName, Verdict>;
 
-export interface Wait {
+/** Who asks for changes. */
+export interface Asking {
   readonly client: FleetClient;
   readonly env: Pick<Env, "clock" | "random">;
+  readonly signal: AbortSignal;
+}
+
+export interface Wait extends Asking {
   readonly names: readonly UnitName[];
   readonly judge: (report: UnitReport) => Verdict;
   /** Called once for each unit, as soon as its verdict is final. */
   readonly settled: (name: UnitName, verdict: Verdict) => void;
   /** Ends the wait; undefined waits for as long as it takes. */
   readonly limitMs: number | undefined;
-  readonly signal: AbortSignal;
 }
 
 /** How long the API may be away while units are waited for, in ms: time for its daemon or its machine to start again. */
@@ -90,7 +94,7 @@ function firstDue(times: readonly (number | undefined)[]): number | undefined {
 }
 
 /** Since when, and at how many tries, the API could not be reached. */
-interface Absence {
+export interface Absence {
   readonly sinceMs: number;
   readonly tries: number;
 }
@@ -102,15 +106,15 @@ interface Next {
 }
 
 /** What changed; nothing when `dueMs` passed first, or when the API could not be reached, once a pause is over. */
-async function nextChanges(
-  wait: Wait,
+export async function nextChanges(
+  asking: Asking,
   names: readonly UnitName[],
   after: number,
   dueMs: number | undefined,
   absence: Absence | undefined,
 ): Promise<Next> {
-  const { client, signal } = wait;
-  const { clock } = wait.env;
+  const { client, env, signal } = asking;
+  const { clock } = env;
   const due = new AbortController();
   const abort = (): void => due.abort(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
@@ -138,7 +142,7 @@ async function nextChanges(
     if (clock.monotonic() - since.sinceMs >= absenceLimitMs) throw error;
     const tries = since.tries + 1;
     await clock
-      .sleep(pauseMs(absencePauses, tries, wait.env.random()), due.signal)
+      .sleep(pauseMs(absencePauses, tries, env.random()), due.signal)
       .catch((interruption: unknown) => {
         if (!isOver()) throw interruption;
       });
