@@ -5,6 +5,7 @@ import { runProgram } from "../cli/program.ts";
 import { FleetClient } from "../fleet/api-client.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { EventFeed } from "../fleet/event-feed.ts";
+import { asDescribed } from "../fleet/openapi-check.ts";
 import { FakeMachine } from "../fleet/fake-machine.ts";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
@@ -28,7 +29,7 @@ async function atDesk(body: (desk: Desk) => Promise<void>): Promise<void> {
   const feed = new EventFeed(env, store, 1000);
   machine.start();
   await env.advance(1000);
-  const handler = fleetApi(machine.registry, {
+  const answered = fleetApi(machine.registry, {
     version: "1.0.0",
     clock: env.clock,
     events: feed,
@@ -41,6 +42,7 @@ async function atDesk(body: (desk: Desk) => Promise<void>): Promise<void> {
       fetchMachine: undefined,
     },
   });
+  const handler = asDescribed(answered);
   const connect = (): FleetClient =>
     new FleetClient(
       async (method, path, sent, signal) =>

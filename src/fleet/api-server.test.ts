@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type FleetApiOptions, fleetApi } from "./api-server.ts";
+import { asDescribed } from "./openapi-check.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 
 const one = "1".repeat(32);
@@ -21,7 +22,7 @@ const stillClock = {
 
 function api(options: Partial<FleetApiOptions> = {}) {
   const registry = new FakeRegistry();
-  const handler = fleetApi(registry, { version: "1.0.0", clock: stillClock, ...options });
+  const handler = asDescribed(fleetApi(registry, { version: "1.0.0", clock: stillClock, ...options }));
   const request = async (method: string, path: string, body?: unknown, headers?: Record<string, string>) => {
     const response = await handler(
       new Request(`http://fleet${path}`, {

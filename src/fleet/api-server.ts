@@ -23,6 +23,7 @@ import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
 import { defaultPageLimit } from "./api-paging.ts";
+import { openApiDocument } from "./openapi.ts";
 import { decidePut, type PutDecision } from "./api-unit-rules.ts";
 import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
 import { whyUnit } from "./api-why.ts";
@@ -161,6 +162,9 @@ function addArgosyRoutes(app: Hono<Api>, server: Server): void {
       GET: async () => await changedUnits(context, readChangesQuery(urlOf(context).searchParams), server),
       POST: async () => await changedUnits(context, readChangesBody(await bodyText(context.req.raw)), server),
     }),
+  );
+  app.all("/argosy/v1/openapi.json", (context) =>
+    methodOf(context, onlyGet, 405, { GET: () => answer(openApiDocument(options.version)) }),
   );
   const events = options.events === undefined ? undefined : new EventsEndpoint(options.events, clock);
   app.all("/argosy/v1/events", (context) =>

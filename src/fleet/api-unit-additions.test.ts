@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fleetApi } from "./api-server.ts";
+import { asDescribed } from "./openapi-check.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 
 const clock = { now: () => 0, monotonic: () => 0, sleep: () => new Promise<void>(() => {}) };
@@ -9,7 +10,7 @@ const run = option("Service", "ExecStart", "/bin/sleep %i");
 
 function api() {
   const registry = new FakeRegistry();
-  const handler = fleetApi(registry, { version: "1", clock });
+  const handler = asDescribed(fleetApi(registry, { version: "1", clock }));
   const put = async (name: string, body: unknown) => {
     const response = await handler(
       new Request(`http://fleet/fleet/v1/units/${name}`, {

@@ -7,6 +7,7 @@ import { exactly } from "../store/range.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { fleetApi } from "./api-server.ts";
 import { FakeMachine, fakeTtlMs } from "./fake-machine.ts";
+import { asDescribed } from "./openapi-check.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 import { FakeUnitManager } from "./fake-unit-manager.ts";
 import { measuredStore, measuredUnits } from "./measured.ts";
@@ -49,7 +50,9 @@ test("GET /metrics has every name of fleet v1.0.0, and counts requests by what t
   const metrics = new FleetMetrics(env.clock);
   const registry = new FakeRegistry();
   registry.setMachine({ id: "1".repeat(32) });
-  const api = fleetApi(registry, { version: "1", clock: env.clock, metrics: { metrics, program } });
+  const api = asDescribed(
+    fleetApi(registry, { version: "1", clock: env.clock, metrics: { metrics, program } }),
+  );
   const send = async (method: string, path: string, body?: string): Promise<Response> =>
     await api(
       new Request(`http://fleet${path}`, {
