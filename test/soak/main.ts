@@ -1,9 +1,11 @@
 import process from "node:process";
 import { soakConsistency } from "./consistency.ts";
+import { soakStore } from "./store.ts";
 
 /** What can be run for as long as somebody has patience: each takes its own flags and returns the exit code. */
 const soaks: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
   consistency: soakConsistency,
+  store: soakStore,
 };
 
 const [name = "", ...words] = process.argv.slice(2);

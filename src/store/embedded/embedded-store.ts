@@ -8,6 +8,7 @@ import type {
   KeyRange,
   Lease,
   LeaseId,
+  Operation,
   Outcome,
   ReadOptions,
   Revision,
@@ -148,21 +149,15 @@ class GroupCommitStore implements EmbeddedStore {
   async decide<Answer>(
     rule: Decision<Answer>,
   ): Promise<{ readonly answer: Answer; readonly revision: Revision }> {
-    this.#assertOpen();
     const table = this.#table;
-    const { then, answer } = rule(table);
-    if (then.length > 0) {
-      this.#assertWritable();
-      assertSize(then);
-      for (const operation of then) {
-        if (operation.do === "put" && operation.lease !== undefined && !table.hasLease(operation.lease))
-          throw leaseGone(operation.lease);
-      }
-      this.#add(table.apply(then));
+    for (;;) {
+      this.#assertOpen();
+      const { then, answer } = rule(table);
+      const { revision } = table;
+      if (then.length > 0) return { answer, revision: await this.#write(then) };
+      // A decision to change nothing does not depend on the disk, unless what it saw does.
+      if (revision === this.#durable || (await this.#settled().then(yes, no))) return { answer, revision };
     }
-    const { revision } = table;
-    await this.#settled();
-    return { answer, revision };
   }
 
   watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
@@ -260,6 +255,22 @@ class GroupCommitStore implements EmbeddedStore {
   async #settled(): Promise<void> {
     if (this.#flushIsDue) await this.#waiting.durable;
     else await this.#writing?.durable;
+  }
+
+  /** Carries operations out, and resolves with their revision when they are durable. */
+  async #write(operations: readonly Operation[]): Promise<Revision> {
+    const table = this.#table;
+    this.#assertWritable();
+    assertSize(operations);
+    for (const operation of operations) {
+      if (operation.do === "put" && operation.lease !== undefined && !table.hasLease(operation.lease))
+        throw leaseGone(operation.lease);
+    }
+    const changes = table.apply(operations);
+    const { revision } = table;
+    if (changes.length > 0) this.#add(changes);
+    await this.#settled();
+    return revision;
   }
 
   #add(changes: readonly Change[], undo: () => void = () => undefined): void {
