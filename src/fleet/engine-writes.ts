@@ -1,5 +1,5 @@
 import { exactly } from "../store/range.ts";
-import { type Compare, maxOperations, type Operation, type Transaction } from "../store/store.ts";
+import type { Compare, Operation } from "../store/store.ts";
 import type { Decision, Plan } from "./cluster.ts";
 import { type EventNote, fewReasons } from "./events.ts";
 import type { DrainMarks, MachineId, Placed, Placement, Scheduled, Unit, UnitName } from "./model.ts";
@@ -347,35 +347,4 @@ function scheduledFrom(unit: Unit): Scheduled {
   const target = unit.target === "launched" ? "launched" : "loaded";
   const { name, text, hash, restart } = unit;
   return { unit: name, text, hash, target, ...(restart === undefined ? {} : { restart }) };
-}
-
-/** Operations of one pack; one more is left for the record of its events. */
-const mostOperationsOfPack = maxOperations - 1;
-
-/** Packs writes into as few transactions as the store's limits allow; compares that several writes share are sent once. */
-export function packWrites(
-  writes: readonly EngineWrite[],
-): { transaction: Transaction; writes: EngineWrite[] }[] {
-  const packs: { transaction: Transaction; writes: EngineWrite[] }[] = [];
-  let when = new Map<string, Compare>();
-  let then: Operation[] = [];
-  let packed: EngineWrite[] = [];
-  const close = (): void => {
-    if (packed.length > 0) packs.push({ transaction: { when: [...when.values()], then }, writes: packed });
-    when = new Map();
-    then = [];
-    packed = [];
-  };
-  for (const write of writes) {
-    if (
-      when.size + write.when.length > maxOperations ||
-      then.length + write.then.length > mostOperationsOfPack
-    )
-      close();
-    for (const compare of write.when) when.set(JSON.stringify(compare), compare);
-    then.push(...write.then);
-    packed.push(write);
-  }
-  close();
-  return packs;
 }

@@ -122,3 +122,29 @@ test("grouped or not, the same commits leave the same store", async () => {
     { numRuns: 200 },
   );
 });
+
+test("a large value goes alone, so that a store that refuses it refuses no other with it", async () => {
+  const { store, commits } = countingStore();
+  const limited: Store = Object.assign(Object.create(store) as Store, {
+    commit: async (transaction: Transaction) => {
+      if (JSON.stringify(transaction).length > 1_500_000) throw new Fault("store-too-large", "too large");
+      return await store.commit(transaction);
+    },
+  });
+  const grouped = groupedStore(limited);
+  const big = (key: string, length: number): Transaction => ({
+    when: [{ key, modRevision: 0 }],
+    then: [{ do: "put", key, value: "x".repeat(length) }],
+  });
+  const outcomes = await Promise.allSettled([
+    grouped.commit(create("/first")),
+    ...[1, 2, 3].map(async (number) => await grouped.commit(big(`/big/${number}`, 1_000_000))),
+    grouped.commit(big("/huge", 2_000_000)),
+    grouped.commit(create("/last")),
+  ]);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ["fulfilled", "fulfilled", "fulfilled", "fulfilled", "rejected", "fulfilled"],
+  );
+  assert.equal(commits.length, 5);
+});

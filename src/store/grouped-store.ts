@@ -7,6 +7,12 @@ import {
   type Transaction,
 } from "./store.ts";
 
+/**
+ * Characters of values that are sent together; a commit with more goes alone. A store takes only so much at once, and one large
+ * value must not have the others refused (etcd's --max-request-bytes is 1.5 MiB).
+ */
+const mostCharacters = 300_000;
+
 /** Commits that may wait for their turn; more are refused by sending them alone. */
 const mostWaiting = 10_000;
 
@@ -58,20 +64,33 @@ function takeGroup(waiting: Waiting[]): Waiting[] {
   const touched = new Set<string>();
   let compares = 0;
   let operations = 0;
+  let characters = 0;
   for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
     const { when, then } = next.transaction;
     const keys = keysOf(next.transaction);
-    const fits = compares + when.length <= maxOperations && operations + then.length <= maxOperations;
+    const size = charactersOf(next.transaction);
+    const fits =
+      compares + when.length <= maxOperations &&
+      operations + then.length <= maxOperations &&
+      characters + size <= mostCharacters;
     const apart = keys !== undefined && !keys.some((key) => touched.has(key));
     if (group.length > 0 && !(fits && apart)) break;
     group.push(next);
     waiting.shift();
     compares += when.length;
     operations += then.length;
+    characters += size;
     if (keys === undefined) break;
     for (const key of keys) touched.add(key);
   }
   return group;
+}
+
+function charactersOf({ when, then }: Transaction): number {
+  let characters = 0;
+  for (const compare of when) characters += "value" in compare ? compare.value.length : 0;
+  for (const operation of then) characters += operation.do === "put" ? operation.value.length : 0;
+  return characters;
 }
 
 /** Every key a transaction names; undefined when it deletes a range, which may touch any. */
