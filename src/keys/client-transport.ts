@@ -1,15 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { Fault } from "../lib/fault.ts";
 import type { ClientRequest, ClientResponse, ClientTransport } from "./client.ts";
-
-/** Files for TLS; empty: none. Without `caFile` the system's authorities count. */
-export interface TlsFiles {
-  readonly keyFile: string;
-  readonly certFile: string;
-  readonly caFile: string;
-}
+import { certificateTrouble, readTls, type TlsFiles } from "./client-tls.ts";
 
 /** Bytes of an answer that are read at most; a whole keyspace may come in one. */
 const mostAnswerBytes = 512 * 1024 * 1024;
@@ -19,7 +12,7 @@ const mostConnections = 16;
 export function clientTransport(tls: TlsFiles): ClientTransport {
   const pool = { keepAlive: true, maxSockets: mostConnections };
   const plain = new HttpAgent(pool);
-  const secure = new HttpsAgent({ ...pool, ...readTls(tls) });
+  const secure = new HttpsAgent({ ...pool, secureContext: readTls(tls) });
   return async (request) => {
     const url = splitUrl(request.url);
     const isSecure = url.scheme === "https";
@@ -122,7 +115,11 @@ function connectionFault(error: Error, address: string): Fault {
     const host = address.replace(/:\d+$/, "");
     return new Fault("not-connected", `dial tcp: lookup ${host}: no such host`, { cause: error });
   }
-  const lost = code === "ECONNRESET" ? "EOF" : error.message;
+  const certificate = certificateTrouble(error);
+  if (certificate !== undefined) return new Fault("bad-certificate", certificate, { cause: error });
+  // What Go tells of a server that closes without an answer, which is no trouble of the network.
+  if (error.message === "socket hang up") return new Fault("connection-ended", "EOF", { cause: error });
+  const lost = code === "ECONNRESET" ? "read: connection reset by peer" : error.message;
   return new Fault("broken-connection", lost, { cause: error });
 }
 
@@ -132,21 +129,3 @@ const dialTroubles: ReadonlyMap<string, string> = new Map([
   ["ENETUNREACH", "connect: network is unreachable"],
   ["ETIMEDOUT", "i/o timeout"],
 ]);
-
-function readTls(tls: TlsFiles): { key?: string; cert?: string; ca?: string } {
-  return {
-    ...(tls.keyFile !== "" && { key: readText(tls.keyFile) }),
-    ...(tls.certFile !== "" && { cert: readText(tls.certFile) }),
-    ...(tls.caFile !== "" && { ca: readText(tls.caFile) }),
-  };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : "";
-    const why = code === "ENOENT" ? "no such file or directory" : String(error);
-    throw new Fault("file-unreadable", `open ${path}: ${why}`, { cause: error });
-  }
-}

@@ -23,7 +23,7 @@ export interface ClientResponse {
 
 /**
  * Carries one request. Throws Fault `not-connected` when no connection was made, `broken-connection` when it was lost,
- * `head-late` and `answer-late` when a limit has passed, and the reason of `signal`. Every status is an answer.
+ * `connection-ended` when the server closed it without an answer, `bad-certificate`, `head-late` and `answer-late` when a limit has passed, and the reason of `signal`. Every status is an answer.
  */
 export type ClientTransport = (request: ClientRequest) => Promise<ClientResponse>;
 

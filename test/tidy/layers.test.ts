@@ -40,6 +40,7 @@ const edgeFiles = [
   "src/fleetctl/main.ts",
   "src/fleetctl/open-ssh.ts",
   "src/keys/client-transport.ts",
+  "src/keys/client-tls.ts",
   "src/etcdctl/main.ts",
 ];
 
