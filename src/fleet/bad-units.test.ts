@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { FakeEnv } from "../lib/fake-env.ts";
+import { openMemoryStore } from "../store/memory.ts";
+import { parseUnitFile } from "../unit/parse.ts";
+import type { UnitOption } from "../unit/unit-file.ts";
+import { fleetApi } from "./api-server.ts";
+import { FakeMachine } from "./fake-machine.ts";
+import { asDescribed } from "./openapi-check.ts";
+
+// Whatever is sent as a unit: no answer is the server's fault, no agent stops working, and no other unit notices.
+
+const countOfUnits = 1000;
+const well = "[Service]\nExecStart=/bin/sleep 1000\n";
+const seeds: readonly string[] = [
+  well,
+  "[Unit]\nDescription=a\nAfter=b.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c \\\n  'true'\n[X-Fleet]\nMachineOf=b.service\n",
+  "[Service]\nExecStart=/bin/true\n[X-Fleet]\nGlobal=true\nMachineMetadata=a=b\nConflicts=c*.service\n",
+  "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n",
+  '[X-Fleet]\nMachineID=11111111\nReplaces=*\nX-ConditionMachineOf="a" "b"\n',
+];
+const pieces = [
+  "[",
+  "]",
+  "=",
+  "\n",
+  "\r\n",
+  "\\\n",
+  "\\",
+  "#",
+  ";",
+  '"',
+  "'",
+  "%i",
+  "%n",
+  "%",
+  "\0",
+  "\u2028",
+  "é",
+  "\ud800",
+  "[X-Fleet]\n",
+  "Global=true\n",
+  "Conflicts=[\n",
+  "Conflicts=*\n",
+  "MachineOf=%n\n",
+  "Replaces=?\n",
+  "[Install]\nWantedBy=x\n",
+  "x".repeat(3000),
+];
+
+/** A unit file with some of its text cut out, doubled or replaced. */
+const mutated = fc
+  .tuple(
+    fc.constantFrom(...seeds),
+    fc.array(fc.record({ at: fc.nat(200), length: fc.nat(20), put: fc.constantFrom(...pieces) }), {
+      maxLength: 6,
+    }),
+  )
+  .map(([seed, edits]) => {
+    let text = seed;
+    for (const { at, length, put } of edits) text = text.slice(0, at) + put + text.slice(at + length);
+    return parseUnitFile(text).file;
+  });
+const odd = fc.oneof(
+  fc.string({ maxLength: 30 }),
+  fc.string({ unit: "binary", maxLength: 10 }),
+  fc.constantFrom(...pieces),
+);
+const random = fc.array(fc.record({ section: odd, name: odd, value: odd }), { maxLength: 8 });
+const torn = fc.constantFrom<unknown>(
+  null,
+  1,
+  "text",
+  [],
+  [[]],
+  { options: 1 },
+  { options: [null] },
+  { options: [{ name: {} }] },
+  {
+    name: [],
+  },
+);
+
+interface Attempt {
+  readonly name: string;
+  readonly body: unknown;
+}
+
+const attempt: fc.Arbitrary<Attempt> = fc
+  .record({
+    stem: fc.oneof(
+      { weight: 9, arbitrary: fc.constantFrom("a", "b", "c", "t@", "t@1", "t@x@y", "a-b", "a\\x2db") },
+      { weight: 1, arbitrary: odd },
+    ),
+    suffix: fc.constantFrom(
+      ...Array.from({ length: 6 }, () => "service"),
+      "timer",
+      "socket",
+      "mount",
+      "slice",
+      "scope",
+      "",
+    ),
+    options: fc.oneof({ weight: 9, arbitrary: mutated }, { weight: 1, arbitrary: random }) as fc.Arbitrary<
+      readonly UnitOption[]
+    >,
+    dropIns: fc.constantFrom(undefined, undefined, [
+      { name: "a.conf", options: [{ section: "Service", name: "Nice", value: "1" }] },
+    ]),
+    desiredState: fc.constantFrom("launched", "launched", "launched", "loaded", "inactive", "", "odd"),
+    torn: fc.oneof({ weight: 19, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: torn }),
+  })
+  .map(({ stem, suffix, torn: instead, ...body }) => ({ name: `${stem}.${suffix}`, body: instead ?? body }));
+
+test("1,000 random and mutated units get no answer above 499, wedge no agent and disturb no other unit", async () => {
+  const env = new FakeEnv();
+  const store = openMemoryStore(env);
+  const machines = [1, 2].map((number) => new FakeMachine(env, store, number));
+  for (const machine of machines) machine.start();
+  await env.advance(1000);
+  const [first] = machines;
+  assert.ok(first);
+  const api = asDescribed(fleetApi(first.registry, { version: "1", clock: env.clock }));
+  const send = async (method: string, name: string, body?: unknown): Promise<number> => {
+    const request = new Request(`http://fleet/fleet/v1/units/${encodeURIComponent(name.toWellFormed())}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+    });
+    const answer = api(request);
+    // The clock stands still: what a write waits for needs none.
+    const response = await answer;
+    return response.status;
+  };
+  const wellOptions = parseUnitFile(well).file;
+  const bystander = { options: wellOptions, desiredState: "launched" };
+  for (const name of ["by-1.service", "by-2.service"]) assert.equal(await send("PUT", name, bystander), 201);
+  await env.advance(5000);
+  const running = async (): Promise<string[]> =>
+    (await Promise.all(machines.map((each) => each.running()))).flat();
+  assert.deepEqual((await running()).filter((name) => name.startsWith("by-")).toSorted(), [
+    "by-1.service",
+    "by-2.service",
+  ]);
+
+  const statuses = new Map<number, number>();
+  for (const [index, { name, body }] of fc
+    .sample(attempt, { numRuns: countOfUnits, seed: 20261122 })
+    .entries()) {
+    const status = await send("PUT", name, body);
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    assert.ok(status < 500, `${status} for ${name} ${JSON.stringify(body)}`);
+    if (index % 50 === 49) await env.advance(2000);
+  }
+  assert.deepEqual([...statuses.keys()].toSorted(), [201, 204, 400, 404, 409], JSON.stringify([...statuses]));
+  assert.ok((statuses.get(201) ?? 0) > 200, JSON.stringify([...statuses]));
+
+  // What conflicts with everything has to go before the others can be judged.
+  for (const name of first.registry.view().units.keys())
+    if (!name.startsWith("by-")) assert.equal(await send("DELETE", name), 204, name);
+  await env.advance(60_000);
+  for (const number of [1, 2, 3, 4])
+    assert.equal(await send("PUT", `after-${number}.service`, bystander), 201);
+  await env.advance(5000);
+  assert.deepEqual((await running()).toSorted(), [
+    ...[1, 2, 3, 4].map((number) => `after-${number}.service`),
+    "by-1.service",
+    "by-2.service",
+  ]);
+  for (const machine of machines) await machine.crash();
+  await store.close();
+});
