@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -56,6 +58,25 @@ test("a body of 10 MB is answered with 413 and the server goes on", async () => 
       );
     }
     assert.equal((await put(endpoint, 3, true)).status, 400);
+  });
+});
+
+test("with 1,000 idle connections the API answers as before", async () => {
+  await serving([{ host: "127.0.0.1", port: 0 }], async ([endpoint = ""]) => {
+    const port = Number(endpoint.split(":").at(-1));
+    const idle = await Promise.all(
+      Array.from({ length: 1000 }, async () => {
+        const socket = connect(port, "127.0.0.1");
+        await once(socket, "connect");
+        return socket;
+      }),
+    );
+    try {
+      for (let count = 0; count < 20; count++) assert.equal((await put(endpoint, 3, true)).status, 400);
+      assert.equal(idle.filter((socket) => socket.destroyed || socket.readableEnded).length, 0);
+    } finally {
+      for (const socket of idle) socket.destroy();
+    }
   });
 });
 
