@@ -1,9 +1,47 @@
-import { addresses, duration, list, pairs, text, truth, whole } from "./setting-kinds.ts";
-import type { SettingTable } from "./settings.ts";
+import { addresses, duration, list, optional, pairs, seconds, text, truth, whole } from "./setting-kinds.ts";
+import type { Setting, Settings, SettingTable } from "./settings.ts";
+
+const polled = "nothing is polled";
+const signing = "units are not signed";
+
+/** A setting of fleet v1.0.0 that only steered what is done in another way here. */
+function idle<Value>(
+  kind: (place: { key: string; environment: string; default: string }) => Setting<Value>,
+  key: string,
+  because: string,
+): Setting<Value | undefined> & { readonly key: string; readonly because: string } {
+  const place = { key, environment: `FLEET_${key.toUpperCase()}`, default: "" };
+  return { ...optional(kind(place)), key, because };
+}
+
+const withoutEffect = {
+  etcdKeyPrefix: idle(text, "etcd_key_prefix", "keys in the store have a prefix of their own"),
+  etcdRequestTimeout: idle(seconds, "etcd_request_timeout", "the store's limits are fixed"),
+  etcdUsername: idle(
+    text,
+    "etcd_username",
+    "the store is asked without a password; use etcd_keyfile and etcd_certfile",
+  ),
+  etcdPassword: idle(
+    text,
+    "etcd_password",
+    "the store is asked without a password; use etcd_keyfile and etcd_certfile",
+  ),
+  engineReconcileInterval: idle(seconds, "engine_reconcile_interval", polled),
+  enableGrpc: idle(
+    truth,
+    "enable_grpc",
+    "the store is always spoken to over gRPC, and machines never to each other",
+  ),
+  disableWatches: idle(truth, "disable_watches", polled),
+  systemdUser: idle(truth, "systemd_user", "units are run by the system's service manager"),
+  verifyUnits: idle(truth, "verify_units", signing),
+  authorizedKeysFile: idle(text, "authorized_keys_file", signing),
+};
 
 /**
  * The settings of `fleet.service`: keys of /etc/fleet/fleet.conf and variables FLEET_*, named as in fleet v1.0.0.
- * What only steered that version's polling and its use of etcd v2 is accepted without effect, so that old files work.
+ * What only steered that version's polling and its use of etcd v2 is checked and has no effect, so that old files work.
  */
 export const fleetSettings = {
   verbosity: whole({ key: "verbosity", environment: "FLEET_VERBOSITY", default: "0" }, 0, 10),
@@ -22,17 +60,21 @@ export const fleetSettings = {
   }),
   tokenLimit: whole({ key: "token_limit", environment: "FLEET_TOKEN_LIMIT", default: "100" }, 1, 65_535),
   disableEngine: truth({ key: "disable_engine", environment: "FLEET_DISABLE_ENGINE", default: "false" }),
-  etcdKeyPrefix: text({ key: "etcd_key_prefix", environment: "FLEET_ETCD_KEY_PREFIX", default: "" }),
-  etcdRequestTimeout: text({
-    key: "etcd_request_timeout",
-    environment: "FLEET_ETCD_REQUEST_TIMEOUT",
-    default: "",
-  }),
-  engineReconcileInterval: text({
-    key: "engine_reconcile_interval",
-    environment: "FLEET_ENGINE_RECONCILE_INTERVAL",
-    default: "",
-  }),
-  enableGrpc: text({ key: "enable_grpc", environment: "FLEET_ENABLE_GRPC", default: "" }),
-  disableWatches: text({ key: "disable_watches", environment: "FLEET_DISABLE_WATCHES", default: "" }),
+  /** Files for TLS to the store: a client's key and certificate, and the authority of the members'. */
+  etcdKeyFile: text({ key: "etcd_keyfile", environment: "FLEET_ETCD_KEYFILE", default: "" }),
+  etcdCertFile: text({ key: "etcd_certfile", environment: "FLEET_ETCD_CERTFILE", default: "" }),
+  etcdCaFile: text({ key: "etcd_cafile", environment: "FLEET_ETCD_CAFILE", default: "" }),
+  ...withoutEffect,
 } satisfies SettingTable;
+
+/** What an operator should hear about settings that are understood but do nothing here; one sentence each. */
+export function settingsWithoutEffect(settings: Settings<typeof fleetSettings>): readonly string[] {
+  const names = Object.keys(withoutEffect) as (keyof typeof withoutEffect)[];
+  return names.flatMap((name) => {
+    const value = settings[name];
+    const { key, because } = withoutEffect[name];
+    return value === undefined || value === false || value === ""
+      ? []
+      : [`the setting ${key} has no effect: ${because}`];
+  });
+}

@@ -26,7 +26,8 @@ import { between, under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
-import { fleetSettings } from "./fleet-settings.ts";
+import { readTls } from "./etcd-tls.ts";
+import { fleetSettings, settingsWithoutEffect } from "./fleet-settings.ts";
 import { type IdentityFile, identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
 import { programFacts } from "./program-facts.ts";
@@ -58,7 +59,11 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const sockets = takeInheritedSockets();
   const id = await readMachineId();
   const metrics = new FleetMetrics(env.clock);
-  const etcd = openEtcdStore(env, { endpoints: endpointsOf(settings) });
+  const tls = await readTls(settings);
+  const etcd = openEtcdStore(env, {
+    endpoints: endpointsOf(settings),
+    ...(tls === undefined ? {} : { tls }),
+  });
   const store = measuredStore(etcd, metrics);
   if (settings.etcdServers.length === 0)
     await followRole(env, roleFile, signal, (endpoints) => etcd.useEndpoints(endpoints));
@@ -260,6 +265,7 @@ async function loadSettings(env: Env, daemon: DaemonProcess): Promise<Settings<t
   if (settings.verbosity > 0) daemon.setLogLevel("debug");
   else if (process.env["ARGOSY_LOG_LEVEL"] === undefined) daemon.setLogLevel("info");
   for (const problem of problems) env.log.warning(`${problem}; it is ignored`);
+  for (const sentence of settingsWithoutEffect(settings)) env.log.warning(sentence);
   return settings;
 }
 

@@ -8,6 +8,11 @@ export function text(place: Place): Setting<string> {
   return { ...place, parse: (value) => value };
 }
 
+/** Another kind, or undefined where nothing is said. */
+export function optional<Value>(setting: Setting<Value>): Setting<Value | undefined> {
+  return { ...setting, parse: (value) => (value === "" ? undefined : setting.parse(value)) };
+}
+
 /** true or false, in the forms that Go's strconv.ParseBool takes, as fleet v1.0.0 does. */
 export function truth(place: Place): Setting<boolean> {
   return {

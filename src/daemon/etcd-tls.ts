@@ -1,0 +1,42 @@
+import { readFile } from "node:fs/promises";
+import type { EtcdTls } from "../store/etcd/member.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+
+/** Files that secure the way to the store, by their paths; empty for none. */
+export interface TlsPaths {
+  readonly etcdKeyFile: string;
+  readonly etcdCertFile: string;
+  readonly etcdCaFile: string;
+}
+
+/**
+ * Reads the files; undefined when none is named. Throws Fault `bad-setting` when one cannot be read, or when one of key and
+ * certificate is missing.
+ */
+export async function readTls(paths: TlsPaths): Promise<EtcdTls | undefined> {
+  const { etcdKeyFile, etcdCertFile, etcdCaFile } = paths;
+  if ((etcdKeyFile === "") !== (etcdCertFile === ""))
+    throw new Fault("bad-setting", "etcd_keyfile and etcd_certfile belong together: set both or none");
+  if (etcdKeyFile === "" && etcdCaFile === "") return undefined;
+  const [key, cert, ca] = await Promise.all([
+    readNamed("etcd_keyfile", etcdKeyFile),
+    readNamed("etcd_certfile", etcdCertFile),
+    readNamed("etcd_cafile", etcdCaFile),
+  ]);
+  return {
+    ...(key === undefined ? {} : { key }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
+
+async function readNamed(setting: string, path: string): Promise<string | undefined> {
+  if (path === "") return undefined;
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new Fault("bad-setting", `cannot read the file that ${setting} names: ${sentenceOf(error)}`, {
+      cause: error,
+    });
+  }
+}
