@@ -5,8 +5,10 @@ import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { OpenMembership } from "../src/argosy/member-flags.ts";
+import type { StoreSpec } from "../src/argosy/store-flags.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
 import type { Env } from "../src/lib/env.ts";
+import type { Store } from "../src/store/store.ts";
 
 /**
  * The one program behind every name. The launchers in /usr/bin pass the name they were called by as the first word; a
@@ -30,7 +32,10 @@ if (words[0] === "fleetctl") {
 } else {
   const { argosyProgram } = await import("../src/argosy/program.ts");
   await runHere(
-    argosyProgram({ fleet: runFleet, etcd: runKeysApi }, { serveKeys, serveDiscovery, connectMembers }),
+    argosyProgram(
+      { fleet: runFleet, etcd: runKeysApi },
+      { serveKeys, serveDiscovery, connectMembers, openStore },
+    ),
     words,
   );
 }
@@ -46,6 +51,8 @@ async function runHere(program: CommandGroup, itsWords: readonly string[]): Prom
   const { main } = await import("../src/cli/main.ts");
   process.argv.splice(2, Number.POSITIVE_INFINITY, ...itsWords);
   await main(program);
+  // Connections to machines without power would keep the process for a minute; what was printed goes out first.
+  process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
 async function runFleet(): Promise<number> {
@@ -66,4 +73,8 @@ async function serveDiscovery(options: DiscoveryServiceOptions): Promise<number>
 
 async function connectMembers(env: Env, endpoints: readonly string[]): Promise<OpenMembership> {
   return await (await import("./daemons.ts")).connectMembers(env, endpoints);
+}
+
+async function openStore(env: Env, spec: StoreSpec): Promise<Store> {
+  return await (await import("./daemons.ts")).openStore(env, spec);
 }

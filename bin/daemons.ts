@@ -2,6 +2,7 @@ import type { RunDaemon } from "../src/argosy/daemon-command.ts";
 import type { ServeDiscovery } from "../src/argosy/discovery-serve.ts";
 import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
+import type { OpenStore } from "../src/argosy/store-flags.ts";
 
 /**
  * The daemons by name. They are bundled apart from the commands: reading their libraries would double the time that
@@ -23,3 +24,7 @@ export const serveDiscovery: ServeDiscovery = async (options) =>
 /** `argosy member`. */
 export const connectMembers: ConnectMembers = async (env, endpoints) =>
   await (await import("../src/daemon/membership-access.ts")).openMembership(env, endpoints);
+
+/** `argosy store`. */
+export const openStore: OpenStore = async (env, spec) =>
+  await (await import("../src/daemon/store-access.ts")).openStore(env, spec);

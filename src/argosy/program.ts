@@ -13,6 +13,8 @@ import { laterCommands } from "./later-commands.ts";
 import { memberCommand } from "./member.ts";
 import type { ConnectMembers } from "./member-flags.ts";
 import { productVersion } from "../lib/version.ts";
+import { storeCommand } from "./store.ts";
+import type { OpenStore } from "./store-flags.ts";
 import { uncordonCommand } from "./uncordon.ts";
 import { whyCommand } from "./why.ts";
 
@@ -21,6 +23,7 @@ export interface OutsideParts {
   readonly serveKeys: ServeKeys;
   readonly serveDiscovery: ServeDiscovery;
   readonly connectMembers: ConnectMembers;
+  readonly openStore: OpenStore;
 }
 
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
@@ -47,6 +50,7 @@ export function argosyProgram(
       installCommand,
       etcdCommand(parts.serveKeys),
       memberCommand(parts.connectMembers),
+      storeCommand(parts.openStore),
       discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
       ...laterCommands,

@@ -65,7 +65,12 @@ const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
-const outside = { serveKeys: notServed, serveDiscovery: notServed, connectMembers: unheard };
+const outside = {
+  serveKeys: notServed,
+  serveDiscovery: notServed,
+  connectMembers: unheard,
+  openStore: unheard,
+};
 
 async function notServed(): Promise<number> {
   return 0;
@@ -119,10 +124,16 @@ test("every command of the lab has a section that names its flags", () => {
 
 test("every other command of argosy is in the page about installing", () => {
   const others = argosyProgram({}, outside).commands.filter(
-    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", ...ofClusters, ...ofUnits].includes(name),
+    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", "store", ...ofClusters, ...ofUnits].includes(name),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
+});
+
+test("every command about stores has a section in their page, which names its flags", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => name === "store");
+  assert.equal(commands.length, 1);
+  assert.deepEqual(complaints(page("docs/store.md"), "argosy", commands), []);
 });
 
 test("the server of the keys has a section in the page about them, which names its flags", () => {
