@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { AttemptLog } from "../fleet/agent.ts";
+import type { AttemptLog } from "../fleet/attempt-book.ts";
 import type { UnitName } from "../fleet/model.ts";
 import type { Attempt } from "../fleet/reconcile.ts";
 import type { Log } from "../lib/env.ts";

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { productVersion } from "../lib/version.ts";
 import { Agent } from "../fleet/agent.ts";
+import { AttemptBook } from "../fleet/attempt-book.ts";
 import { serveFleetApi } from "../fleet/api-listener.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { runEngine } from "../fleet/engine.ts";
@@ -10,6 +11,7 @@ import { keepEvents } from "../fleet/event-keeper.ts";
 import { EventWriter } from "../fleet/events.ts";
 import { measuredStore, measuredUnits } from "../fleet/measured.ts";
 import { FleetMetrics } from "../fleet/metrics.ts";
+import { PartitionGuard } from "../fleet/partition.ts";
 import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
 import type { MachineId } from "../fleet/model.ts";
 import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
@@ -36,6 +38,7 @@ import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-fa
 import { fetchMachine } from "./machine-fetch.ts";
 import { roleFile } from "./member-machine.ts";
 import { followRole } from "./role-watch.ts";
+import { renewalFile } from "./renewal-file.ts";
 import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { askStopReason } from "./stop-reason.ts";
@@ -76,12 +79,19 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   const registry = storeRegistry(groupedStore(store), shared, events);
   const lease = new LeaseHolder();
   const memory = identityFile(join(dirname(settings.unitsDirectory), "store-identity"));
+  const attempts = new AttemptBook(
+    env,
+    attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
+  );
+  const renewals = renewalFile(join(dirname(settings.unitsDirectory), "renewed"), env.clock);
+  const partition = new PartitionGuard(env, { ttlMs: settings.agentTtlMs, units, attempts, renewals });
   const agent = new Agent(env, {
     store,
     me: id,
     schedule: openMirror(env, store, under(fleetKeys.schedule(id)), parts.signal),
     units,
-    attempts: attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
+    attempts,
+    partition,
     identity: new StoreIdentity(store, memory, env.random),
     events,
     lease: () => lease.current,
@@ -135,10 +145,12 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
         refresh,
         ttlMs: settings.agentTtlMs,
         changed: (granted) => lease.change(granted),
+        renewed: (sentAtMs) => partition.renewed(sentAtMs),
         events,
       },
       parts.signal,
     ),
+    partition.run(parts.signal),
     lease.joined(parts.signal).then(() => agent.run(parts.signal)),
   ];
   if (!settings.disableEngine) {

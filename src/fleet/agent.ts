@@ -3,22 +3,21 @@ import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
-import type { Change, LeaseId, Revision, Store } from "../store/store.ts";
+import { under } from "../store/range.ts";
+import type { LeaseId, Store } from "../store/store.ts";
+import type { AttemptBook } from "./attempt-book.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
-import { type Attempt, attemptAfter, reconcile } from "./reconcile.ts";
-import { decodeFleetEntry } from "./records.ts";
+import type { PartitionGuard } from "./partition.ts";
+import { attemptAfter, isRunning, reconcile } from "./reconcile.ts";
+import { fleetKeys } from "./registry.ts";
 import { type Observation, StateTeller } from "./state-teller.ts";
+import { ScheduleLines } from "./schedule-lines.ts";
 import { StateNotes } from "./state-notes.ts";
 import type { StoreIdentity } from "./store-identity.ts";
+import { Troubles } from "./troubles.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
-
-/** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
-export interface AttemptLog {
-  read(): Promise<ReadonlyMap<UnitName, Attempt>>;
-  write(attempts: ReadonlyMap<UnitName, Attempt>): Promise<void>;
-}
 
 export interface AgentOptions {
   readonly store: Store;
@@ -26,7 +25,9 @@ export interface AgentOptions {
   /** A mirror of this machine's schedule. */
   readonly schedule: Mirror;
   readonly units: UnitManager;
-  readonly attempts: AttemptLog;
+  readonly attempts: AttemptBook;
+  /** Stops units with `OnPartition=stop` in time, and says when they may be started. */
+  readonly partition: PartitionGuard;
   readonly identity: StoreIdentity;
   /** Writes states down in the transactions that publish them; without it nothing is written down. */
   readonly events?: EventWriter;
@@ -43,14 +44,7 @@ const retry = { firstMs: 500, mostMs: 30_000 };
 const passGapMs = { least: 0, perBusyUnit: 1, most: 50 };
 const publishGapMs = { least: 40, perBusyUnit: 4, most: 250 };
 
-/** A unit whose last step failed, and when it is tried again. */
-interface Trouble {
-  readonly problem: string;
-  readonly failures: number;
-  /** On the monotonic clock; undefined when only a change of what is wanted helps. */
-  readonly againAtMs: number | undefined;
-}
-
+type Lines = ReadonlyMap<UnitName, Scheduled>;
 type Step = "loading" | "starting" | "restarting" | "stopping" | "unloading";
 
 /**
@@ -66,11 +60,10 @@ export class Agent {
   readonly #publisher: StatePublisher;
   readonly #teller: StateTeller;
   #actual = new Map<UnitName, ManagedUnit>();
-  #attempts = new Map<UnitName, Attempt>();
+  readonly #attempts: AttemptBook;
   readonly #busy = new Map<UnitName, Step>();
-  readonly #trouble = new Map<UnitName, Trouble>();
-  /** This machine's schedule by store key, decoded. */
-  readonly #wanted = new Map<string, Scheduled>();
+  readonly #trouble = new Troubles(retry);
+  readonly #lines: ScheduleLines;
   #mustList = true;
   /** The schedule was read as a whole, maybe from a store that is not the one of before. */
   #mustVerify = true;
@@ -82,22 +75,29 @@ export class Agent {
     const notes = new StateNotes(me, () => env.clock.monotonic());
     this.#publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
     this.#teller = new StateTeller(options.me);
+    this.#attempts = options.attempts;
+    this.#lines = new ScheduleLines(env.log);
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */
   async run(signal: AbortSignal): Promise<void> {
-    const { schedule, units, leaseChanged } = this.#options;
+    const { schedule, units, leaseChanged, partition } = this.#options;
     const ends = [
+      partition.subscribe(this.#wake.wake),
       schedule.subscribe((changes, fresh) => {
         this.#mustVerify ||= fresh;
-        this.#note(changes);
+        this.#lines.apply(changes);
+        this.#wake.wake();
       }),
       units.subscribe((changed) => this.#observe(changed)),
-      leaseChanged(this.#publish.wake),
+      leaseChanged(() => {
+        this.#publish.wake();
+        this.#wake.wake();
+      }),
     ];
     try {
-      for (const [, entry] of schedule.entries) this.#note([{ kind: "put", entry }]);
-      this.#attempts = new Map(await this.#options.attempts.read());
+      this.#lines.begin(schedule.entries);
+      await this.#attempts.load();
       await Promise.all([this.#converge(signal), this.#report(signal)]);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -112,9 +112,8 @@ export class Agent {
    */
   async stopAll(): Promise<void> {
     if (this.#mustList) await this.#list();
-    const started = [...this.#actual.values()].filter(
-      ({ active }) => active !== "inactive" && active !== "failed",
-    );
+    await this.#attempts.load();
+    const started = [...this.#actual.values()].filter(isRunning);
     if (started.length > 0) {
       this.#env.log.info(`stopping ${started.length} unit(s) before leaving`);
       const outcomes = await this.#options.units.stop(started.map(({ name }) => name));
@@ -122,7 +121,7 @@ export class Agent {
       if (problem !== undefined) throw new Fault("units-run-on", problem);
     }
     this.#attempts.clear();
-    await this.#noteAttempts();
+    await this.#attempts.save();
   }
 
   #observe(changed: readonly ManagedUnit[] | undefined): void {
@@ -138,6 +137,7 @@ export class Agent {
     for (;;) {
       try {
         if (this.#mustList) await this.#list();
+        if (this.#options.partition.barred) await this.#readmit();
         // Last, so that nothing is awaited between this and the pass.
         while (this.#mustVerify) await this.#verify();
         failures = 0;
@@ -179,54 +179,44 @@ export class Agent {
 
   /** Plans from what is wanted and what is so, and sets off every step whose unit is free. */
   #pass(signal: AbortSignal): void {
-    const wanted = [...this.#wanted.values()];
-    const tasks = reconcile(wanted, [...this.#actual.values()], this.#attempts);
-    this.#remember(tasks.remember);
+    const wanted = this.#lines.all();
+    const tasks = reconcile(wanted, [...this.#actual.values()], this.#attempts.all);
+    const barred = this.#options.partition.holdBack(wanted);
+    const lines = new Map(wanted.map((line) => [line.unit, line]));
+    this.#attempts.remember(tasks.remember);
     const now = this.#env.clock.monotonic();
-    const free = (name: UnitName): boolean => {
-      const againAtMs = this.#trouble.get(name)?.againAtMs;
-      return !this.#busy.has(name) && (againAtMs === undefined || againAtMs <= now);
-    };
+    const free = (name: UnitName): boolean => !this.#busy.has(name) && this.#trouble.mayTry(name, now);
     // A unit that is still starting may be stopped or restarted: systemd then cancels its start.
     const stop = tasks.stop.filter((name) => free(name) || isStarting(this.#busy.get(name)));
-    const restart = tasks.restart.filter((name) => free(name) || this.#busy.get(name) === "starting");
+    const restart = tasks.restart.filter(
+      (name) => !barred.has(name) && (free(name) || this.#busy.get(name) === "starting"),
+    );
     const unload = tasks.unload.filter((name) => free(name) && !tasks.stop.includes(name));
     const earlier = new Set([...tasks.stop, ...tasks.unload]);
     const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
     for (const { name } of tasks.load) earlier.add(name);
-    const start = tasks.start.filter((name) => free(name) && !earlier.has(name));
+    const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && !barred.has(name));
     for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
     if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
     if (load.length > 0) {
-      const names = load.map(({ name }) => name);
-      this.#step("loading", names, signal, async () =>
-        this.#loaded(wanted, await this.#options.units.load(load)),
+      const loading = load.map(({ name }) => name);
+      this.#step("loading", loading, signal, async () =>
+        this.#loaded(lines, await this.#options.units.load(load)),
       );
     }
-    if (start.length > 0) this.#startAll(start, wanted, signal);
-    if (restart.length > 0) this.#restartAll(restart, wanted, signal);
-    this.#forgetTrouble(wanted);
+    if (start.length > 0) this.#startAll(start, lines, signal);
+    if (restart.length > 0) this.#restartAll(restart, lines, signal);
+    this.#trouble.keepOnly((name) => lines.has(name) || this.#actual.has(name));
     // What is about to start is told once it has, not a moment before as well.
     if (start.length === 0) this.#publish.wake();
   }
 
-  #remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
-    if (attempts.size === 0) return;
-    for (const [name, attempt] of attempts) this.#attempts.set(name, attempt);
-    void this.#noteAttempts();
-  }
-
-  /** Takes in changes of the schedule; each line is decoded once. */
-  #note(changes: readonly Change[]): void {
-    for (const change of changes) {
-      const key = change.kind === "put" ? change.entry.key : change.key;
-      const record = change.kind === "put" ? decodeFleetEntry(change.entry) : undefined;
-      if (record?.family === "scheduled") this.#wanted.set(key, record.scheduled);
-      else this.#wanted.delete(key);
-      if (change.kind === "put" && record === undefined)
-        this.#env.log.error(`the record ${key} in the store cannot be read and is ignored`);
-    }
-    this.#wake.wake();
+  /** Reads from the store itself whether this machine still has to run what was stopped when it could not be reached. */
+  async #readmit(): Promise<void> {
+    const { partition, store, me, lease } = this.#options;
+    if (lease() === undefined) return;
+    const { entries } = await store.read(under(fleetKeys.schedule(me)));
+    if (this.#lines.agreesWith(new Set(entries.map(({ key }) => key)))) partition.readmit();
   }
 
   /** Carries out one step for some units, marks them busy meanwhile, and wakes the loop at its end. */
@@ -242,7 +232,8 @@ export class Agent {
       for (const outcome of outcomes) {
         // Units of one machine come one by one: a start that came before a unit it needs was none.
         const early = outcome.lacksUnit === true;
-        if (early && kind === "starting") this.#setReached(outcome.name, "loaded");
+        if (early && kind === "starting")
+          this.#attempts.setLoaded(outcome.name, this.#actual.get(outcome.name)?.hash);
         this.#judge(kind, outcome, mayRepeat || early, signal);
       }
       this.#wake.wake();
@@ -250,7 +241,8 @@ export class Agent {
     act().then(
       (outcomes) => finish(outcomes, !isStarting(kind)),
       (error: unknown) => {
-        if (kind === "starting") for (const name of names) this.#setReached(name, "loaded");
+        if (kind === "starting")
+          for (const name of names) this.#attempts.setLoaded(name, this.#actual.get(name)?.hash);
         this.#mustList = true;
         const problem = sentenceOf(error);
         finish(
@@ -264,14 +256,12 @@ export class Agent {
   /** Remembers a failure; a start that systemd has tried and failed is not tried again, everything else is. */
   #judge(kind: Step, { name, problem }: UnitOutcome, mayRepeat: boolean, signal: AbortSignal): void {
     if (problem === undefined) {
-      this.#trouble.delete(name);
+      this.#trouble.end(name);
       return;
     }
     if (isStarting(kind) && this.#busy.has(name)) return;
-    const failures = (this.#trouble.get(name)?.failures ?? 0) + 1;
-    const pause = mayRepeat ? pauseMs(retry, failures, this.#env.random()) : undefined;
-    const againAtMs = pause === undefined ? undefined : this.#env.clock.monotonic() + pause;
-    this.#trouble.set(name, { problem, failures, againAtMs });
+    const { clock, random } = this.#env;
+    const pause = this.#trouble.add(name, problem, mayRepeat, clock.monotonic(), random());
     this.#env.log.error(`${name}: ${problem}`, pause === undefined ? {} : { againInMs: Math.ceil(pause) });
     if (pause !== undefined) this.#later(pause, signal);
   }
@@ -284,8 +274,8 @@ export class Agent {
       // The job's end may be heard before the state's change; a stop that is done has ended the processes.
       if (unit !== undefined && unit.active !== "failed")
         this.#actual.set(name, { ...unit, active: "inactive", sub: "dead" });
-      this.#setReached(name, "loaded");
-      void this.#noteAttempts();
+      this.#attempts.setLoaded(name, this.#actual.get(name)?.hash);
+      void this.#attempts.save();
     }
     return outcomes;
   }
@@ -298,12 +288,11 @@ export class Agent {
       this.#actual.delete(name);
       this.#attempts.delete(name);
     }
-    void this.#noteAttempts();
+    void this.#attempts.save();
     return outcomes;
   }
 
-  #loaded(wanted: readonly Scheduled[], outcomes: readonly UnitOutcome[]): readonly UnitOutcome[] {
-    const lines = new Map(wanted.map((line) => [line.unit, line]));
+  #loaded(lines: Lines, outcomes: readonly UnitOutcome[]): readonly UnitOutcome[] {
     for (const { name, problem } of outcomes) {
       const want = lines.get(name);
       if (problem !== undefined || want === undefined) continue;
@@ -314,31 +303,29 @@ export class Agent {
     return outcomes;
   }
 
-  #startAll(names: readonly UnitName[], wanted: readonly Scheduled[], signal: AbortSignal): void {
+  #startAll(names: readonly UnitName[], lines: Lines, signal: AbortSignal): void {
     this.#env.log.info(`starting ${names.join(" ")}`);
-    const lines = new Map(wanted.map((line) => [line.unit, line]));
     for (const name of names) {
       const want = lines.get(name);
       if (want !== undefined) this.#attempts.set(name, attemptAfter("start", want));
       this.#step("starting", [name], signal, () => this.#options.units.start([name]));
     }
-    void this.#noteAttempts();
+    void this.#attempts.save();
   }
 
   /** Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice. */
-  #restartAll(names: readonly UnitName[], wanted: readonly Scheduled[], signal: AbortSignal): void {
+  #restartAll(names: readonly UnitName[], lines: Lines, signal: AbortSignal): void {
     this.#env.log.info(`restarting ${names.join(" ")}`);
-    const lines = new Map(wanted.map((line) => [line.unit, line]));
     const before = new Map(names.map((name) => [name, this.#attempts.get(name)]));
     for (const name of names) {
       const want = lines.get(name);
       if (want !== undefined) this.#attempts.set(name, attemptAfter("restart", want));
     }
-    const noted = this.#noteAttempts();
+    const noted = this.#attempts.save();
     const again = (name: UnitName): void => {
       const attempt = before.get(name);
       if (attempt !== undefined) this.#attempts.set(name, attempt);
-      void this.#noteAttempts();
+      void this.#attempts.save();
     };
     for (const name of names) {
       this.#step("restarting", [name], signal, async () => {
@@ -353,25 +340,6 @@ export class Agent {
         }
       });
     }
-  }
-
-  #setReached(name: UnitName, reached: Attempt["reached"]): void {
-    const attempt = this.#attempts.get(name);
-    const hash = attempt?.hash ?? this.#actual.get(name)?.hash;
-    if (hash !== undefined) this.#attempts.set(name, { hash, reached });
-  }
-
-  /** Saves what was carried out; a machine whose /run is full goes on, and may start a unit that ended once more. */
-  async #noteAttempts(): Promise<void> {
-    await this.#options.attempts.write(this.#attempts).catch((error: unknown) => {
-      this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
-    });
-  }
-
-  #forgetTrouble(wanted: readonly Scheduled[]): void {
-    const names = new Set(wanted.map(({ unit }) => unit));
-    for (const name of this.#trouble.keys())
-      if (!names.has(name) && !this.#actual.has(name)) this.#trouble.delete(name);
   }
 
   #later(ms: number, signal: AbortSignal): void {
@@ -404,21 +372,19 @@ export class Agent {
   states(): ReadonlyMap<UnitName, UnitState> {
     const observations: Observation[] = [];
     for (const unit of this.#actual.values()) {
-      const problem = this.#trouble.get(unit.name)?.problem;
-      observations.push({ unit, reached: this.#reached(unit), restart: this.#restarted(unit.name), problem });
+      const problem = this.#trouble.problemOf(unit.name);
+      const restart = isStarting(this.#busy.get(unit.name))
+        ? undefined
+        : this.#attempts.get(unit.name)?.restart;
+      observations.push({ unit, reached: this.#reached(unit), restart, problem });
     }
-    for (const { unit: name, hash } of this.#wanted.values()) {
-      const problem = this.#trouble.get(name)?.problem;
+    for (const { unit: name, hash } of this.#lines.all()) {
+      const problem = this.#trouble.problemOf(name);
       if (problem === undefined || this.#actual.has(name)) continue;
       const unit = { name, hash, load: "error", active: "inactive", sub: "dead" };
       observations.push({ unit, reached: "loaded", restart: undefined, problem });
     }
     return this.#teller.tell(observations);
-  }
-
-  /** The last restart that is over. */
-  #restarted(name: UnitName): Revision | undefined {
-    return isStarting(this.#busy.get(name)) ? undefined : this.#attempts.get(name)?.restart;
   }
 
   /** A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet. */
@@ -428,7 +394,7 @@ export class Agent {
   }
 }
 
-/** True for the steps that end with a unit that was started. */
+/** Steps that end with a unit that was started. */
 function isStarting(step: Step | undefined): boolean {
   return step === "starting" || step === "restarting";
 }

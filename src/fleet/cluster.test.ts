@@ -330,3 +330,88 @@ test("a restart that was asked for while a machine's daemon or systemd was away 
     await assert.rejects(registry.restart("web.service"), /its target state is loaded; start it instead/);
   });
 });
+
+test("a unit with OnPartition=stop has stopped before another machine starts it, and starts again when its machine is back", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const links = [new OutageStore(memory), new OutageStore(memory)];
+  const machines = links.map((link, index) => new FakeMachine(env, link, index + 1));
+  const [first, second] = machines;
+  const [link] = links;
+  assert.ok(first && second && link);
+  for (const machine of machines) machine.start();
+  await env.advance(1000);
+  const submit = async (name: string, option: string): Promise<void> => {
+    const text = `${sleeper}[X-Fleet]\nOnPartition=${option}\n`;
+    await second.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
+    await env.advance(1000);
+  };
+  await submit("single.service", "stop");
+  await submit("other.service", "keep");
+  await submit("third.service", "keep");
+  assert.deepEqual(await first.running(), ["single.service", "third.service"]);
+
+  link.cut();
+  await env.advance(ttlMs / 4);
+  assert.deepEqual(await first.running(), ["single.service", "third.service"]);
+  let pauses = 0;
+  for (let waitedMs = 0; waitedMs < 2 * ttlMs; waitedMs += 50) {
+    await env.advance(50);
+    const both: readonly string[] = [...(await first.running()), ...(await second.running())];
+    const runs = both.filter((name) => name === "single.service").length;
+    assert.ok(runs <= 1, "it never runs twice");
+    if (runs === 0) pauses += 1;
+  }
+  assert.ok(pauses > 0, "it stopped before it was started elsewhere");
+  assert.deepEqual(await first.running(), ["third.service"], "the others go on");
+  assert.deepEqual(await second.running(), ["other.service", "single.service", "third.service"]);
+  link.restore();
+  await env.advance(ttlMs);
+  assert.deepEqual(await first.running(), []);
+
+  await second.registry.destroy("other.service");
+  await second.registry.destroy("third.service");
+  await env.advance(1000);
+  const stops = (): number => second.units.calls.filter(({ operation }) => operation === "stop").length;
+  const before = stops();
+  links[1]?.cut();
+  await env.advance(ttlMs / 4);
+  links[1]?.restore();
+  await env.advance(ttlMs);
+  assert.equal(stops(), before, "a short cut stops nothing");
+  for (const each of machines) await each.crash();
+  await memory.close();
+});
+
+test("a unit with OnPartition=stop that nobody could take over runs again when the store is back", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const link = new OutageStore(memory);
+  const machine = new FakeMachine(env, link, 1);
+  machine.start();
+  await env.advance(1000);
+  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
+  await machine.registry.create({ name: "a.service", text, hash: hashUnitText(text), target: "launched" });
+  await env.advance(1000);
+  link.cut();
+  await env.advance(ttlMs - 1);
+  assert.deepEqual(await machine.running(), []);
+  link.restore();
+  await env.advance(3 * ttlMs);
+  assert.deepEqual(await machine.running(), ["a.service"]);
+
+  link.cut();
+  await env.advance(100);
+  await machine.crash();
+  machine.start();
+  await env.advance(ttlMs / 3);
+  assert.deepEqual(
+    await machine.running(),
+    ["a.service"],
+    "a new daemon knows when the presence was renewed",
+  );
+  await env.advance(ttlMs / 2);
+  assert.deepEqual(await machine.running(), [], "and stops the unit in time");
+  await machine.crash();
+  await memory.close();
+});

@@ -68,7 +68,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
         picture.presenceRevision(decision.from) === undefined
       )
         return {
-          ...place(unit, placement, placedOn(decision), picture, decision.because),
+          ...place(unit, placement, placedOn(decision), picture, decision.because, decision.from),
           note: noteOf("decision.moved", decision, decision.because),
         };
       const why = `moving to ${decision.on}, and stopping here first`;
@@ -189,9 +189,12 @@ function place(
   placed: Placed,
   picture: FleetPicture,
   because: string,
+  absent?: MachineId,
 ): EngineWrite {
   const on = placed.machine;
   const when = seen(unit.name, unit, placement);
+  // A machine that has come back since may have started the unit again.
+  if (absent !== undefined) when.push({ key: fleetKeys.machine(absent), modRevision: 0 });
   const presence = picture.presenceRevision(on);
   when.push({ key: fleetKeys.machine(on), modRevision: presence ?? 0 });
   return {

@@ -3,12 +3,14 @@ import type { FakeEnv } from "../lib/fake-env.ts";
 import { openMirror } from "../store/mirror.ts";
 import { between, under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
-import { Agent, type AttemptLog } from "./agent.ts";
+import { Agent } from "./agent.ts";
+import { AttemptBook } from "./attempt-book.ts";
 import { runEngine } from "./engine.ts";
 import { keepEvents } from "./event-keeper.ts";
 import { EventWriter } from "./events.ts";
 import { FakeUnitManager } from "./fake-unit-manager.ts";
 import { FleetMetrics } from "./metrics.ts";
+import { PartitionGuard } from "./partition.ts";
 import { keepPresence, leaveCluster } from "./presence.ts";
 import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
 import { SharedPicture } from "./shared-picture.ts";
@@ -26,6 +28,7 @@ export class FakeMachine {
   readonly metrics: FleetMetrics;
   #attempts = new Map();
   #identity: string | undefined;
+  #renewedAtMs: number | undefined;
   #bootId = "boot-1";
   /** The setting agent_ttl, for the next start of the daemon. */
   ttlMs = fakeTtlMs;
@@ -61,13 +64,13 @@ export class FakeMachine {
       listeners.add(listener);
       return () => listeners.delete(listener);
     };
-    const attempts: AttemptLog = {
+    const attempts = new AttemptBook(env, {
       read: () => Promise.resolve(new Map(this.#attempts)),
       write: (all) => {
         this.#attempts = new Map(all);
         return Promise.resolve();
       },
-    };
+    });
     const identity = new StoreIdentity(
       store,
       {
@@ -92,7 +95,20 @@ export class FakeMachine {
       this.#lease = id;
       for (const listener of listeners) listener();
     };
+    const partition = new PartitionGuard(env, {
+      ttlMs: this.ttlMs,
+      units,
+      attempts,
+      renewals: {
+        read: () => Promise.resolve(this.#renewedAtMs),
+        write: (renewedAtMs) => {
+          this.#renewedAtMs = renewedAtMs;
+          return Promise.resolve();
+        },
+      },
+    });
     const agent = new Agent(env, {
+      partition,
       store,
       me,
       schedule,
@@ -108,9 +124,18 @@ export class FakeMachine {
       shared.hold(signal),
       keepPresence(
         env,
-        { store, facts: () => facts, refresh: new Wake(), ttlMs: this.ttlMs, changed, events },
+        {
+          store,
+          facts: () => facts,
+          refresh: new Wake(),
+          ttlMs: this.ttlMs,
+          changed,
+          renewed: (sentAtMs) => partition.renewed(sentAtMs),
+          events,
+        },
         signal,
       ),
+      partition.run(signal),
       agent.run(signal),
       runEngine(
         env,
@@ -136,6 +161,7 @@ export class FakeMachine {
     await this.units.unload((await this.units.list()).map(({ name }) => name));
     this.#attempts = new Map();
     this.#identity = undefined;
+    this.#renewedAtMs = undefined;
     this.#bootId += "+";
   }
 

@@ -7,7 +7,7 @@ import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitName } from "./model.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
 
-type Operation = "load" | "start" | "restart" | "stop" | "unload";
+type Operation = "load" | "start" | "restart" | "stop" | "kill" | "unload";
 
 interface FakeUnit {
   readonly text: string;
@@ -107,6 +107,11 @@ export class FakeUnitManager implements UnitManager {
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
     await this.#begin("stop", names);
     return names.map((name) => this.#outcome("stop", name, () => this.#stop(name)));
+  }
+
+  async kill(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+    await this.#begin("kill", names);
+    return names.map((name) => this.#outcome("kill", name, () => this.#stop(name)));
   }
 
   async unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {

@@ -56,6 +56,7 @@ export function measuredUnits(units: UnitManager, metrics: FleetMetrics): UnitMa
     start: (names) => counted("start", () => units.start(names)),
     restart: (names) => counted("restart", () => units.restart(names)),
     stop: (names) => counted("stop", () => units.stop(names)),
+    kill: (names) => counted("kill", () => units.kill(names)),
     unload: (names) => counted("unload", () => units.unload(names)),
     subscribe: (listener) => units.subscribe(listener),
     stopping: () => units.stopping(),

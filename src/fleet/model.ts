@@ -107,4 +107,6 @@ export interface Scheduled {
   readonly target: "loaded" | "launched";
   /** The last restart that was asked for, as in the unit's record. */
   readonly restart?: Revision;
+  /** Set for a unit with `OnPartition=stop`. Not written: an agent finds it in the text. */
+  readonly stopOnPartition?: true;
 }

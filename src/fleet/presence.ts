@@ -27,6 +27,8 @@ export interface PresenceOptions {
   readonly ttlMs: number;
   /** Called with the lease when the machine becomes present, and with undefined when its lease is gone. */
   readonly changed: (lease: LeaseId | undefined) => void;
+  /** Called after each renewal with the moment it was sent, on the monotonic clock; the lease lasts from then at least. */
+  readonly renewed?: (sentAtMs: number) => void;
   /** Writes down that the machine joins, or says something else of itself; without it nothing is written down. */
   readonly events?: EventWriter;
 }
@@ -49,7 +51,9 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         lease = await join(env, options, signal);
         changed(lease);
       } else {
+        const sentAtMs = env.clock.monotonic();
         await store.renewLease(lease);
+        options.renewed?.(sentAtMs);
       }
       failures = 0;
       if (await refreshedWithin(env, options.refresh, ttlMs / 3, signal)) await join(env, options, signal);
@@ -110,9 +114,11 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
   for (;;) {
     const snapshot = await store.read(exactly(key));
     const entry = snapshot.entries[0];
+    const sentAtMs = env.clock.monotonic();
     if (entry === undefined) {
       const { id } = await store.grantLease(ttlMs);
       if (await publish(options, facts, id, 0, { kind: "machine.joined", ...told(facts) })) {
+        options.renewed?.(sentAtMs);
         env.log.info("joined the cluster", { machine: facts.id, lease: id });
         return id;
       }
@@ -124,7 +130,10 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     if (earlier?.bootId === facts.bootId) {
       const lease = await adopt(env, store, earlier, ttlMs);
       const note = changeOf(earlier, facts);
-      if (await publish(options, facts, lease, entry.modRevision, note)) return lease;
+      if (await publish(options, facts, lease, entry.modRevision, note)) {
+        options.renewed?.(sentAtMs);
+        return lease;
+      }
       continue;
     }
     env.log.warning(

@@ -14,6 +14,8 @@ export interface Attempt {
   readonly reached: "loaded" | "launched";
   /** The last restart that was carried out, or that a start has made needless. */
   readonly restart?: Revision;
+  /** Set for a unit that has been started and is to be stopped when the machine cannot renew its presence. */
+  readonly stopOnPartition?: true;
 }
 
 export type TaskKind = "stop" | "unload" | "load" | "start" | "restart";
@@ -72,8 +74,13 @@ export function reconcile(
 /** What to remember of a unit once systemd holds it as wanted, or runs it. */
 export function attemptAfter(task: "load" | "start" | "restart", want: Scheduled): Attempt {
   if (task === "load") return { hash: want.hash, reached: "loaded" };
-  const done = want.restart === undefined ? {} : { restart: want.restart };
-  return { hash: want.hash, reached: "launched", ...done };
+  const { hash, restart: done, stopOnPartition } = want;
+  return {
+    hash,
+    reached: "launched",
+    ...(done === undefined ? {} : { restart: done }),
+    ...(stopOnPartition === undefined ? {} : { stopOnPartition }),
+  };
 }
 
 interface Draft {
@@ -162,6 +169,6 @@ function restart(draft: Draft, unit: UnitName): void {
 }
 
 /** True while there is anything to stop: a unit that starts, ends or waits for its next try counts. */
-function isRunning(unit: ManagedUnit): boolean {
+export function isRunning(unit: ManagedUnit): boolean {
   return unit.active !== "inactive" && unit.active !== "failed";
 }

@@ -30,6 +30,9 @@ export interface UnitManager {
   /** Stops units; resolves when each stop job has ended, that is when the processes are gone. */
   stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
 
+  /** Ends the processes of units at once with SIGKILL, as a stop under way does when its time is over. */
+  kill(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+
   /** Forgets units that were stopped: disables, clears the failed state, deletes the files; one reload at most. */
   unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
 

@@ -106,6 +106,20 @@ export class JobRunner {
     return `cannot stop ${name}: ${how} is still ${held.active}; see systemctl status ${name}`;
   }
 
+  /** Ends the processes of a unit now; one that has none is no problem. */
+  async kill(name: UnitName): Promise<string | undefined> {
+    if (splitName(name)?.isTemplate || !this.#directory.has(name)) return undefined;
+    try {
+      await this.#manager.kill(name);
+    } catch (error) {
+      if (!isFault(error, "bus-refused")) throw error;
+      const [held] = await this.#manager.unitsHeld([name]);
+      if (held !== undefined && !isDown(held))
+        return `cannot kill ${name}: systemd says: ${sentenceOf(error)}`;
+    }
+    return undefined;
+  }
+
   /** A JobRemoved signal came. */
   removed(path: string, result: string): void {
     this.#jobs.removed(path, result);

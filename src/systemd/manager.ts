@@ -77,6 +77,11 @@ export class Manager {
     return String(await this.#call("StopUnit", "ss", [name, "replace"]));
   }
 
+  /** Sends SIGKILL to all processes of a unit. */
+  async kill(name: UnitName): Promise<void> {
+    await this.#call("KillUnit", "ssi", [name, "all", sigkill]);
+  }
+
   async resetFailed(name: UnitName): Promise<void> {
     await this.#call("ResetFailedUnit", "s", [name]);
   }
@@ -137,6 +142,8 @@ export function isDown(unit: { readonly active: string }): boolean {
 export function hasResult(name: UnitName): boolean {
   return resultInterfaces.has(name.slice(name.lastIndexOf(".") + 1));
 }
+
+const sigkill = 9;
 
 /** Above this many names it costs systemd less to send every unit it has than to match each against each name. */
 const mostPatterns = 16;

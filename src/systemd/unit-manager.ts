@@ -115,6 +115,10 @@ class SystemdUnitManager implements UnitManager {
     return await Promise.all(names.map(async (name) => outcome(name, await this.#runner.stop(name))));
   }
 
+  async kill(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+    return await Promise.all(names.map(async (name) => outcome(name, await this.#runner.kill(name))));
+  }
+
   async unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
     const problems = await unloadUnits(this.#manager, this.#directory, names, () => this.#reload());
     for (const name of names) if (!problems.has(name)) this.#states.forget(name);

@@ -1,0 +1,78 @@
+import type { Env } from "../lib/env.ts";
+import { sentenceOf } from "../lib/fault.ts";
+import type { UnitName } from "./model.ts";
+import type { Attempt } from "./reconcile.ts";
+
+/** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
+export interface AttemptLog {
+  read(): Promise<ReadonlyMap<UnitName, Attempt>>;
+  write(attempts: ReadonlyMap<UnitName, Attempt>): Promise<void>;
+}
+
+/** An agent's memory of what it has carried out, written down after each change that has to outlast the daemon. */
+export class AttemptBook {
+  readonly #env: Env;
+  readonly #log: AttemptLog;
+  readonly #attempts = new Map<UnitName, Attempt>();
+  #loading: Promise<void> | undefined;
+
+  constructor(env: Env, log: AttemptLog) {
+    this.#env = env;
+    this.#log = log;
+  }
+
+  /** Reads what an earlier daemon wrote down; once, whoever asks first. */
+  async load(): Promise<void> {
+    this.#loading ??= this.#log.read().then((found) => {
+      for (const [name, attempt] of found) this.#attempts.set(name, attempt);
+    });
+    await this.#loading;
+  }
+
+  get all(): ReadonlyMap<UnitName, Attempt> {
+    return this.#attempts;
+  }
+
+  get(name: UnitName): Attempt | undefined {
+    return this.#attempts.get(name);
+  }
+
+  set(name: UnitName, attempt: Attempt): void {
+    this.#attempts.set(name, attempt);
+  }
+
+  /** Takes in what units turned out to be, and writes it down. */
+  remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
+    if (attempts.size === 0) return;
+    for (const [name, attempt] of attempts) this.#attempts.set(name, attempt);
+    void this.save();
+  }
+
+  delete(name: UnitName): void {
+    this.#attempts.delete(name);
+  }
+
+  clear(): void {
+    this.#attempts.clear();
+  }
+
+  /** Units that run here, as far as this agent knows, and must be stopped when the machine loses the store. */
+  stoppedOnPartition(): readonly UnitName[] {
+    return [...this.#attempts]
+      .filter(([, { stopOnPartition }]) => stopOnPartition === true)
+      .map(([name]) => name);
+  }
+
+  /** The unit is loaded and does not run: a start is to be given again. @param hash of its file, if nothing is known yet */
+  setLoaded(name: UnitName, hash?: string): void {
+    const known = this.#attempts.get(name)?.hash ?? hash;
+    if (known !== undefined) this.#attempts.set(name, { hash: known, reached: "loaded" });
+  }
+
+  /** Writes everything down; a machine whose /run is full goes on, and may start a unit that ended once more. */
+  async save(): Promise<void> {
+    await this.#log.write(this.#attempts).catch((error: unknown) => {
+      this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
+    });
+  }
+}
