@@ -2,6 +2,7 @@ import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
+import type { Answer } from "./client-answer.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
 import type { WhyEntity } from "./api-why.ts";
 import type { VersionedReport } from "./api-machines.ts";
@@ -24,7 +25,7 @@ export type Transport = (
   path: string,
   body?: string,
   signal?: AbortSignal,
-) => Promise<Response>;
+) => Promise<Answer>;
 
 /** Units that changed, as `/argosy/v1/changes` tells them. */
 export interface UnitChanges {
@@ -223,7 +224,7 @@ function machinePath(id: MachineId): string {
   return `/argosy/v1/machines/${encodeURIComponent(id)}`;
 }
 
-async function json(response: Response): Promise<unknown> {
+async function json(response: Answer): Promise<unknown> {
   await refused(response);
   const read = readJson(await response.text());
   if ("problem" in read) throw notFleet();
@@ -238,13 +239,13 @@ function notFleet(): Fault {
 }
 
 /** Reads a body that says nothing to its end, so that the connection can carry the next request. */
-async function discard(response: Response): Promise<undefined> {
+async function discard(response: Answer): Promise<undefined> {
   await response.text();
   return undefined;
 }
 
 /** Throws what a refusal says, in the words fleetctl v1.0.0 had for it. */
-async function refused(response: Response): Promise<void> {
+async function refused(response: Answer): Promise<void> {
   if (response.ok) return;
   const text = await response.text();
   throw new Fault(`api-${response.status}`, `googleapi: Error ${response.status}: ${messageOf(text)}`);

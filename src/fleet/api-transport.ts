@@ -11,6 +11,7 @@ import { Fault, sentenceOf } from "../lib/fault.ts";
 import { productVersion } from "../lib/version.ts";
 import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
+import type { Answer } from "./client-answer.ts";
 
 /** Where fleet's API is when nothing else is said. */
 export const defaultEndpoint = "unix:///run/fleet.sock";
@@ -49,7 +50,7 @@ export function transportTo(
   const plain = new HttpAgent(pool);
   const sender = { "User-Agent": `argosy/${productVersion}`, [userHeader]: whoami() };
   return async (method, path, body, signal) =>
-    await new Promise<Response>((resolve, reject) => {
+    await new Promise<Answer>((resolve, reject) => {
       const headers =
         body === undefined
           ? {}
@@ -65,7 +66,7 @@ export function transportTo(
       const request = secure === undefined ? requestHttp(options) : requestHttps(options);
       const why = (error: Error): unknown =>
         signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
-      request.on("response", (incoming) => resolve(responseOf(incoming, why)));
+      request.on("response", (incoming) => resolve(answerOf(incoming, why)));
       request.on("error", (error) => reject(why(error)));
       request.end(body);
     });
@@ -82,17 +83,25 @@ function whoami(): string {
   }
 }
 
-function responseOf(incoming: IncomingMessage, why: (error: Error) => unknown): Response {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (typeof value === "string") headers.set(name, value);
-  }
+function answerOf(incoming: IncomingMessage, why: (error: Error) => unknown): Answer {
   const status = incoming.statusCode ?? 500;
-  if (status === 204 || status === 304) {
-    incoming.resume();
-    return new Response(null, { status, headers });
-  }
-  return new Response(ReadableStream.from(piecesOf(incoming, why)), { status, headers });
+  const body = piecesOf(incoming, why);
+  return {
+    ok: status >= 200 && status < 300,
+    status,
+    headers: {
+      get: (name) => {
+        const value = incoming.headers[name.toLowerCase()];
+        return typeof value === "string" ? value : null;
+      },
+    },
+    body,
+    text: async () => {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of body) pieces.push(piece);
+      return Buffer.concat(pieces).toString("utf8");
+    },
+  };
 }
 
 /** The body as it comes; that it breaks off is told as that the endpoint cannot be reached. */

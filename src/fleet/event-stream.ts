@@ -1,6 +1,7 @@
 import { pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
+import type { Answer } from "./client-answer.ts";
 import type { EventId, FleetEvent } from "./events.ts";
 
 /** What a client wants to see of the history. */
@@ -17,7 +18,7 @@ export interface EventQuestion {
 }
 
 /** The part of a `Transport` that reading needs. */
-export type Ask = (method: "GET", path: string, body: undefined, signal: AbortSignal) => Promise<Response>;
+export type Ask = (method: "GET", path: string, body: undefined, signal: AbortSignal) => Promise<Answer>;
 
 const retry = { firstMs: 250, mostMs: 10_000 };
 /** Characters of one line of a stream; an event is far smaller. */
@@ -84,7 +85,10 @@ async function* oneStream(
     throw new Fault(`api-${response.status}`, messageIn(text, response.status));
   }
   if (!question.follow) {
-    const { events, gap } = (await response.json()) as { events: readonly FleetEvent[]; gap?: true };
+    const { events, gap } = JSON.parse(await response.text()) as {
+      events: readonly FleetEvent[];
+      gap?: true;
+    };
     if (gap === true) yield "gap";
     yield* events;
     return;
@@ -97,7 +101,7 @@ async function* oneStream(
 }
 
 /** The data of each message of a stream of server-sent events, as this API writes them: one line of data each. */
-async function* dataOf(response: Response): AsyncGenerator<string> {
+async function* dataOf(response: Answer): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const piece of response.body ?? []) {

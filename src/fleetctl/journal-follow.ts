@@ -25,7 +25,17 @@ const mostKnownLines = 1000;
  * later. Goes on when the API or a machine was away: from where it was, for as long as somebody reads. Ends when all units are
  * destroyed. Throws Fault `unit-missing` or `unit-nowhere` when at the beginning there is nothing to read.
  */
-export async function followJournals(following: Following): Promise<void> {
+export async function followJournals(given: Following): Promise<void> {
+  const ended = new AbortController();
+  try {
+    await follow({ ...given, signal: AbortSignal.any([given.signal, ended.signal]) });
+  } finally {
+    // Journals of machines that the units have left are still open.
+    ended.abort();
+  }
+}
+
+async function follow(following: Following): Promise<void> {
   const { env, names, signal } = following;
   const sinceMs = env.clock.monotonic();
   const streams = new Map<string, Promise<void>>();
