@@ -2,7 +2,7 @@ import type { Command } from "../cli/command.ts";
 import { exits } from "./outcome.ts";
 
 const advice =
-  "etcdctl backup reads the files of etcd v2, which Argosy does not have; save the store with etcd's own: ETCDCTL_API=3 etcdctl snapshot save FILE";
+  "etcdctl backup copies the files of etcd v2, which Argosy does not have; save the store, at any time, with: argosy store backup FILE";
 
 /** `etcdctl backup`: there only to say what to use instead. */
 export const backupCommand: Command = {

@@ -24,7 +24,14 @@ export interface Outside {
 }
 
 /** Gives a verb its client, which by then knows the members of the cluster. */
-export type Connect = (call: Call, options?: { readonly sync: boolean }) => Promise<ClusterClient>;
+export type Connect = (call: Call, options?: ConnectOptions) => Promise<ClusterClient>;
+
+export interface ConnectOptions {
+  /** Learn the members' addresses first. */
+  readonly sync: boolean;
+  /** `--total-timeout` is for each request, in commands that make as many as there is to do. */
+  readonly eachAlone?: boolean;
+}
 
 /** Where etcd, and Argosy's own service, listen. */
 const defaultEndpoints = "http://127.0.0.1:2379,http://127.0.0.1:4001";
@@ -113,7 +120,7 @@ export const globalFlags: readonly Flag[] = [
 
 /** Makes clients from the flags of a call. */
 export function connectWith(outside: Outside): Connect {
-  return async (call, { sync } = { sync: true }) => {
+  return async (call, { sync, eachAlone = false } = { sync: true }) => {
     checkApiVersion(call);
     const endpoints = shuffled(await endpointsOf(call, outside), call.env.random);
     const begin = call.env.clock.monotonic();
@@ -127,7 +134,7 @@ export function connectWith(outside: Outside): Connect {
       endpoints,
       authorization: await authorizationOf(call, outside),
       headLimitMs: call.flags.milliseconds("timeout") ?? 0,
-      leftMs: () => totalMs - (call.env.clock.monotonic() - begin),
+      leftMs: () => (eachAlone ? totalMs : totalMs - (call.env.clock.monotonic() - begin)),
       onRequest: (curl) => note(`cURL Command: ${curl}`),
       signal: call.signal,
     });

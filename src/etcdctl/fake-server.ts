@@ -54,6 +54,8 @@ export interface Ran {
 export interface RunOptions {
   readonly stdin?: string;
   readonly variables?: Readonly<Record<string, string>>;
+  /** Local files by path. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly outside?: Partial<Outside>;
   /** Sees what is written to standard output, as it comes. */

@@ -87,7 +87,7 @@ export function etcdctlProgram(outside: Outside, version: string): CommandGroup 
       ]),
       group("auth", "Turn access rules on and off", [authEnable(connect), authDisable(connect)]),
       backupCommand,
-      importCommand,
+      importCommand(connect),
     ],
   });
 }
