@@ -1,6 +1,7 @@
-import { type Command, exitCodes } from "../cli/command.ts";
+import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import { jsonFlag, printJson } from "../cli/json.ts";
-import { labUp } from "../lab/lab.ts";
+import { Fault } from "../lib/fault.ts";
+import { type LabOptions, labUp } from "../lab/lab.ts";
 import { builtProduct } from "../lab/product.ts";
 import { labName, machineTable, nameFlag, progressOf } from "./lab-flags.ts";
 
@@ -29,6 +30,17 @@ export const labUpCommand: Command = {
       placeholder: "N",
     },
     {
+      name: "embedded",
+      kind: "switch",
+      summary: "the first machine keeps the store alone, without etcd (new labs only)",
+    },
+    {
+      name: "discovery",
+      kind: "text",
+      summary: "the machines find each other by this discovery token (new labs only)",
+      placeholder: "URL",
+    },
+    {
       name: "metadata",
       kind: "text",
       summary: "metadata of every machine (new labs only)",
@@ -52,6 +64,7 @@ export const labUpCommand: Command = {
       name: labName(call),
       ...(machines === undefined ? {} : { machines }),
       ...(members === undefined ? {} : { members }),
+      ...storeOf(call),
       ...(call.flags.given("metadata") ? { metadata: call.flags.all("metadata") } : {}),
       ...(call.flags.on("plain") ? {} : { product: await builtProduct(progress) }),
       progress,
@@ -69,3 +82,12 @@ export const labUpCommand: Command = {
     return exitCodes.done;
   },
 };
+
+/** How the lab's machines find their store, as the flags say. Throws Fault `bad-flags`. */
+function storeOf(call: Call): Pick<LabOptions, "store"> {
+  const url = call.flags.text("discovery");
+  if (url !== undefined && call.flags.on("embedded"))
+    throw new Fault("bad-flags", "a lab begins in one way: give --embedded or --discovery, not both");
+  if (url !== undefined) return { store: { by: "token", url } };
+  return call.flags.on("embedded") ? { store: { by: "embedded" } } : {};
+}

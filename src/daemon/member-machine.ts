@@ -43,6 +43,14 @@ export function realMemberMachine(facts: {
       if (before !== text) await replaceFile(environmentFile, text);
       await systemctl("start", unit);
     },
+    async alignEtcd(variables) {
+      const before = await readFile(environmentFile, "utf8").catch(() => undefined);
+      if (before !== environmentText(variables)) await this.restartEtcd(variables);
+    },
+    async restartEtcd(variables) {
+      await replaceFile(environmentFile, environmentText(variables));
+      await systemctl("restart", unit);
+    },
     async stopEtcd() {
       await rm(environmentFile, { force: true });
       await systemctl("stop", unit);

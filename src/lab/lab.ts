@@ -5,7 +5,14 @@ import { untilWorking } from "./cluster.ts";
 import { childGroups, killControlGroup, labControlGroup, removeControlGroup } from "./control-group.ts";
 import { namesIn, removeEmptyFolders, removeFolder } from "./disk.ts";
 import { bridgeNamespace, hostLink, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
-import { memberCounts, mostMachines, usualLab, type LabRecord, type MachineRecord } from "./layout.ts";
+import {
+  memberCounts,
+  mostMachines,
+  usualLab,
+  type LabRecord,
+  type LabStore,
+  type MachineRecord,
+} from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { Machine, type MachineStatus } from "./machine.ts";
 import {
@@ -30,6 +37,8 @@ export interface LabOptions {
   readonly machines?: number;
   /** How many of the first machines are etcd members (1, 3 or 5); only for a new lab. */
   readonly members?: number;
+  /** How its machines find their store; by addresses when not given. Only for a new lab. */
+  readonly store?: LabStore;
   /** Added to every machine's metadata, each `name=value`; only for a new lab. */
   readonly metadata?: readonly string[];
   /** What is installed in the machines; without it they are plain Debian machines. */
@@ -245,6 +254,7 @@ async function newRecord(name: string, root: string, options: LabOptions): Promi
         (await otherRecords(name)).map((other) => other.network),
       ),
       members,
+      ...(options.store === undefined ? {} : { store: options.store }),
       metadata: options.metadata ?? [],
       rootFileSystem: root,
       machines: grown([], count),

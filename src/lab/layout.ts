@@ -27,6 +27,17 @@ export interface MachineRecord {
   readonly id: string;
 }
 
+/** How a lab's machines find their store. */
+export type LabStore =
+  /** The first machines are told each other's addresses, and are the members. */
+  | { readonly by: "addresses" }
+  /** The first machine keeps the store alone, in a file; the others are told to use its etcd, which it may become. */
+  | { readonly by: "embedded" }
+  /** Every machine is told the same discovery token. */
+  | { readonly by: "token"; readonly url: string }
+  /** Every machine is told the same domain, and asks the machine that runs the lab for names. */
+  | { readonly by: "names"; readonly domain: string };
+
 /** What a lab remembers on disk. What runs is never remembered but looked up. */
 export interface LabRecord {
   readonly format: 1;
@@ -35,6 +46,8 @@ export interface LabRecord {
   readonly network: string;
   /** How many of the first machines are etcd members; fixed when the lab is made. */
   readonly members: number;
+  /** By addresses when it is not there. */
+  readonly store?: LabStore;
   /** Added to the metadata of every machine, each `name=value`. */
   readonly metadata: readonly string[];
   /** Its folder in the cache. A machine keeps the root file system it was made over. */

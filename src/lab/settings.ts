@@ -31,19 +31,33 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
       text: `COREOS_PUBLIC_IPV4=${address}\nCOREOS_PRIVATE_IPV4=${address}\n`,
     },
     {
-      path: "/etc/argosy/argosy.env",
-      text: `ARGOSY_STORE_ENDPOINTS=${storeEndpoints(lab, machine).join(",")}\n`,
-    },
-    {
       path: "/etc/fleet/fleet.conf",
       text: `public_ip="${address}"\nmetadata="${metadata}"\nagent_ttl="${agentTtl}"\n`,
     },
     { path: "/etc/systemd/system/fleet.socket.d/lab.conf", text: alsoListenOn(`${address}:${fleetPort}`) },
     { path: "/etc/systemd/system/etcd.socket.d/lab.conf", text: alsoListenOn(`${address}:${keysPort}`) },
-    ...(isMember(lab, machine)
-      ? [{ path: "/etc/argosy/etcd-member.env", text: memberSettings(lab, machine) }]
-      : []),
+    ...storeSettings(lab, machine),
   ];
+}
+
+/** How this machine finds the store. */
+function storeSettings(lab: LabRecord, machine: MachineRecord): readonly Setting[] {
+  const { by } = lab.store ?? { by: "addresses" };
+  const etcd = (text: string): Setting => ({ path: "/etc/argosy/etcd-member.env", text });
+  const endpoints = (list: readonly string[]): Setting => ({
+    path: "/etc/argosy/argosy.env",
+    text: `ARGOSY_STORE_ENDPOINTS=${list.join(",")}\n`,
+  });
+  if (lab.store?.by === "token") return [etcd(`ETCD_DISCOVERY=${lab.store.url}\n`)];
+  if (lab.store?.by === "names") {
+    const nameServer = { path: "/etc/resolv.conf", text: `nameserver ${hostAddress(lab.network)}\n` };
+    return [etcd(`ETCD_DISCOVERY_SRV=${lab.store.domain}\n`), nameServer];
+  }
+  if (by === "embedded") {
+    return machine.number === 1 ? [] : [endpoints([`http://${machineAddress(lab.network, 1)}:${storePort}`])];
+  }
+  const known = endpoints(storeEndpoints(lab, machine));
+  return isMember(lab, machine) ? [known, etcd(memberSettings(lab, machine))] : [known];
 }
 
 /** The names of all machines; the one setting that changes when the lab grows. */

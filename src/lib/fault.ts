@@ -12,6 +12,13 @@ export class Fault extends Error {
     this.name = "Fault";
     this.code = code;
   }
+
+  /** Commands and daemons are bundled apart, each with its own copy of this class: what is thrown passes from one to the other. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // Subclasses are told apart as usual: not every Fault is one of them.
+    if (this !== Fault) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && value.name === "Fault" && "code" in value && typeof value.code === "string";
+  }
 }
 
 /** True when `error` is a Fault with one of these codes. */

@@ -1,3 +1,4 @@
+import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
 import { fleetKeys } from "../fleet/registry.ts";
@@ -10,6 +11,12 @@ import { memberKeys, readState, wishText, type MachineState, type Wish } from ".
 
 /** How long a machine may take to become what was wished, in ms; large stores take their time to be copied. */
 export const wishLimitMs = 120_000;
+
+/** How long etcd may doubt members that are well, in ms: it wants to have heard them for 5 s. */
+const unwellLimitMs = 20_000;
+/** How often a wish is told to a store that does not answer. */
+const mostWishes = 4;
+const unwellBackoff: Backoff = { firstMs: 500, mostMs: 2_000 };
 
 /** Looks at the members of a cluster and changes who they are. */
 export class Membership {
@@ -65,10 +72,32 @@ export class Membership {
     if (row.role === "leader") await this.#letAnotherLead(picture, row);
     // The wish is there before and told again behind: a machine that dies in between knows what it is when it returns.
     if (row.machine !== "") await this.#wish(row, { role: "proxy", vote: false });
-    await this.#admin.remove(row.member);
+    await this.#takeOut(row.member, progress, signal);
     if (row.machine === "") return;
     const wish = await this.#wish(row, { role: "proxy", vote: false });
-    if (picture.present.has(row.machine)) await this.#untilFulfilled(row, wish, progress, signal);
+    // A machine whose etcd does not answer may be gone for good; it is told when it returns.
+    if (row.state === "well") await this.#untilFulfilled(row, wish, progress, signal);
+  }
+
+  async #takeOut(id: string, progress: (line: string) => void, signal: AbortSignal): Promise<void> {
+    const startMs = this.#env.clock.monotonic();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#admin.remove(id);
+      } catch (error) {
+        // A member that is asked to take itself out ends before it answers; the others know.
+        if (isFault(error, "store-unavailable") && !(await this.#isListed(id))) return;
+        const isLate = this.#env.clock.monotonic() - startMs > unwellLimitMs;
+        if (!isFault(error, "members-unwell") || isLate) throw error;
+        if (attempt === 1) progress("etcd waits until it is sure of the members that came just now");
+      }
+      await this.#env.clock.sleep(pauseMs(unwellBackoff, attempt, this.#env.random()), signal);
+    }
+  }
+
+  async #isListed(id: string): Promise<boolean> {
+    const { members } = await this.#admin.read();
+    return members.some((member) => member.id === id);
   }
 
   /** Without it the store would pause for an election. */
@@ -87,8 +116,17 @@ export class Membership {
   async #wish(row: MemberRow, wished: Omit<Wish, "number">): Promise<Wish> {
     const wish = { ...wished, number: Math.floor(this.#env.random() * 2 ** 48).toString(16) };
     const key = memberKeys.wish(row.machine);
-    await this.#store.commit({ when: [], then: [{ do: "put", key, value: wishText(wish) }] });
-    return wish;
+    const put = { do: "put", key, value: wishText(wish) } as const;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#store.commit({ when: [], then: [put] });
+        return wish;
+      } catch (error) {
+        // A member that was just taken out may be the one that was asked. To wish the same twice does no harm.
+        if (!isFault(error, "store-unavailable") || attempt === mostWishes) throw error;
+        await this.#env.clock.sleep(pauseMs(unwellBackoff, attempt, this.#env.random()));
+      }
+    }
   }
 
   async #untilFulfilled(

@@ -7,7 +7,13 @@ import type { EtcdMember } from "../store/etcd/cluster-members.ts";
 import { openMirror, type Mirror } from "../store/mirror.ts";
 import { under } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
-import { addressVariables, joiningVariables, localEndpoint, ownPeerUrl } from "./environment.ts";
+import {
+  addressVariables,
+  type EtcdVariables,
+  joiningVariables,
+  localEndpoint,
+  ownPeerUrl,
+} from "./environment.ts";
 import type { MemberMachine, RoleRecord } from "./machine.ts";
 import { type MachineState, memberKeys, membersPrefix, readWish, stateText, type Wish } from "./records.ts";
 import { endpointsOf, nextStep, type Step } from "./steps.ts";
@@ -24,6 +30,8 @@ export interface KeeperParts {
   /** A fresh one for these endpoints; the keeper closes it. */
   readonly admin: (endpoints: readonly string[]) => ClusterAdmin;
   readonly role: RoleRecord;
+  /** Turns the embedded store into an etcd on this machine, reached by others as the variables say, while it is used. */
+  readonly grow: (variables: EtcdVariables) => Promise<RoleRecord>;
   /** Called after each change of the record, once it is on the disk. */
   readonly changed: (role: RoleRecord) => void;
 }
@@ -38,6 +46,7 @@ export class MemberKeeper {
   readonly #wake = new Wake();
   #role: RoleRecord;
   #problem = "";
+  #admin: { readonly endpoints: readonly string[]; readonly admin: ClusterAdmin } | undefined;
 
   constructor(env: Env, parts: KeeperParts) {
     this.#env = env;
@@ -68,6 +77,7 @@ export class MemberKeeper {
       }
     }
     end();
+    this.#admin?.admin.close();
   }
 
   async #wakeAfter(failures: number, signal: AbortSignal): Promise<void> {
@@ -77,21 +87,26 @@ export class MemberKeeper {
 
   /** Takes steps until there is none left to take; returns the wish that is fulfilled then. */
   async #converge(mirror: Mirror): Promise<Wish | undefined> {
-    if (this.#role.role === "embedded") return this.#wish(mirror);
-    const admin = this.#parts.admin(this.#role.endpoints);
-    try {
-      for (let steps = 0; steps < mostSteps; steps++) {
-        const { members } = await admin.read();
-        await this.#rememberEndpoints(members);
-        const wish = this.#wish(mirror);
-        const step = nextStep({ wish, role: this.#role.role, peerUrl: this.#peerUrl(), members });
-        if (step.do === "nothing") return wish;
-        await this.#take(step, members, admin);
-      }
-      throw new Fault("member-steps", `membership does not settle after ${mostSteps} steps`);
-    } finally {
-      admin.close();
+    const admin = this.#currentAdmin();
+    for (let steps = 0; steps < mostSteps; steps++) {
+      const { members } = await admin.read();
+      await this.#rememberEndpoints(members);
+      const wish = this.#wish(mirror);
+      const step = nextStep({ wish, role: this.#role.role, peerUrl: this.#peerUrl(), members });
+      if (step.do === "nothing") return wish;
+      await this.#take(step, members, admin);
     }
+    throw new Fault("member-steps", `membership does not settle after ${mostSteps} steps`);
+  }
+
+  /** One is kept as long as the members stay, since it knows which of them do not answer. */
+  #currentAdmin(): ClusterAdmin {
+    const { endpoints } = this.#role;
+    if (this.#admin?.endpoints !== endpoints) {
+      this.#admin?.admin.close();
+      this.#admin = { endpoints, admin: this.#parts.admin(endpoints) };
+    }
+    return this.#admin.admin;
   }
 
   async #take(step: Step, members: readonly EtcdMember[], admin: ClusterAdmin): Promise<void> {
@@ -116,6 +131,9 @@ export class MemberKeeper {
         await this.#change({ ...this.#role, role: "member", variables });
         return;
       }
+      case "grow":
+        await this.#change(await this.#parts.grow(this.#addresses()));
+        return;
       case "promote":
         await admin.promote(step.id);
         return;
@@ -128,6 +146,7 @@ export class MemberKeeper {
   }
 
   async #rememberEndpoints(members: readonly EtcdMember[]): Promise<void> {
+    if (this.#role.role === "embedded") return;
     const { machine } = this.#parts;
     const isMember = this.#role.role === "member";
     const variables = { ...machine.given, ...this.#role.variables };

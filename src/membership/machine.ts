@@ -30,6 +30,10 @@ export interface MemberMachine {
   hasData(): Promise<boolean>;
   /** Starts this machine's etcd with these variables, now and at every boot; one that runs is left alone. */
   startEtcd(variables: EtcdVariables): Promise<void>;
+  /** Makes sure that it was started with these variables; restarts it when it was not. */
+  alignEtcd(variables: EtcdVariables): Promise<void>;
+  /** Gives it other variables, and restarts it if it runs. */
+  restartEtcd(variables: EtcdVariables): Promise<void>;
   /** Stops it, now and at every boot. */
   stopEtcd(): Promise<void>;
   /** Renames the data of this machine's etcd, which has to be stopped; the last renamed is kept. */

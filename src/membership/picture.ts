@@ -45,6 +45,8 @@ export function memberRows(picture: MemberPicture): readonly MemberRow[] {
 }
 
 function memberOfState(state: MachineState, members: readonly EtcdMember[]): EtcdMember | undefined {
+  // A machine that is alone is told of as a member without peers.
+  if (state.role === "embedded") return members.find(({ peerUrls }) => peerUrls.length === 0);
   return members.find(({ peerUrls }) => state.peerUrl !== "" && peerUrls.includes(state.peerUrl));
 }
 
@@ -53,7 +55,7 @@ function rowOf(
   member: EtcdMember | undefined,
   state: MachineState | undefined,
 ): MemberRow {
-  const role = member === undefined ? (state?.role === "embedded" ? "embedded" : "proxy") : undefined;
+  const role = state?.role === "embedded" ? "embedded" : member === undefined ? "proxy" : undefined;
   const asMember = member?.learner === true ? "learner" : member?.id === leader ? "leader" : "member";
   const isWell = member === undefined ? present.has(state?.machine ?? "") : well.has(member.id);
   return {

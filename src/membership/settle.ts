@@ -13,6 +13,9 @@ import {
 import { type EtcdVariables, localEndpoint } from "./environment.ts";
 import type { MemberMachine, RoleRecord } from "./machine.ts";
 
+/** Where a machine that is alone serves its store to its own daemons, and to clients of etcd's v3 API. */
+export const embeddedEndpoint = "http://127.0.0.1:2379";
+
 /** How soon those who could tell more are asked again while they do not answer. */
 const askAgain: Backoff = { firstMs: 500, mostMs: 30_000 };
 
@@ -68,7 +71,7 @@ async function decided(
     const { decision, token } = await askedDecision(machine, informants, signal);
     if (decision.is === "embedded") {
       env.log.info(`this machine keeps the store alone: ${decision.why}`);
-      return await aloneWithEtcd(machine);
+      return { role: "embedded", endpoints: [embeddedEndpoint], variables: {} };
     }
     if (decision.is === "proxy") {
       const known = decision.endpoints.length > 0 ? decision.endpoints : undefined;
@@ -87,12 +90,6 @@ async function decided(
     }
     await informants.untilTokenChanges(token, signal);
   }
-}
-
-/** A single machine's own etcd, with etcd's usual settings. */
-async function aloneWithEtcd(machine: MemberMachine): Promise<Omit<RoleRecord, "told">> {
-  await machine.startEtcd({});
-  return { role: "member", endpoints: [localEndpoint(machine.given)], variables: {} };
 }
 
 type Sure = Exclude<Decision, { is: "ask-token" } | { is: "ask-names" }>;

@@ -18,6 +18,8 @@ export type Step =
   | { readonly do: "join" }
   /** Start an etcd here: the members wait for it. */
   | { readonly do: "start" }
+  /** Copy the embedded store into an etcd here, and go on with that. */
+  | { readonly do: "grow" }
   | { readonly do: "promote"; readonly id: string }
   /** The members have let this machine go: stop its etcd and put its data aside. */
   | { readonly do: "leave" }
@@ -25,7 +27,7 @@ export type Step =
 
 /** What brings a machine closer to what is wished of it. */
 export function nextStep({ wish, role, peerUrl, members }: Standing): Step {
-  if (wish === undefined || role === "embedded") return { do: "nothing" };
+  if (wish === undefined) return { do: "nothing" };
   const listed = members.find(({ peerUrls }) => peerUrls.includes(peerUrl));
   if (wish.role === "proxy") {
     if (role !== "member") return { do: "nothing" };
@@ -39,6 +41,7 @@ export function nextStep({ wish, role, peerUrl, members }: Standing): Step {
       why: "it does not know the address other machines reach it at: set ETCD_INITIAL_ADVERTISE_PEER_URLS in /etc/argosy/etcd-member.env there",
     };
   }
+  if (role === "embedded") return { do: "grow" };
   // Its etcd was taken out before it was let in again: what it holds is of that earlier membership.
   if (listed === undefined) return role === "member" ? { do: "leave" } : { do: "join" };
   if (role === "proxy") return { do: "start" };
