@@ -128,7 +128,8 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     const record = decodeFleetEntry(entry);
     const earlier = record?.family === "machine" ? record.machine : undefined;
     if (earlier?.bootId === facts.bootId) {
-      const lease = await adopt(env, store, earlier, ttlMs);
+      // Of a store that was copied, the record hangs on another lease than its text says.
+      const lease = await adopt(env, store, entry.lease ?? earlier.lease, ttlMs);
       const note = changeOf(earlier, facts);
       if (await publish(options, facts, lease, entry.modRevision, note)) {
         options.renewed?.(sentAtMs);
@@ -149,8 +150,8 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
  * Goes on with the lease of a daemon of the same boot, so that the states it published stay. With another time to live than
  * before a new lease is taken; the states move over to it, and the old one lapses by itself.
  */
-async function adopt(env: Env, store: Store, earlier: PresenceRecord, ttlMs: number): Promise<LeaseId> {
-  const lease = await store.renewLease(earlier.lease);
+async function adopt(env: Env, store: Store, earlier: LeaseId, ttlMs: number): Promise<LeaseId> {
+  const lease = await store.renewLease(earlier);
   if (Math.ceil(lease.ttlMs / 1000) === Math.ceil(ttlMs / 1000)) {
     env.log.info("went on with the presence of an earlier daemon of this boot", { lease: lease.id });
     return lease.id;
