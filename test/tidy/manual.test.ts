@@ -65,6 +65,7 @@ const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
+const ofMaintenance = ["drain", "cordon", "uncordon"];
 const outside = {
   serveKeys: notServed,
   serveDiscovery: notServed,
@@ -124,7 +125,10 @@ test("every command of the lab has a section that names its flags", () => {
 
 test("every other command of argosy is in the page about installing", () => {
   const others = argosyProgram({}, outside).commands.filter(
-    ({ name }) => !["lab", "fleetctl", "etcdctl", "etcd", "store", ...ofClusters, ...ofUnits].includes(name),
+    ({ name }) =>
+      !["lab", "fleetctl", "etcdctl", "etcd", "store", ...ofClusters, ...ofUnits, ...ofMaintenance].includes(
+        name,
+      ),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
@@ -152,6 +156,12 @@ test("the commands about what happens to units have sections in the page about u
   const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofUnits.includes(name));
   assert.equal(commands.length, ofUnits.length);
   assert.deepEqual(complaints(page("docs/units.md"), "argosy", commands), []);
+});
+
+test("the commands that empty machines have sections in the page about maintenance", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofMaintenance.includes(name));
+  assert.equal(commands.length, ofMaintenance.length);
+  assert.deepEqual(complaints(page("docs/maintenance.md"), "argosy", commands), []);
 });
 
 test("every option of [X-Fleet] is in the page about units, in all its spellings", () => {
