@@ -3,7 +3,7 @@ import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import type { Wake } from "../lib/wake.ts";
 import { exactly } from "../store/range.ts";
-import type { LeaseId, Store } from "../store/store.ts";
+import type { LeaseId, Snapshot, Store } from "../store/store.ts";
 import type { EventNote, EventWriter } from "./events.ts";
 import type { Machine, MachineId } from "./model.ts";
 import { decodeFleetEntry, encodePresence, type PresenceRecord } from "./records.ts";
@@ -142,7 +142,7 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
         "If it never does, two machines have the same /etc/machine-id.",
       { address: earlier?.address },
     );
-    await untilGone(store, key, snapshot.revision, signal);
+    await untilGone(store, key, snapshot, signal);
   }
 }
 
@@ -196,8 +196,13 @@ function told({ id, address, version, metadata }: MachineFacts): Omit<EventNote,
   };
 }
 
-async function untilGone(store: Store, key: string, after: number, signal: AbortSignal): Promise<void> {
-  for await (const batch of store.watch(exactly(key), after, signal)) {
+async function untilGone(
+  store: Store,
+  key: string,
+  { revision, storeId }: Snapshot,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const batch of store.watch(exactly(key), revision, signal, storeId)) {
     if (batch.changes.some((change) => change.kind === "delete")) return;
   }
 }

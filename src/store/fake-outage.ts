@@ -28,8 +28,8 @@ export class OutageStore implements Store {
   readonly revokeLease: Store["revokeLease"] = (id) => this.#reach(() => this.#store.revokeLease(id));
   readonly compact: Store["compact"] = (revision) => this.#reach(() => this.#store.compact(revision));
 
-  readonly watch: Store["watch"] = (range, after, signal) =>
-    this.#store.watch(range, after, AbortSignal.any([signal, this.#outage.signal]));
+  readonly watch: Store["watch"] = (range, after, signal, storeId) =>
+    this.#store.watch(range, after, AbortSignal.any([signal, this.#outage.signal]), storeId);
 
   async close(): Promise<void> {
     await this.#store.close();

@@ -49,7 +49,7 @@ export function groupedStore(store: Store): Store {
       });
     },
     read: (range, options) => store.read(range, options),
-    watch: (range, after, signal) => store.watch(range, after, signal),
+    watch: (range, after, signal, storeId) => store.watch(range, after, signal, storeId),
     grantLease: (ttlMs) => store.grantLease(ttlMs),
     renewLease: (id) => store.renewLease(id),
     revokeLease: (id) => store.revokeLease(id),

@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import type { Env } from "../lib/env.ts";
-import { Fault } from "../lib/fault.ts";
+import { leaseGone } from "./faults.ts";
 import type { LeaseId } from "./store.ts";
 
 /** Timers take no more than 2^31 - 1 ms; longer leases sleep again. */
@@ -83,17 +83,4 @@ export class LeaseClocks {
     }
     if (this.end(id)) this.#expire(id, lease.ttlMs);
   }
-}
-
-/** What a call with a lease gets that expired or was revoked. */
-export function leaseGone(id: LeaseId): Fault {
-  return new Fault(
-    "store-lease-gone",
-    `Cannot use lease ${id}, it expired or was revoked: ask for a new one.`,
-  );
-}
-
-/** What every call gets after the store was closed. */
-export function storeClosed(): Fault {
-  return new Fault("store-closed", "Cannot use the store, it was closed: open it again.");
 }

@@ -1,5 +1,6 @@
 import type { Env } from "../lib/env.ts";
-import { leaseGone, LeaseClocks, storeClosed } from "./lease-clocks.ts";
+import { leaseGone, storeClosed } from "./faults.ts";
+import { LeaseClocks } from "./lease-clocks.ts";
 import type {
   Change,
   ChangeBatch,

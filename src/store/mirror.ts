@@ -134,10 +134,15 @@ class RangeMirror implements Mirror {
 
   /** Reads the range, then follows its changes until something breaks. */
   async #follow(): Promise<never> {
+    const waiters = [...this.#waiters];
     const snapshot = await this.#store.read(this.#range);
+    const { revision, storeId } = snapshot;
     this.#signal.throwIfAborted();
     this.#adopt(snapshot);
-    for await (const batch of this.#store.watch(this.#range, snapshot.revision, this.#signal))
+    // Who waited before the read began waits for what happened before it: if that revision is higher, it is one of a store
+    // that this one has taken the place of.
+    for (const waiter of waiters) waiter.resolve();
+    for await (const batch of this.#store.watch(this.#range, revision, this.#signal, storeId))
       this.#advance(batch);
     assert(this.#signal.aborted, "a watch ends by throwing");
     throw this.#signal.reason;

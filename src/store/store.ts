@@ -23,8 +23,9 @@ export interface Store {
    * Ends by throwing: Fault `store-compacted` when `after` is older than the history (read again),
    * `store-unavailable` when the connection or the quorum is lost (open again from the last revision seen),
    * or the signal's reason when aborted.
+   * `storeId` tells which store `after` was read from: when it is another one now, its past is gone (`store-compacted`).
    */
-  watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch>;
+  watch(range: KeyRange, after: Revision, signal: AbortSignal, storeId?: StoreId): AsyncIterable<ChangeBatch>;
 
   /** Makes a lease: its keys vanish together, in one revision, when it is neither renewed for `ttlMs` nor revoked before. */
   grantLease(ttlMs: number): Promise<Lease>;
@@ -44,6 +45,9 @@ export interface Store {
 
 /** The number of a change to the store: each commit that writes something adds one. A safe integer. */
 export type Revision = number;
+
+/** An opaque name of a store: another one counts other revisions, even when everything was moved there. */
+export type StoreId = string;
 
 /** An opaque name of a lease. */
 export type LeaseId = string;
@@ -99,6 +103,8 @@ export interface Snapshot {
   readonly entries: readonly Entry[];
   /** True when `limit` left entries out. */
   readonly more: boolean;
+  /** The store that this was read from, where it can change (etcd's cluster_id); to be passed on to `watch`. */
+  readonly storeId?: StoreId;
 }
 
 /** A condition on one key. A modRevision of 0 means that the key does not exist. */

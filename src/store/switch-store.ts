@@ -10,6 +10,7 @@ import type {
   Revision,
   Snapshot,
   Store,
+  StoreId,
   Transaction,
 } from "./store.ts";
 
@@ -67,10 +68,15 @@ export class SwitchStore implements Store {
     return await this.#writing((store) => store.commit(transaction));
   }
 
-  async *watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch, void> {
+  async *watch(
+    range: KeyRange,
+    after: Revision,
+    signal: AbortSignal,
+    storeId?: StoreId,
+  ): AsyncGenerator<ChangeBatch, void> {
     const store = await this.#found();
     const ended = AbortSignal.any([signal, this.#present.signal, this.#closing.signal]);
-    yield* store.watch(range, after, ended);
+    yield* store.watch(range, after, ended, storeId);
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {

@@ -1,6 +1,7 @@
 import type { Env } from "../../lib/env.ts";
 import { Fault } from "../../lib/fault.ts";
-import { leaseGone, LeaseClocks, storeClosed } from "../lease-clocks.ts";
+import { anotherStore, leaseGone, storeClosed } from "../faults.ts";
+import { LeaseClocks } from "../lease-clocks.ts";
 import { contains } from "../range.ts";
 import type {
   Change,
@@ -14,6 +15,7 @@ import type {
   Revision,
   Snapshot,
   Store,
+  StoreId,
   Transaction,
 } from "../store.ts";
 import { keyOf, Table } from "../table.ts";
@@ -128,7 +130,7 @@ class GroupCommitStore implements EmbeddedStore {
   async read(range: KeyRange, options: ReadOptions = {}): Promise<Snapshot> {
     for (;;) {
       this.#assertOpen();
-      const snapshot = this.#table.read(range, options);
+      const snapshot = { ...this.#table.read(range, options), storeId: this.names.clusterId };
       const isDurable = (options.atRevision ?? this.#table.revision) <= this.#durable;
       if (isDurable || (options.atRevision === undefined && !this.#isChanging(range)))
         return { ...snapshot, revision: this.#durable };
@@ -160,8 +162,14 @@ class GroupCommitStore implements EmbeddedStore {
     }
   }
 
-  watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncIterable<ChangeBatch> {
-    return this.#watches.open(range, after, AbortSignal.any([signal, this.#closing.signal]));
+  async *watch(
+    range: KeyRange,
+    after: Revision,
+    signal: AbortSignal,
+    storeId: StoreId = this.names.clusterId,
+  ): AsyncGenerator<ChangeBatch, void> {
+    if (storeId !== this.names.clusterId) throw anotherStore(range);
+    yield* this.#watches.open(range, after, AbortSignal.any([signal, this.#closing.signal]));
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {

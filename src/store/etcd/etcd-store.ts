@@ -12,8 +12,10 @@ import type {
   Revision,
   Snapshot,
   Store,
+  StoreId,
   Transaction,
 } from "../store.ts";
+import { anotherStore } from "../faults.ts";
 import { assertTransaction } from "../transaction.ts";
 import { faultOf, storeClosed, unavailable } from "./faults.ts";
 import { Member, type CallResult, type EtcdTls } from "./member.ts";
@@ -95,6 +97,7 @@ class ClusterStore implements EtcdStore {
       revision: translate.revisionOf(response.header),
       entries: response.kvs.map(translate.entryOf),
       more: response.more,
+      storeId: translate.storeIdOf(response.header),
     };
   }
 
@@ -104,10 +107,16 @@ class ClusterStore implements EtcdStore {
     return translate.outcomeOf(await this.#call("write to", transact, request, "only-unsent"));
   }
 
-  async *watch(range: KeyRange, after: Revision, signal: AbortSignal): AsyncGenerator<ChangeBatch, void> {
+  async *watch(
+    range: KeyRange,
+    after: Revision,
+    signal: AbortSignal,
+    storeId?: StoreId,
+  ): AsyncGenerator<ChangeBatch, void> {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     const watch = await this.#openWatch(range, after, ended);
     try {
+      if (storeId !== undefined && watch.storeId !== storeId) throw anotherStore(range);
       yield* watch.batches;
     } finally {
       watch.close();

@@ -9,6 +9,7 @@ import type {
   Outcome,
   ReadOptions,
   Revision,
+  StoreId,
   Transaction,
 } from "../store.ts";
 import {
@@ -87,6 +88,12 @@ export function changeOf(event: Event): Change {
 export function revisionOf(header: ResponseHeader | undefined): Revision {
   assert(header !== undefined, "an answer of etcd has a header");
   return safeNumber(header.revision);
+}
+
+/** The cluster that answered, as decimal text. */
+export function storeIdOf(header: ResponseHeader | undefined): StoreId {
+  assert(header !== undefined, "an answer of etcd has a header");
+  return header.clusterId.toString();
 }
 
 export function safeNumber(number: bigint): number {

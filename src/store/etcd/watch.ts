@@ -1,18 +1,20 @@
 import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { Env } from "../../lib/env.ts";
 import { Fault } from "../../lib/fault.ts";
-import type { ChangeBatch, KeyRange, Revision } from "../store.ts";
+import type { ChangeBatch, KeyRange, Revision, StoreId } from "../store.ts";
 import { faultOf, unavailable } from "./faults.ts";
 import type { WatchRequest, WatchResponse } from "./generated/etcd.ts";
 import type { Member } from "./member.ts";
 import { watch } from "./methods.ts";
-import { changeOf, safeNumber, watchRequest } from "./translate.ts";
+import { changeOf, safeNumber, storeIdOf, watchRequest } from "./translate.ts";
 
 type Stream = ClientDuplexStream<WatchRequest, WatchResponse>;
 
 /** A watch that a member has confirmed. */
 export interface OpenWatch {
   readonly batches: AsyncIterable<ChangeBatch>;
+  /** The cluster that confirmed it. */
+  readonly storeId: StoreId;
   /** Must be called in the end, whatever happened. */
   close(): void;
 }
@@ -45,18 +47,20 @@ export async function openWatch(
   };
   const responses = responsesOf(stream, member, ended);
   const opened = new AbortController();
+  let storeId: StoreId;
   try {
     stream.write(watchRequest(range, after));
     void failAfter(env, timeoutMs, opened.signal, late, member);
     const first = await responses.next();
     if (first.done === true || !first.value.created) throw notConfirmed(member);
+    storeId = storeIdOf(first.value.header);
   } catch (error) {
     close();
     throw error;
   } finally {
     opened.abort();
   }
-  return { batches: batchesOf(responses, after), close };
+  return { batches: batchesOf(responses, after), storeId, close };
 }
 
 async function failAfter(

@@ -40,6 +40,7 @@ export namespace Event_EventType {
 }
 
 export interface ResponseHeader {
+  clusterId: bigint;
   memberId: bigint;
   revision: bigint;
 }
@@ -389,11 +390,17 @@ export const Event: MessageFns<Event> = {
 };
 
 function createBaseResponseHeader(): ResponseHeader {
-  return { memberId: 0n, revision: 0n };
+  return { clusterId: 0n, memberId: 0n, revision: 0n };
 }
 
 export const ResponseHeader: MessageFns<ResponseHeader> = {
   encode(message: ResponseHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.clusterId !== 0n) {
+      if (BigInt.asUintN(64, message.clusterId) !== message.clusterId) {
+        throw new globalThis.Error("value provided for field message.clusterId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.clusterId);
+    }
     if (message.memberId !== 0n) {
       if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
         throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
@@ -422,6 +429,14 @@ export const ResponseHeader: MessageFns<ResponseHeader> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.clusterId = reader.uint64() as bigint;
+            continue;
+          }
           case 2: {
             if (tag !== 16) {
               break;
