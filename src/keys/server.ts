@@ -15,7 +15,7 @@ import { plainText } from "./plain-answer.ts";
 import { movedPage } from "./redirect.ts";
 import { readRequest } from "./request.ts";
 import { routeOf, type OtherRoute, type Route } from "./route.ts";
-import { answerUnreadable } from "./unreadable.ts";
+import { handleUnreadable } from "./unreadable-connection.ts";
 
 /** The largest form that is read (etcd v2 API: 10 MiB). */
 const mostFormBytes = 10 * 1024 * 1024;
@@ -27,8 +27,6 @@ const headersLimitMs = 30_000;
 const formLimitMs = 300_000;
 const idleConnectionMs = 60_000;
 const mostConnections = 10_000;
-/** So much of what is no request is looked at, to tell the method and the path. */
-const mostRefusedBytes = 16 * 1024;
 
 /** The API is open to pages of every origin, as etcd 3 is by default. */
 const originHeaders = {
@@ -75,7 +73,10 @@ export class KeysApi {
       },
     );
     server.maxConnections = mostConnections;
-    server.on("clientError", (error, socket) => refuse(error, socket, this.#answering.get(socket)));
+    handleUnreadable(server, originHeaders, (socket) => {
+      const answer = this.#answering.get(socket);
+      return answer !== undefined && !answer.writableFinished;
+    });
     return server;
   }
 
@@ -266,33 +267,6 @@ export class KeysApi {
     response.setHeader("X-Etcd-Index", error.index);
     send(response, statusOfError(error), "application/json", errorText(error));
   }
-}
-
-/** Answers what is no request, and ends the connection. */
-function refuse(
-  error: NodeJS.ErrnoException & { rawPacket?: Buffer },
-  socket: Duplex,
-  answer: ServerResponse | undefined,
-): void {
-  const isAnswering = answer !== undefined && answer.headersSent && !answer.writableFinished;
-  if (!socket.writable || isAnswering || error.code === "ECONNRESET") return void socket.destroy();
-  const packet = (error.rawPacket ?? Buffer.alloc(0)).toString("latin1", 0, mostRefusedBytes);
-  const { status, headers, text } = answerUnreadable(error.code, packet);
-  const lines = Object.entries({ ...headers, ...originHeadersFor(status) }).map(
-    ([name, value]) => `${name}: ${value}`,
-  );
-  const head = [
-    `HTTP/1.1 ${status}`,
-    ...lines,
-    `Content-Length: ${Buffer.byteLength(text)}`,
-    "Connection: close",
-  ];
-  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => void socket.destroy());
-}
-
-/** As in etcd, pages of other origins are not told of requests that could not be read. */
-function originHeadersFor(status: string): Readonly<Record<string, string>> {
-  return status.startsWith("4") && !/^40[45]/.test(status) ? {} : originHeaders;
 }
 
 /** Reads and writes are carried out even if their client goes away; the keyspace limits their time. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerUnreadable } from "./unreadable.ts";
+import { answerUnreadable, escapedRequest } from "./unreadable.ts";
 
 test("a method that nobody knows is refused as others are, by its path", () => {
   const statusOf = (target: string): string =>
@@ -19,4 +19,16 @@ test("what is no request is answered with 400, too many headers with 431", () =>
   assert.equal(answerUnreadable("HPE_INVALID_METHOD", "FOO").status, "400 Bad Request");
   assert.equal(answerUnreadable("HPE_INVALID_URL", "GET / x\r\n").status, "400 Bad Request");
   assert.equal(answerUnreadable("HPE_HEADER_OVERFLOW", "").status, "431 Request Header Fields Too Large");
+});
+
+test("bytes of a path that should have been escaped are, and nothing else is", () => {
+  const rest = "Host: a\r\n\r\n\u00ff";
+  assert.equal(
+    escapedRequest("HPE_INVALID_URL", `PUT /v2/keys/\u00c3\u00bc?a=\u00ff HTTP/1.1\r\n${rest}`),
+    `PUT /v2/keys/%C3%BC?a=%FF HTTP/1.1\r\nConnection: close\r\n${rest}`,
+  );
+  assert.equal(escapedRequest("HPE_INVALID_URL", `GET /a HTTP/1.1\r\n${rest}`), undefined);
+  assert.equal(escapedRequest("HPE_INVALID_METHOD", `GET /\u00ff HTTP/1.1\r\n${rest}`), undefined);
+  assert.equal(escapedRequest("HPE_INVALID_URL", `GET /\u00ff \u00ff HTTP/1.1\r\n${rest}`), undefined);
+  assert.equal(escapedRequest("HPE_INVALID_URL", `GET /\u00ff\0 HTTP/1.1\r\n${rest}`), undefined);
 });

@@ -34,6 +34,7 @@ const edgeFiles = [
   "src/store/transfer/checksum.ts",
   "src/cli/main.ts",
   "src/keys/server.ts",
+  "src/keys/unreadable-connection.ts",
   "src/keys/passwords.ts",
   "src/keys/discovery-server.ts",
   "src/fleet/api-listener.ts",

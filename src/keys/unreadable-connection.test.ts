@@ -57,3 +57,12 @@ test("what is no request ends a watch without a word in its answer", async () =>
   assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
   assert.doesNotMatch(text, /400/);
 });
+
+test("a path that should have been escaped is taken as if it were, and the connection ends", async () => {
+  const head =
+    "PUT /v2/keys/\u00c3\u00bc HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\n";
+  const text = await answersTo(`${head}value=1`);
+  assert.match(text, /^HTTP\/1\.1 201 Created\r\n/);
+  assert.match(text, /\r\nConnection: close\r\n/);
+  assert.match(Buffer.from(text, "latin1").toString("utf8"), /"key":"\/ü","value":"1"/);
+});
