@@ -1,0 +1,301 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Machine } from "../src/fleet/model.ts";
+import { parseUnitFile } from "../src/unit/parse.ts";
+import { type EtcdCluster, startEtcd } from "../test/etcd/etcd-process.ts";
+import { percentile, rounded, say, sayLoad } from "./figures.ts";
+import { FleetLoad } from "./fleet-load.ts";
+import type { ScaleJob, ScaleReport } from "./scale-process.ts";
+import { type SyntheticUnit, syntheticMachines, syntheticUnits } from "./synthetic-cluster.ts";
+
+const sizes = [10, 300, 1_000] as const;
+const unitCount = 10_000;
+/** Machines that one process of the benchmark holds. */
+const mostPerProcess = 500;
+const startsPerSec = 20;
+const starts = 300;
+/** How long the idle cluster is watched, to know what it asks the store for when nothing happens. */
+const idleMs = 15_000;
+/** So long that only what never comes true reaches it. */
+const patienceMs = 300_000;
+const lookAgainMs = 500;
+
+/**
+ * A cluster of simulated machines (real agents with connections of their own to a real etcd, systemd faked), the real engine
+ * and the real API in a process of their own: what a start costs the store with 10, 300 and 1,000 machines that hold 10,000 units,
+ * what 20 starts a second cost the engine, and how long everything takes to be well again after etcd, engine and API are killed.
+ */
+export async function benchScale(): Promise<void> {
+  const opsPerStart: number[] = [];
+  const cpu: number[] = [];
+  const converge: number[] = [];
+  const p95: number[] = [];
+  for (const size of sizes) {
+    say(`${size} machines, ${unitCount} units`);
+    sayLoad();
+    await using etcd = await startEtcd(1);
+    using cluster = new ScaleCluster(etcd, size);
+    const figures = await measure(cluster, etcd, size);
+    opsPerStart.push(figures.opsPerStart);
+    cpu.push(figures.cpu);
+    converge.push(figures.convergeSec);
+    p95.push(figures.p95Ms);
+  }
+  sayLoad();
+  const result = {
+    opsPerStart10: opsPerStart[0],
+    opsPerStart300: opsPerStart[1],
+    opsPerStart1000: opsPerStart[2],
+    engineCpu: Math.max(...cpu),
+    convergeSec: Math.max(...converge),
+    startP95Ms10: p95[0],
+    startP95Ms300: p95[1],
+    startP95Ms1000: p95[2],
+  };
+  say(JSON.stringify(result));
+}
+
+async function measure(
+  cluster: ScaleCluster,
+  etcd: EtcdCluster,
+  size: number,
+): Promise<{ opsPerStart: number; cpu: number; convergeSec: number; p95Ms: number }> {
+  const machines = syntheticMachines(size);
+  await cluster.start(machines);
+  const begunMs = performance.now();
+  const units = syntheticUnits(unitCount, machines);
+  const wanted = await cluster.fill(units);
+  say(`  ${wanted} units run after ${seconds(performance.now() - begunMs)} s`);
+
+  // What machines ask while nothing happens, and what they ask meanwhile, are not a start's cost.
+  await settle(etcd);
+  const idle = await requestsWithin(etcd, () => sleep(idleMs));
+  const cpuBefore = await cluster.controlCpuMs();
+  const startedMs = performance.now();
+  const times: number[] = [];
+  const busy = await requestsWithin(etcd, async () => times.push(...(await cluster.startPaced())));
+  const tookMs = performance.now() - startedMs;
+  const cpu = rounded(((await cluster.controlCpuMs()) - cpuBefore) / tookMs, 2);
+  const opsPerStart = rounded((busy - (idle / idleMs) * tookMs) / starts, 2);
+  times.sort((left, right) => left - right);
+  const p95Ms = Math.round(percentile(times, 0.95));
+  say(
+    `  ${startsPerSec} starts/s: ${opsPerStart} requests to the store for a start (the idle cluster: ${Math.round((idle / idleMs) * 1000)}/s), ` +
+      `engine and API ${cpu} of a core, PUT to active p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${p95Ms} ms`,
+  );
+  const convergeSec = await cluster.restartControl(etcd, wanted + starts);
+  const { rssMb } = await cluster.control();
+  say(
+    `  control plane killed and started again: well after ${convergeSec} s (its memory: ${rssMb.toFixed(0)} MB)`,
+  );
+  return { opsPerStart, cpu, convergeSec, p95Ms };
+}
+
+/** One cluster: a process that controls it and processes that hold the other machines. */
+class ScaleCluster implements Disposable {
+  readonly #etcd: EtcdCluster;
+  readonly #size: number;
+  readonly #agents: Process[] = [];
+  #control!: Process;
+  #api!: FleetLoad;
+  #base = "";
+  #machines: readonly Machine[] = [];
+
+  constructor(etcd: EtcdCluster, size: number) {
+    this.#etcd = etcd;
+    this.#size = size;
+  }
+
+  async start(machines: readonly Machine[]): Promise<void> {
+    this.#machines = machines;
+    await this.#startControl();
+    const others = machines.slice(1);
+    for (let first = 0; first < others.length; first += mostPerProcess) {
+      const agents = new Process();
+      this.#agents.push(agents);
+      await agents.begin(this.#job(others.slice(first, first + mostPerProcess), false));
+    }
+    await until(async () => (await this.#present()) === this.#size, "all machines are present");
+  }
+
+  #job(machines: readonly Machine[], controls: boolean): ScaleJob {
+    return { endpoints: this.#etcd.endpoints, machines, controls };
+  }
+
+  async #startControl(): Promise<void> {
+    this.#control = new Process();
+    const { api } = await this.#control.begin(this.#job(this.#machines.slice(0, 1), true));
+    this.#base = api ?? "";
+    this.#api = new FleetLoad(this.#base);
+  }
+
+  /** Launches units and waits until all run that fit somewhere; how many do. */
+  async fill(units: readonly SyntheticUnit[]): Promise<number> {
+    await Promise.all(units.map((unit) => this.#launch(unit)));
+    await until(async () => (await this.#active()) === units.length, "all units run");
+    return units.length;
+  }
+
+  async #launch({ name, text }: SyntheticUnit): Promise<void> {
+    await this.#api.launch(name, parseUnitFile(text).file);
+  }
+
+  /** Starts units one by one at an even pace, each as fleetctl does; how long each took until it was active, in ms. */
+  async startPaced(): Promise<number[]> {
+    const begunMs = performance.now();
+    const text = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    return await Promise.all(
+      Array.from({ length: starts }, async (_, at) => {
+        await sleep(Math.max(0, begunMs + (at * 1000) / startsPerSec - performance.now()));
+        const putMs = performance.now();
+        await this.#startOne({ name: `paced-${at}.service`, text });
+        return performance.now() - putMs;
+      }),
+    );
+  }
+
+  async #startOne(unit: SyntheticUnit): Promise<void> {
+    await this.#launch(unit);
+    await this.#api.until([unit.name], (report) =>
+      Boolean(report?.states.some(({ active }) => active === "active")),
+    );
+  }
+
+  /**
+   * Kills etcd, engine and API, starts them again, and waits until the API knows every machine and every unit's state, and
+   * a new unit runs; how long that took, in seconds.
+   */
+  async restartControl(etcd: EtcdCluster, units: number): Promise<number> {
+    this.#api.close();
+    await Promise.all([this.#control.kill(), etcd.kill(0)]);
+    const begunMs = performance.now();
+    await etcd.restart(0);
+    await this.#startControl();
+    await until(async () => {
+      await this.#startOne({ name: "after.service", text: "[Service]\nExecStart=/usr/bin/sleep infinity\n" });
+      return true;
+    }, "a new unit runs");
+    await until(async () => (await this.#present()) === this.#size, "all machines are present again");
+    await until(async () => (await this.#states()) === units + 1, "the states of all units are known");
+    if ((await this.#active()) !== units + 1) throw new Error("a unit does not run any more");
+    return rounded((performance.now() - begunMs) / 1000);
+  }
+
+  async control(): Promise<ScaleReport> {
+    return await this.#control.report();
+  }
+
+  async controlCpuMs(): Promise<number> {
+    return (await this.#control.report()).cpuMs;
+  }
+
+  async #active(): Promise<number> {
+    const reports = await Promise.all([this.#control, ...this.#agents].map((each) => each.report()));
+    return reports.reduce((sum, { active }) => sum + active, 0);
+  }
+
+  async #present(): Promise<number> {
+    return (await this.#all("machines")).length;
+  }
+
+  async #states(): Promise<number> {
+    const states = (await this.#all("state")) as readonly { systemdActiveState: string }[];
+    return states.filter(({ systemdActiveState }) => systemdActiveState === "active").length;
+  }
+
+  /** Every page of a list of the API. */
+  async #all(list: "machines" | "state"): Promise<readonly unknown[]> {
+    const found: unknown[] = [];
+    let token = "";
+    do {
+      const query = token === "" ? "" : `?nextPageToken=${encodeURIComponent(token)}`;
+      const answer = await fetch(`${this.#base}/fleet/v1/${list}${query}`);
+      if (!answer.ok) return [];
+      const page = (await answer.json()) as Record<string, unknown> & { nextPageToken?: string };
+      const rows = page[list === "state" ? "states" : list];
+      if (Array.isArray(rows)) found.push(...(rows as readonly unknown[]));
+      token = page.nextPageToken ?? "";
+    } while (token !== "");
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    this.#api?.close();
+    for (const child of [this.#control, ...this.#agents]) child?.end();
+  }
+}
+
+class Process {
+  readonly #child: ChildProcess = fork(fileURLToPath(new URL("scale-process.ts", import.meta.url)));
+
+  async begin(job: ScaleJob): Promise<ScaleReport> {
+    return await this.#ask(job);
+  }
+
+  async report(): Promise<ScaleReport> {
+    return await this.#ask("report");
+  }
+
+  async #ask(message: ScaleJob | "report"): Promise<ScaleReport> {
+    const answer = once(this.#child, "message");
+    this.#child.send(message);
+    return ((await answer) as [ScaleReport])[0];
+  }
+
+  async kill(): Promise<void> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+
+  end(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+/** Every request that etcd itself has counted: answered calls, and messages on streams, which renewals of leases are. */
+async function requestsSeen(etcd: EtcdCluster): Promise<number> {
+  const text = await (await fetch(`${etcd.endpoints[0] ?? ""}/metrics`)).text();
+  let sum = 0;
+  for (const line of text.split("\n")) {
+    if (line.startsWith("grpc_server_msg_received_total{")) sum += Number(line.slice(line.lastIndexOf(" ")));
+  }
+  return sum;
+}
+
+async function requestsWithin(etcd: EtcdCluster, act: () => Promise<unknown>): Promise<number> {
+  const before = await requestsSeen(etcd);
+  await act();
+  return (await requestsSeen(etcd)) - before;
+}
+
+/** Waits until the cluster asks for no more than its machines' renewals, as it does when it has come to rest. */
+async function settle(etcd: EtcdCluster): Promise<void> {
+  let last = Number.POSITIVE_INFINITY;
+  await until(async () => {
+    const now = await requestsWithin(etcd, () => sleep(3_000));
+    const rests = now > last * 0.9;
+    last = now;
+    return rests;
+  }, "the cluster rests");
+}
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  const endMs = performance.now() + patienceMs;
+  let problem: unknown;
+  while (performance.now() < endMs) {
+    try {
+      if (await holds()) return;
+    } catch (error) {
+      problem = error;
+    }
+    await sleep(lookAgainMs);
+  }
+  throw new Error(`${what}: not within ${patienceMs / 1000} s`, { cause: problem });
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(1);
+}
