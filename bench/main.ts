@@ -1,13 +1,17 @@
 import process from "node:process";
 
 /** Every benchmark by its name; each prints what it measured and, on its last line, JSON. */
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+const benchmarks: Readonly<Record<string, (words: readonly string[]) => Promise<void>>> = {
+  cli: async () => (await import("./cli.ts")).benchCli(),
+  failover: async (words) => (await import("./failover.ts")).benchFailover(words),
+  idle: async () => (await import("./idle.ts")).benchIdle(),
   keys: async () => (await import("./keys.ts")).benchKeys(),
   schedule: async () => (await import("./schedule.ts")).benchSchedule(),
+  scale: async () => (await import("./scale.ts")).benchScale(),
   start: async () => (await import("./start.ts")).benchStart(),
 };
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", ...words] = process.argv.slice(2);
 const run = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
 if (run === undefined) {
   process.stderr.write(
@@ -15,5 +19,5 @@ if (run === undefined) {
   );
   process.exitCode = 2;
 } else {
-  await run();
+  await run(words);
 }

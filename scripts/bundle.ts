@@ -7,7 +7,7 @@ import { launcher } from "../src/argosy/launcher.ts";
 import { type Plugin, rolldown } from "rolldown";
 
 /**
- * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/daemons.mjs with the
+ * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/fleetctl.mjs with fleetctl alone, build/daemons.mjs with the
  * daemons and their libraries, build/store-worker.mjs with the thread that writes the embedded store's file, and
  * build/node, the Node that runs them. Does nothing when nothing they are made of
  * changed since.
@@ -53,16 +53,19 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await mkdir(buildFolder, { recursive: true });
   await rm(stampFile, { force: true });
   await copyNode();
-  const bytes = 
+  const bytes =
     (await bundle("bin/argosy.ts", "argosy.mjs")) +
+    (await bundle("bin/fleetctl.ts", "fleetctl.mjs")) +
     (await bundle("bin/daemons.ts", "daemons.mjs")) +
     (await bundle("src/store/embedded/database-worker.ts", "store-worker.mjs"));
   // So that a checkout can use what it built: build/argosy lab status
-  await writeFile(`${buildFolder}/argosy`, launcher("argosy"), { mode: 0o755 });
+  for (const name of ["argosy", "fleetctl"]) {
+    await writeFile(`${buildFolder}/${name}`, launcher(name), { mode: 0o755 });
+  }
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs, build/fleetctl.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 

@@ -25,6 +25,7 @@ beforeEach(async () => {
   // Stands for Node: says how it was called.
   await writeFile(`${folder}/node`, '#!/bin/sh\nfor word; do echo "$word"; done\n', { mode: 0o755 });
   await writeFile(`${folder}/argosy.mjs`, "commands");
+  await writeFile(`${folder}/fleetctl.mjs`, "fleetctl");
   await writeFile(`${folder}/daemons.mjs`, "daemons");
   await writeFile(`${folder}/store-worker.mjs`, "thread");
 });
@@ -39,6 +40,7 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
     files: {
       node: `${folder}/node`,
       commands: `${folder}/argosy.mjs`,
+      fleetctl: `${folder}/fleetctl.mjs`,
       daemons: `${folder}/daemons.mjs`,
       storeWorker: `${folder}/store-worker.mjs`,
     },
@@ -68,6 +70,7 @@ test("a root folder gets the program, the commands, the units and settings files
   await install();
   const found = await everything();
   assert.equal(found["/usr/lib/argosy/argosy.mjs"], "644 commands");
+  assert.equal(found["/usr/lib/argosy/fleetctl.mjs"], "644 fleetctl");
   assert.equal(found["/usr/lib/argosy/daemons.mjs"], "644 daemons");
   assert.equal(found["/usr/lib/argosy/store-worker.mjs"], "644 thread");
   assert.match(found["/usr/lib/argosy/node"] ?? "", /^755 /);
@@ -88,14 +91,13 @@ test("a root folder gets the program, the commands, the units and settings files
 test("a launcher calls Node with the name it has, wherever the root lies and whatever the words are", async () => {
   await install();
   const program = `${root}/usr/bin/../lib/argosy/argosy.mjs`;
-  const fleetctl = await run(`${root}/usr/bin/fleetctl`, ["list-units", "a b", "--", "$x"]);
+  const etcdctl = await run(`${root}/usr/bin/etcdctl`, ["ls", "a b", "--", "$x"]);
+  assert.deepEqual(etcdctl.stdout.trim().split("\n").slice(1), [program, "etcdctl", "ls", "a b", "--", "$x"]);
+  const fleetctl = await run(`${root}/usr/bin/fleetctl`, ["list-units", "a b"]);
   assert.deepEqual(fleetctl.stdout.trim().split("\n").slice(1), [
-    program,
-    "fleetctl",
+    program.replace("argosy.mjs", "fleetctl.mjs"),
     "list-units",
     "a b",
-    "--",
-    "$x",
   ]);
   const argosy = await run(`${root}/usr/bin/argosy`, ["version"]);
   assert.deepEqual(argosy.stdout.trim().split("\n").slice(1), [program, "version"]);

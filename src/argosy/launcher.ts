@@ -16,13 +16,15 @@ export const launcherMark = "Argosy's launcher";
  * and in its usual place when it was reached through a link from elsewhere.
  */
 export function launcher(name: string): string {
-  const words = name === "argosy" ? "" : ` ${name}`;
+  // What is asked again and again by people and scripts has a file of its own, because reading all commands takes time.
+  const file = name === "fleetctl" ? "fleetctl.mjs" : "argosy.mjs";
+  const words = name === "argosy" || name === "fleetctl" ? "" : ` ${name}`;
   return `#!/bin/sh
 # ${launcherMark}
 home=\${0%/*}
 [ -f "$home/argosy.mjs" ] || home=$home/../lib/argosy
 [ -f "$home/argosy.mjs" ] || home=/usr/lib/argosy
-exec "$home/node" --disable-warning=ExperimentalWarning "$home/argosy.mjs"${words} "$@"
+exec "$home/node" --disable-warning=ExperimentalWarning "$home/${file}"${words} "$@"
 `;
 }
 

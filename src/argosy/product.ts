@@ -9,6 +9,8 @@ export interface ProductFiles {
   readonly node: string;
   /** All commands, with their libraries. */
   readonly commands: string;
+  /** fleetctl alone. */
+  readonly fleetctl: string;
   /** The daemons, with their libraries. */
   readonly daemons: string;
   /** The thread that writes the embedded store's file. */
@@ -26,6 +28,7 @@ export async function productFiles(): Promise<ProductFiles> {
   const files = {
     node: `${folder}/node`,
     commands: `${folder}/argosy.mjs`,
+    fleetctl: `${folder}/fleetctl.mjs`,
     daemons: `${folder}/daemons.mjs`,
     storeWorker: `${folder}/store-worker.mjs`,
   };
@@ -34,7 +37,7 @@ export async function productFiles(): Promise<ProductFiles> {
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, fleetctl.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

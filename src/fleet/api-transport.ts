@@ -5,7 +5,7 @@ import {
   type RequestOptions,
   request as requestHttp,
 } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+import process from "node:process";
 import { hostname, userInfo } from "node:os";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { productVersion } from "../lib/version.ts";
@@ -46,8 +46,9 @@ export function transportTo(
   const connect = connectOptions(target, through);
   const most = through === undefined ? mostConnections : mostThroughTunnel;
   const pool = { keepAlive: true, maxSockets: most };
-  const secure = target.secure ? new HttpsAgent({ ...pool, ...readTls(tls) }) : undefined;
-  const plain = new HttpAgent(pool);
+  // Most endpoints are sockets; loading https for them would take a good part of a short command's time.
+  const https = target.secure ? process.getBuiltinModule("node:https") : undefined;
+  const agent = https === undefined ? new HttpAgent(pool) : new https.Agent({ ...pool, ...readTls(tls) });
   const sender = { "User-Agent": `argosy/${productVersion}`, [userHeader]: whoami() };
   return async (method, path, body, signal) =>
     await new Promise<Answer>((resolve, reject) => {
@@ -60,10 +61,10 @@ export function transportTo(
         method,
         path,
         headers: { Host: target.hostHeader, ...sender, ...headers },
-        agent: secure ?? plain,
+        agent,
         ...(signal === undefined ? {} : { signal }),
       };
-      const request = secure === undefined ? requestHttp(options) : requestHttps(options);
+      const request = https === undefined ? requestHttp(options) : https.request(options);
       const why = (error: Error): unknown =>
         signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
       request.on("response", (incoming) => resolve(answerOf(incoming, why)));

@@ -110,14 +110,14 @@ test("restart gives each unit a new process where it is, and a global one on eve
     return states.filter((state) => state.active === "active").length === 3;
   });
   for (const units of [names, ["global.service"]]) {
-    const before = await cluster.snapshot(units);
-    assert.equal(Object.keys(before).length, 3);
+    const earlier = await cluster.snapshot(units);
+    assert.equal(Object.keys(earlier).length, 3);
     const told = await said(`restart ${units.join(" ")}`);
     assert.equal(told.match(/^Unit \S+ launched on /gm)?.length, 3, told);
     const later = await cluster.snapshot(units);
-    assert.deepEqual(Object.keys(later), Object.keys(before), "the machines are the same");
+    assert.deepEqual(Object.keys(later), Object.keys(earlier), "the machines are the same");
     for (const [unit, process] of Object.entries(later)) {
-      assert.notEqual(process.mainPid, before[unit]?.mainPid, unit);
+      assert.notEqual(process.mainPid, earlier[unit]?.mainPid, unit);
     }
   }
   await said(`stop ${names.join(" ")}`);
@@ -134,12 +134,12 @@ test("--replace brings a changed text to units in each state, and cat shows it",
   ]) {
     const names = instances(count);
     await said(`${verb} ${names.join(" ")}`);
-    const before = await rows("list-unit-files --fields=unit,dstate");
+    const wanted = await rows("list-unit-files --fields=unit,dstate");
     const changed = talk(`Changed for ${verb}, %i`);
     await cluster.writeFile("m1", "/root/units/hello@.service", changed);
     await said(`${verb} --replace ${names.join(" ")}`);
     for (const name of names) assert.equal(await said(`cat ${name}`), changed);
-    assert.deepEqual(await rows("list-unit-files --fields=unit,dstate"), before);
+    assert.deepEqual(await rows("list-unit-files --fields=unit,dstate"), wanted);
     if (verb === "start") {
       assert.equal((await active()).length, 3);
       assert.match(await said("journal -n 1 -o cat hello@2"), /Changed for start, 2|Started/);
@@ -190,8 +190,8 @@ test("a unit is kept away by another's conflict until that one is destroyed", as
 
 test("several conflicts count, in one line or in many", async () => {
   await said("start many.0 many.1 many.2");
-  const machines = (await active()).map((line) => line.split(" ")[1]);
-  assert.deepEqual(machines.toSorted(), ["m1", "m2", "m3"]);
+  const machines = new Set((await active()).map((line) => line.split(" ")[1]));
+  assert.equal(machines.size, 3);
 });
 
 test("of two units that replace each other, one runs at a time", async () => {

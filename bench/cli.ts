@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { realEnv, stderrLog } from "../src/daemon/real-env.ts";
+import { serveFleetApi } from "../src/fleet/api-listener.ts";
+import { fleetApi } from "../src/fleet/api-server.ts";
+import { FakeRegistry } from "../src/fleet/fake-registry.ts";
+import { builtProduct } from "../src/lab/product.ts";
+
+const units = 300;
+const machines = 3;
+/** Each program runs so often, taking turns; medians are told. */
+const rounds = 25;
+
+/**
+ * How long `fleetctl list-units` of 300 units takes, as a whole process from the bundle; and, in the same run, what of it nobody
+ * could save: a Node that does nothing, and curl with the same pages from the same socket.
+ */
+export async function benchCli(): Promise<void> {
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  await builtProduct(say);
+  const build = fileURLToPath(new URL("../build", import.meta.url));
+  const folder = await mkdtemp(join(tmpdir(), "bench-cli-"));
+  const end = new AbortController();
+  try {
+    const env = realEnv(stderrLog({ ARGOSY_LOG_LEVEL: "error" }));
+    const path = join(folder, "fleet.sock");
+    const api = fleetApi(crowdedRegistry(), {
+      version: "0.0.0",
+      clock: env.clock,
+      machines: { local: undefined, fetchMachine: undefined },
+    });
+    const serving = await serveFleetApi(api, [{ path }], env.log, end.signal);
+    const list = [`${build}/fleetctl`, "--endpoint", `unix://${path}`, "list-units"];
+    const pages = await pagesOf(path);
+    const curl = ["curl", "--silent", "--unix-socket", path, ...pages.map((page) => `http://fleet${page}`)];
+    const programs = { list, node: [`${build}/node`, "-e", "0"], curl };
+    const times: Record<keyof typeof programs, number[]> = { list: [], node: [], curl: [] };
+    const lines = (await run(list)).split("\n").length;
+    if (lines !== units + 2) throw new Error(`list-units printed ${lines} lines`);
+    for (let round = 0; round < rounds; round++) {
+      for (const name of ["list", "node", "curl"] as const) {
+        const begun = performance.now();
+        await run(programs[name]);
+        times[name].push(performance.now() - begun);
+      }
+    }
+    end.abort();
+    await serving.ended;
+    const listUnits300Ms = median(times.list);
+    const bareNodeMs = median(times.node);
+    const curlMs = median(times.curl);
+    const ratio = Math.round((listUnits300Ms / (bareNodeMs + curlMs)) * 100) / 100;
+    say(`fleetctl list-units, ${units} units in ${pages.length - 1} pages: ${listUnits300Ms} ms`);
+    say(
+      `a Node that does nothing: ${bareNodeMs} ms; curl with the same pages: ${curlMs} ms; ratio to both ${ratio}`,
+    );
+    say(JSON.stringify({ listUnits300Ms, bareNodeMs, curlMs, ratio }));
+  } finally {
+    end.abort();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A registry in which each unit runs on one of the machines. */
+function crowdedRegistry(): FakeRegistry {
+  const registry = new FakeRegistry();
+  const ids = Array.from({ length: machines }, (_, number) => String(number + 1).repeat(32));
+  for (const [number, id] of ids.entries()) registry.setMachine({ id, address: `10.0.0.${number + 1}` });
+  for (let number = 0; number < units; number++) {
+    registry.setState({ unit: `web@${number}.service`, machine: ids[number % machines] ?? "" });
+  }
+  return registry;
+}
+
+/** The paths that fleetctl asks for. */
+async function pagesOf(socket: string): Promise<readonly string[]> {
+  const pages = ["/fleet/v1/machines"];
+  for (let page: string | undefined = "/fleet/v1/state"; page !== undefined; ) {
+    pages.push(page);
+    const answer = JSON.parse(
+      await run(["curl", "--silent", "--unix-socket", socket, `http://fleet${page}`]),
+    ) as {
+      nextPageToken?: string;
+    };
+    const token = answer.nextPageToken;
+    page = token === undefined ? undefined : `/fleet/v1/state?nextPageToken=${encodeURIComponent(token)}`;
+  }
+  return pages;
+}
+
+async function run([program = "", ...words]: readonly string[]): Promise<string> {
+  const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
+  let printed = "";
+  child.stdout.on("data", (piece: Buffer) => {
+    printed += piece.toString();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`${program} ended with ${code}`);
+  return printed;
+}
+
+function median(times: readonly number[]): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 10) / 10;
+}
