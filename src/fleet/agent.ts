@@ -71,11 +71,11 @@ export class Agent {
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
     this.#options = options;
-    const { events, me, store } = options;
+    const { events, me, store, attempts } = options;
     const notes = new StateNotes(me, () => env.clock.monotonic());
     this.#publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
-    this.#teller = new StateTeller(options.me);
-    this.#attempts = options.attempts;
+    this.#teller = new StateTeller(me);
+    this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
   }
 
@@ -184,8 +184,8 @@ export class Agent {
     const barred = this.#options.partition.holdBack(wanted);
     const lines = new Map(wanted.map((line) => [line.unit, line]));
     this.#attempts.remember(tasks.remember);
-    const now = this.#env.clock.monotonic();
-    const free = (name: UnitName): boolean => !this.#busy.has(name) && this.#trouble.mayTry(name, now);
+    const nowMs = this.#env.clock.monotonic();
+    const free = (name: UnitName): boolean => !this.#busy.has(name) && this.#trouble.mayTry(name, nowMs);
     // A unit that is still starting may be stopped or restarted: systemd then cancels its start.
     const stop = tasks.stop.filter((name) => free(name) || isStarting(this.#busy.get(name)));
     const restart = tasks.restart.filter(
@@ -244,11 +244,8 @@ export class Agent {
         if (kind === "starting")
           for (const name of names) this.#attempts.setLoaded(name, this.#actual.get(name)?.hash);
         this.#mustList = true;
-        const problem = sentenceOf(error);
-        finish(
-          names.map((name) => ({ name, problem })),
-          true,
-        );
+        const failed = names.map((name) => ({ name, problem: sentenceOf(error) }));
+        finish(failed, true);
       },
     );
   }

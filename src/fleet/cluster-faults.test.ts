@@ -5,8 +5,10 @@ import { FakeEnv } from "../lib/fake-env.ts";
 import { OutageStore } from "../store/fake-outage.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { hashUnitText } from "../unit/hash.ts";
+import { under } from "../store/range.ts";
 import { FakeMachine, fakeTtlMs } from "./fake-machine.ts";
 import type { TargetState } from "./model.ts";
+import { fleetPrefix } from "./registry.ts";
 import { storeRegistry, type ViewSource } from "./store-registry.ts";
 
 const machineCount = 3;
@@ -17,7 +19,9 @@ const settleMs = 2_000;
 
 type Action =
   | { readonly do: "crash" | "powerLoss" | "leave" | "start" | "cut" | "restore"; readonly machine: number }
+  | { readonly do: "cordon" | "drain" | "uncordon"; readonly machine: number }
   | { readonly do: "set"; readonly unit: number; readonly target: TargetState | "destroyed" }
+  | { readonly do: "restart"; readonly unit: number }
   | { readonly do: "wait"; readonly ms: number };
 
 const machine = fc.nat(machineCount - 1);
@@ -44,6 +48,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       ),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom("cordon" as const, "drain" as const, "uncordon" as const),
+      machine,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("restart" as const), unit: fc.nat(unitCount - 1) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(mostPauseMs) }) },
 );
 
@@ -57,8 +69,36 @@ class World {
   readonly #daemons = new Set<number>();
   readonly #cut = new Set<number>();
   readonly #targets = new Map<string, TargetState>();
+  readonly #cordoned = new Set<number>();
+  /** What each unit's text asks for besides. */
+  readonly #options: string;
+  /** Machines on which a unit that must never run twice is active. */
+  readonly #single = new Map<string, Set<number>>();
+  /** Each time such a unit began somewhere although a daemon had it running elsewhere. */
+  readonly overlaps: string[] = [];
+  /** Restarts that were asked for of units that were to run. */
+  restartsAsked = 0;
   /** Writes to the store as any API of the cluster does. */
   readonly #registry = storeRegistry(this.#memory, unread);
+
+  constructor(options = "") {
+    this.#options = options;
+    for (const [index, one] of this.#machines.entries())
+      one.units.onActive = (name, active) => this.#noteActive(name, index, active);
+  }
+
+  /** Nobody can stop a unit while its machine has no daemon; then it may be started elsewhere, and this is not counted. */
+  #noteActive(name: string, index: number, active: boolean): void {
+    const where = this.#single.get(name) ?? new Set<number>();
+    this.#single.set(name, where);
+    if (!active) {
+      where.delete(index);
+      return;
+    }
+    for (const other of where)
+      if (this.#daemons.has(other)) this.overlaps.push(`${name} on ${other} and ${index}`);
+    where.add(index);
+  }
 
   async begin(): Promise<void> {
     for (let index = 0; index < machineCount; index++) await this.act({ do: "start", machine: index });
@@ -69,6 +109,9 @@ class World {
   async act(one: Action): Promise<void> {
     if (one.do === "wait") await this.env.advance(one.ms);
     else if (one.do === "set") await this.#set(`unit-${one.unit}.service`, one.target);
+    else if (one.do === "restart") await this.#restart(`unit-${one.unit}.service`);
+    else if (one.do === "cordon" || one.do === "drain" || one.do === "uncordon")
+      await this.#cordon(one.do, one.machine);
     else await this.#disturb(one.do, one.machine);
     await this.env.settle();
   }
@@ -80,10 +123,29 @@ class World {
       this.#targets.delete(name);
       return;
     }
-    const text = "[Service]\nExecStart=/bin/sleep 1000\n";
+    const text = `[Service]\nExecStart=/bin/sleep 1000\n[X-Fleet]\n${this.#options}\n`;
     if (known) await this.#registry.setTarget(name, target);
     else await this.#registry.create({ name, text, hash: hashUnitText(text), target });
     this.#targets.set(name, target);
+  }
+
+  async #restart(name: string): Promise<void> {
+    if (this.#targets.get(name) !== "launched") return;
+    await this.#registry.restart(name);
+    this.restartsAsked += 1;
+  }
+
+  async #cordon(what: "cordon" | "drain" | "uncordon", index: number): Promise<void> {
+    const one = this.#machines[index];
+    assert.ok(one);
+    if (what === "uncordon") {
+      await this.#registry.uncordon(one.id);
+      this.#cordoned.delete(index);
+      return;
+    }
+    const drain = what === "drain" ? { drain: { mostMoving: 1 } } : {};
+    await this.#registry.cordon({ machine: one.id, sinceMs: this.env.clock.now(), ...drain });
+    this.#cordoned.add(index);
   }
 
   async #disturb(
@@ -135,12 +197,32 @@ class World {
       await this.act({ do: "restore", machine: index });
       await this.act({ do: "start", machine: index });
     }
+    // Were every machine cordoned, units could be without a place for good.
+    if (this.#cordoned.size === machineCount) await this.act({ do: "uncordon", machine: 0 });
     await this.env.advance(6 * fakeTtlMs);
     const running = (await Promise.all(this.#machines.map((one) => one.running()))).flat().sort();
     const wanted = [...this.#targets].filter(([, target]) => target === "launched").map(([name]) => name);
     return running.join() === wanted.sort().join()
       ? []
       : [`runs: ${running.join(" ")}`, `wanted: ${wanted.join(" ")}`];
+  }
+
+  /** How often units were restarted, machine by machine: a unit that is handed over runs on two. */
+  restarts(): number[] {
+    return this.#machines.map(
+      ({ units }) =>
+        units.calls.filter(({ operation }) => operation === "restart").flatMap(({ names }) => names).length,
+    );
+  }
+
+  /** Units on machines that are drained, once all is well. */
+  async onDrained(): Promise<string[]> {
+    const { entries } = await this.#memory.read(under(`${fleetPrefix}cordons/`));
+    const drained = entries
+      .filter(({ value }) => value.includes("drain"))
+      .map(({ key }) => key.split("/").at(-1));
+    const found = this.#machines.filter(({ id }) => drained.includes(id)).map((one) => one.running());
+    return (await Promise.all(found)).flat();
   }
 
   /** How often units were stopped, over all machines. */
@@ -162,8 +244,8 @@ const unread: ViewSource = {
   reached: () => Promise.resolve(),
 };
 
-async function inWorld(body: (world: World) => Promise<void>): Promise<void> {
-  const world = new World();
+async function inWorld(body: (world: World) => Promise<void>, options?: string): Promise<void> {
+  const world = new World(options);
   try {
     await world.begin();
     await body(world);
@@ -179,7 +261,23 @@ test("whatever machines and links do, after they are well again every unit runs 
         for (const one of actions) await world.act(one);
         assert.deepEqual(await world.heal(), []);
         assert.deepEqual(await world.doubles(), []);
+        assert.deepEqual(await world.onDrained(), []);
+        for (const restarts of world.restarts())
+          assert.ok(restarts <= world.restartsAsked, "no restart is carried out twice");
       });
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("whatever machines and links do, a unit with OnPartition=stop never begins while a daemon has it elsewhere", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 14 }), async (actions) => {
+      await inWorld(async (world) => {
+        for (const one of actions) await world.act(one);
+        assert.deepEqual(await world.heal(), []);
+        assert.deepEqual(world.overlaps, []);
+      }, "OnPartition=stop");
     }),
     { numRuns: 60 },
   );

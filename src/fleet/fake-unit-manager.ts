@@ -31,6 +31,8 @@ export class FakeUnitManager implements UnitManager {
   unavailable = false;
   /** What `stopping()` answers. */
   shuttingDown = false;
+  /** Told whenever a unit begins or ends to be active. */
+  onActive: ((name: UnitName, active: boolean) => void) | undefined;
   /** Every call that named units, oldest first. */
   readonly calls: { readonly operation: Operation; readonly names: readonly UnitName[] }[] = [];
   /** How many times a batch needed the manager to read its files again. */
@@ -209,7 +211,9 @@ export class FakeUnitManager implements UnitManager {
   }
 
   #set(name: UnitName, unit: FakeUnit): void {
+    const before = this.#units.get(name)?.active === "active";
     this.#units.set(name, unit);
+    if (before !== (unit.active === "active")) this.onActive?.(name, !before);
     if (this.#changed.size === 0) queueMicrotask(() => this.#tell());
     this.#changed.add(name);
   }
