@@ -2,7 +2,7 @@ import type { Observation } from "./side.ts";
 import type { Request } from "./step.ts";
 import type { Answer } from "./wire.ts";
 
-/** Expirations are counted from when each server got the request, in ms. */
+/** keptDifferences.instants: expirations are counted from when each server got the request, in ms. */
 const expirationSlackMs = 3_000;
 
 /** Headers whose values have to be equal; that one is absent counts as a value. */
@@ -16,18 +16,8 @@ const exactHeaders = [
   "x-etcd-index",
 ];
 
-/** Headers that have to be on both or on none: their values tell the servers apart. */
+/** keptDifferences.cluster: headers that have to be on both or on none, since their values tell the servers apart. */
 const presentHeaders = ["x-etcd-cluster-id", "x-raft-index", "x-raft-term"];
-
-/** What of the keys API is compared only in part, and why; `docs/keys.md` tells users the same. */
-export interface KeptDifference {
-  readonly name: string;
-  readonly why: string;
-  /** Whether a difference between these answers is this one. */
-  readonly explains: (request: Request, theirs: Answer, ours: Answer) => boolean;
-}
-
-export const keptDifferences: readonly KeptDifference[] = [];
 
 /** How `ours` differs from `theirs`, one line each; nothing when they are alike. */
 export function differencesOf(theirs: Observation, ours: Observation): string[] {
@@ -36,14 +26,12 @@ export function differencesOf(theirs: Observation, ours: Observation): string[] 
     const [expected, came] = [theirs.expiry ?? nothing, ours.expiry ?? nothing];
     found.push(
       ...answerDifferences(theirs.request, expected, came, theirs.atMs, ours.atMs)
-        // etcd sweeps twice a second, Argosy expires at the moment: the watch begins before that or after it.
+        // keptDifferences.expiry: etcd sweeps twice a second, so the watch begins before the expiry or after it.
         .filter((line) => !line.startsWith("header x-etcd-index:"))
         .map((line) => `expiry: ${line}`),
     );
   }
-  if (found.length === 0) return [];
-  const kept = keptDifferences.some(({ explains }) => explains(theirs.request, theirs.answer, ours.answer));
-  return kept ? [] : found;
+  return found;
 }
 
 type Value = string | number | boolean | undefined;
@@ -78,7 +66,7 @@ function answerDifferences(
   return found;
 }
 
-/** Bodies line by line: a stream has one for each event. Members tell of themselves, so their texts are no matter. */
+/** Bodies line by line, for a stream has one for each event. keptDifferences.cluster: what members tell is no matter. */
 function bodyLines(request: Request, { body, head }: Shown): string[] {
   const [path = ""] = request.target.split("?");
   const isOwn = /^\/(version|health|metrics|debug|v2\/(machines|members|stats))/.test(path);
@@ -138,7 +126,7 @@ function timesIn(text: string): { text: string; expirations: number[]; lifetimes
   return { text: masked, expirations, lifetimes };
 }
 
-/** etcd lists a directory in an order of chance unless `sorted` asks for one. */
+/** keptDifferences.order: etcd lists a directory in an order of chance unless `sorted` asks for one. */
 function inOrder(text: string): string {
   if (!text.includes('"nodes":')) return text;
   try {

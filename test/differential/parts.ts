@@ -22,6 +22,7 @@ const names = [
   '"q\\',
 ];
 
+/** Values. keptDifferences.longTarget: the long one, escaped, fits into a first line of 4 KiB. */
 const values = [
   "1",
   "2",
@@ -79,7 +80,7 @@ const writtenName = fc
   )
   .map(([name, write]) => write(name));
 
-/** Elements of paths that are no plain names: in-order keys, odd ways to write a path, broken ones. */
+/** Elements that are no plain names: in-order keys, odd ways to write a path, broken ones. None has keptDifferences.bytes. */
 const oddElement = fc.constantFrom(
   "",
   ".",
