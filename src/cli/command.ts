@@ -159,6 +159,8 @@ export interface Input {
 export interface Files {
   /** The UTF-8 text of a file, or undefined when there is none. Throws Fault `file-unreadable`. */
   read(path: string): Promise<string | undefined>;
+  /** The names in a folder, in no particular order; none when there is no such folder. Throws Fault `file-unreadable`. */
+  list(folder: string): Promise<readonly string[]>;
 }
 
 /** Exit codes that every program of ours shares. */

@@ -19,7 +19,13 @@ export function fakeSurroundings(given: {
     stderr: keptOutput(),
     stdin: { isTerminal: false, text: async () => given.stdin ?? "" },
     variables: given.variables ?? {},
-    files: { read: async (path) => given.files?.[path] },
+    files: {
+      read: async (path) => given.files?.[path],
+      list: async (folder) =>
+        Object.keys(given.files ?? {})
+          .filter((path) => path.startsWith(`${folder}/`))
+          .map((path) => path.slice(folder.length + 1)),
+    },
     env: fakeEnv(),
     signal: given.signal ?? new AbortController().signal,
   };

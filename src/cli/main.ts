@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
@@ -112,6 +112,17 @@ const files: Files = {
       if (error instanceof Fault) throw error;
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
       throw new Fault("file-unreadable", `Cannot read ${path}: ${sentenceOf(error)}.`, { cause: error });
+    }
+  },
+  list: async (folder) => {
+    try {
+      return await readdir(folder);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
+        return [];
+      throw new Fault("file-unreadable", `Cannot read the folder ${folder}: ${sentenceOf(error)}.`, {
+        cause: error,
+      });
     }
   },
 };

@@ -105,7 +105,7 @@ async function* dataOf(response: Answer): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const piece of response.body ?? []) {
-    rest += decoder.decode(piece as Uint8Array, { stream: true });
+    rest += decoder.decode(piece, { stream: true });
     const lines = rest.split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > mostLineCharacters)

@@ -5,6 +5,7 @@ import type { TargetState, UnitName } from "../fleet/model.ts";
 import { problemWithOptions, warningsAbout } from "../fleet/options-check.ts";
 import { requirementsOf } from "../fleet/options.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
+import { type DropIn, dropInFolders, mergeDropIns, problemWithDropInName } from "../unit/drop-ins.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { problemWithName, splitName, withServiceSuffix } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
@@ -41,7 +42,7 @@ export async function sourceUnits(
   client: FleetClient,
   verb: keyof typeof replaceable,
 ): Promise<readonly SourcedUnit[]> {
-  const given = await withPatterns(call.arguments, client);
+  const given = await withPatterns(call.arguments.map(unitOfFolder), client);
   const names = given.map(withServiceSuffix);
   const templates = names.map((name) => splitName(name)?.template).filter((name) => name !== undefined);
   const asked = Array.from(new Set([...names, ...templates]));
@@ -58,6 +59,14 @@ export async function sourceUnits(
     units.set(name, await sourceUnit(call, verb, { argument, name, existing: registry.get(name), fileIn }));
   }
   return Array.from(units.values());
+}
+
+/** A folder of drop-ins, which a shell's `web.service*` names as well, means the unit that they belong to. */
+function unitOfFolder(argument: string): string {
+  const unit = argument.replace(/\.d\/*$/, "");
+  return unit !== argument && withServiceSuffix(unit) === unit.slice(unit.lastIndexOf("/") + 1)
+    ? unit
+    : argument;
 }
 
 interface Source {
@@ -129,32 +138,56 @@ interface LocalFile {
 
 /** The file of a unit, or of its template. */
 async function localFile(call: Call, name: UnitName, folder: string): Promise<LocalFile | undefined> {
-  const own = await readUnit(call, folder + name);
-  if (own !== undefined) return { path: folder + name, file: own, kind: "unit" };
   const parts = splitName(name);
+  const dropIns = dropInFolders(name, parts?.template);
+  const own = await readUnit(call, folder + name);
+  if (own !== undefined)
+    return { path: folder + name, file: await withDropIns(call, own, folder, dropIns), kind: "unit" };
   if (parts?.template === undefined || parts.instance === undefined) return undefined;
   const template = await readUnit(call, folder + parts.template);
   return template === undefined
     ? undefined
-    : { path: folder + parts.template, file: template, kind: "template" };
+    : {
+        path: folder + parts.template,
+        file: await withDropIns(call, template, folder, dropIns),
+        kind: "template",
+      };
 }
 
 async function newFile(call: Call, { name, fileIn }: Source, folder: string): Promise<UnitFile> {
-  const own = await readUnit(call, folder + name);
-  if (own !== undefined) return own;
   const parts = splitName(name);
+  const own = await localFile(call, name, folder);
+  if (own?.kind === "unit") return own.file;
   if (parts?.template === undefined || parts.instance === undefined) {
     throw new Fault("no-unit", `unable to find Unit(${name}) in Registry or on filesystem`);
   }
   const inRegistry = fileIn(parts.template);
-  if (inRegistry !== undefined) return inRegistry;
-  const beside = await readUnit(call, folder + parts.template);
-  if (beside !== undefined) return beside;
+  // The registry's template has its own drop-ins in it already.
+  if (inRegistry !== undefined) return await withDropIns(call, inRegistry, folder, [`${name}.d`]);
+  if (own !== undefined) return own.file;
   throw new Fault(
     "no-unit",
     `failed getting Unit(${folder}${name}) from template: ` +
       `unable to find template Unit(${parts.template}) in Registry or on filesystem`,
   );
+}
+
+/** A unit with what the `.conf` files in these folders add to it, as systemd reads it (systemd.unit(5)). */
+async function withDropIns(
+  call: Call,
+  file: UnitFile,
+  folder: string,
+  folders: readonly string[],
+): Promise<UnitFile> {
+  const dropIns: DropIn[] = [];
+  for (const inner of folders) {
+    const names = await call.files.list(folder + inner);
+    for (const name of names.filter((each) => problemWithDropInName(each) === undefined)) {
+      const added = await readUnit(call, `${folder}${inner}/${name}`);
+      if (added !== undefined) dropIns.push({ name, file: added });
+    }
+  }
+  return mergeDropIns(file, dropIns);
 }
 
 async function readUnit(call: Call, path: string): Promise<UnitFile | undefined> {
