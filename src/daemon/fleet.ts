@@ -126,6 +126,8 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   let facts = await machineFacts(id, settings, serving.endpoints);
   const refresh = new Wake();
   daemon.onReload(async () => {
+    // In the words of fleet v1.0.0, which scripts look for.
+    env.log.info("Reloading configuration");
     facts = await machineFacts(id, await loadSettings(env, daemon), serving.endpoints);
     refresh.wake();
     env.log.info(
