@@ -63,6 +63,11 @@ export class Table {
     return this.#entries.size;
   }
 
+  /** States before this revision are gone; 0 while there is none. */
+  get compacted(): Revision {
+    return this.#compacted;
+  }
+
   /** The first revision that a watch can still begin with. */
   get watchableFrom(): Revision {
     return this.#watchableFrom;

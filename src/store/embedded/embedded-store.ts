@@ -43,6 +43,8 @@ export interface EmbeddedStore extends Store {
   readonly revision: Revision;
   /** Entries in the present. */
   readonly size: number;
+  /** States before this revision are gone; 0 while there is none. */
+  readonly compacted: Revision;
   /** The first revision that a watch can begin with. */
   readonly watchableFrom: Revision;
   /**
@@ -121,6 +123,10 @@ class GroupCommitStore implements EmbeddedStore {
 
   get size(): number {
     return this.#table.size;
+  }
+
+  get compacted(): Revision {
+    return this.#table.compacted;
   }
 
   get watchableFrom(): Revision {

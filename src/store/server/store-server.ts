@@ -13,7 +13,7 @@ import { maxTransactionBytes, type Revision } from "../store.ts";
 import type { Table } from "../table.ts";
 import { rangeResponseOf } from "./answers.ts";
 import { rangeOf } from "./bytes.ts";
-import { refusalOf } from "./failures.ts";
+import { refusalOf, refusals } from "./failures.ts";
 import type * as wire from "./generated/server.ts";
 import * as leases from "./lease-calls.ts";
 import { services } from "./services.ts";
@@ -98,6 +98,8 @@ function addCalls(server: Server, store: EmbeddedStore, { name, endpoint }: Memb
     deleteRange: unary((request: wire.DeleteRangeRequest) => change((plan) => plan.delete(request))),
     transact: unary((request: wire.TxnRequest) => change((plan) => plan.transaction(request))),
     compact: unary(async ({ revision }: wire.CompactionRequest) => {
+      // Unlike the store, etcd minds when that was done before.
+      if (revision <= store.compacted) throw refusals.compacted();
       await store.compact(Number(revision));
       return { header: header() };
     }),
