@@ -67,6 +67,22 @@ test("what was decided is decided again until a placement says that it is so", (
   assert.deepEqual(planner.plan(cluster, cluster.touched).decisions, []);
 });
 
+test("units of a machine that is missing move as soon as its absence is believed, though nothing else changes", () => {
+  const cluster = new ChangingCluster();
+  const planner = new Planner();
+  cluster.set(unit("a1"));
+  cluster.place("a1.service", { machine: "m3" });
+  planner.plan(cluster, undefined);
+  cluster.machines = cluster.machines.slice(0, 2);
+  cluster.uncertain = new Set(["m3"]);
+  assert.deepEqual(planner.plan(cluster, []).decisions, []);
+  cluster.uncertain = new Set();
+  assert.deepEqual(
+    planner.plan(cluster, []).decisions.map(({ kind }) => kind),
+    ["move"],
+  );
+});
+
 function fromTheBeginning(cluster: ChangingCluster): Plan {
   const { units: all, machines, uncertain, placements } = cluster;
   return schedule({ units: [...all.values()], machines, uncertain, placements });

@@ -22,8 +22,11 @@ export interface PlannedCluster {
  */
 export class Planner {
   #board: Board | undefined;
-  /** What a drain adds to placements is worked out from the beginning, and once more after the last one. */
-  #hadCordons = false;
+  /**
+   * The last plan had cordons, or machines whose absence was not believed: what these hold in place is worked out from the
+   * beginning, and once more after the last of them.
+   */
+  #wasHeld = false;
   #machines: readonly Machine[] = [];
   #holds = new Map<MachineId, readonly UnitName[]>();
   /** Wanted units without a machine. */
@@ -61,7 +64,7 @@ export class Planner {
     return (
       uncertain.size === 0 &&
       (cordons?.size ?? 0) === 0 &&
-      !this.#hadCordons &&
+      !this.#wasHeld &&
       machines.length === this.#machines.length &&
       machines.every((machine, at) => machine === this.#machines[at])
     );
@@ -70,7 +73,7 @@ export class Planner {
   #whole(cluster: PlannedCluster): Plan & { readonly whole: true } {
     const { machines, placements } = cluster;
     const board = settledBoard({ ...cluster, units: [...cluster.units.values()] });
-    this.#hadCordons = (cluster.cordons?.size ?? 0) > 0;
+    this.#wasHeld = cluster.uncertain.size > 0 || (cluster.cordons?.size ?? 0) > 0;
     this.#board = board;
     this.#machines = machines;
     this.#holds = board.holds();
