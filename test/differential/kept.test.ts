@@ -7,5 +7,5 @@ test("every difference that is kept stands in the manual, with its reason, and n
   const page = readFileSync(new URL("../../docs/keys.md", import.meta.url), "utf8");
   const [, section = ""] = /^## Differences$([^]*?)^## /m.exec(page) ?? [];
   const rows = Array.from(section.matchAll(/^\| \*\*(.+?)\*\* \|.+\|.+\| \S.+ \|$/gm), ([, name]) => name);
-  assert.deepEqual(rows.sort(), Object.values(keptDifferences).sort());
+  assert.deepEqual(new Set(rows), new Set(Object.values(keptDifferences)));
 });

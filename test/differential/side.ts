@@ -28,7 +28,7 @@ export class Side {
 
   /** The server's present index. */
   async index(): Promise<number> {
-    const answer = await this.#ask(simple("GET", "/v2/keys/?quorum=true"), 0);
+    const answer = await this.#ask(simple("GET", "/v2/keys/_padding"), 0);
     const text = answer.head?.headers.get("x-etcd-index");
     if (text === undefined) throw new Error(`${this.origin} does not tell its index: ${answer.broken ?? ""}`);
     return Number(text);
