@@ -3,11 +3,21 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Membership } from "../membership/changes.ts";
+import type { Survey } from "../membership/recovery.ts";
 import type { Plan } from "../membership/picture.ts";
+
+/** Makes a cluster anew from the data of this machine's member. */
+export interface Recovery {
+  /** Throws Fault `no-data` on a machine without data, and `member-silent`. */
+  survey(): Promise<Survey>;
+  /** Resolves when this machine's member leads alone. */
+  recover(found: Survey): Promise<void>;
+}
 
 /** Reaches the members of the store. */
 export interface OpenMembership {
   readonly membership: Membership;
+  readonly recovery: Recovery;
   close(): Promise<void>;
 }
 
@@ -74,14 +84,20 @@ export async function withMembers(
   connect: ConnectMembers,
   work: (membership: Membership) => Promise<number>,
 ): Promise<number> {
-  const named = (call.flags.text("endpoints") ?? "").split(",").map((endpoint) => endpoint.trim());
-  const opened = await connect(
-    call.env,
-    named.filter((endpoint) => endpoint !== ""),
-  );
+  const opened = await openMembers(call, connect);
   try {
     return await work(opened.membership);
   } finally {
     await opened.close();
   }
+}
+
+/** Opens the members that a call names, or those that this machine knows. */
+async function openMembers(call: Call, connect: ConnectMembers): Promise<OpenMembership> {
+  const named = call.flags.given(endpointsFlag.name) ? (call.flags.text(endpointsFlag.name) ?? "") : "";
+  const endpoints = named.split(",").map((endpoint) => endpoint.trim());
+  return await connect(
+    call.env,
+    endpoints.filter((endpoint) => endpoint !== ""),
+  );
 }

@@ -3,6 +3,7 @@ import { memberAddCommand } from "./member-add.ts";
 import type { ConnectMembers } from "./member-flags.ts";
 import { memberListCommand } from "./member-list.ts";
 import { memberPromoteCommand } from "./member-promote.ts";
+import { memberRecoverCommand } from "./member-recover.ts";
 import { memberRemoveCommand } from "./member-remove.ts";
 import { memberReplaceCommand } from "./member-replace.ts";
 
@@ -21,6 +22,7 @@ export function memberCommand(connect: ConnectMembers): CommandGroup {
       memberPromoteCommand(connect),
       memberRemoveCommand(connect),
       memberReplaceCommand(connect),
+      memberRecoverCommand(connect),
     ],
   };
 }

@@ -1,9 +1,12 @@
 import type { Env } from "../lib/env.ts";
 import type { OpenMembership } from "../argosy/member-flags.ts";
+import type { MemberMachine } from "../membership/machine.ts";
 import { Membership } from "../membership/changes.ts";
 import { openClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
-import { readRole, roleFile } from "./member-machine.ts";
+import { readMachineId } from "./machine-facts.ts";
+import { readRole, realMemberMachine, roleFile } from "./member-machine.ts";
+import { recoveryOf } from "./recovery.ts";
 
 const usualEndpoint = "http://127.0.0.1:2379";
 
@@ -16,9 +19,16 @@ export async function openMembership(env: Env, named: readonly string[]): Promis
   const admin = openClusterAdmin(env, { endpoints });
   return {
     membership: new Membership(env, store, admin),
+    recovery: recoveryOf(env, await thisMachine()),
     async close() {
       admin.close();
       await store.close();
     },
   };
+}
+
+/** As far as recovery needs it: what the administrator set for etcd, systemd reads itself. */
+async function thisMachine(): Promise<MemberMachine> {
+  const id = await readMachineId();
+  return realMemberMachine({ id, address: "", storeEndpoints: [], environment: {} });
 }

@@ -36,7 +36,11 @@ export class Membership {
     const [states, machines, answers] = await Promise.all([
       this.#read(under(memberKeys.states)),
       this.#read(under(fleetKeys.machine(""))),
-      Promise.all(members.map(async (member) => ((await this.#admin.isWell(member)) ? [member.id] : []))),
+      Promise.all(
+        members.map(async (member) =>
+          (await this.#admin.ask(member))?.hasLeader === true ? [member.id] : [],
+        ),
+      ),
     ]);
     return {
       members,

@@ -74,6 +74,7 @@ const ruleFiles = [
   "src/membership/bootstrap.ts",
   "src/membership/environment.ts",
   "src/membership/picture.ts",
+  "src/membership/recovery.ts",
   "src/membership/records.ts",
   "src/membership/steps.ts",
   "src/membership/token.ts",

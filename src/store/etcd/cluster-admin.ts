@@ -19,12 +19,19 @@ const changeLimitMs = 7_000;
 /** How long a member that is asked whether it is well may think, in ms. */
 const healthLimitMs = 1_500;
 
+/** What a member tells of itself. */
+export interface MemberHealth {
+  readonly hasLeader: boolean;
+  /** How much of the cluster's history it holds: of two members, the one with the higher index holds more. */
+  readonly index: number;
+}
+
 /** Changes who the members of an etcd cluster are (v3 API, "Cluster" service; etcd 3.4 or later). */
 export interface ClusterAdmin {
   /** Throws Fault `store-unavailable` when nobody answers. */
   read(): Promise<EtcdMembers>;
-  /** Whether a member answers at one of its client addresses, and knows a leader. */
-  isWell(member: EtcdMember): Promise<boolean>;
+  /** What a member tells of itself at one of its client addresses; undefined when it does not answer. */
+  ask(member: EtcdMember): Promise<MemberHealth | undefined>;
   /**
    * Lets a member in that has no vote yet. Throws Fault `learner-waits` while another one is learning, and
    * `members-unwell` when too few members are well for a change.
@@ -100,11 +107,12 @@ class EtcdAdmin implements ClusterAdmin {
     return await this.#reader.read();
   }
 
-  async isWell(member: EtcdMember): Promise<boolean> {
+  async ask(member: EtcdMember): Promise<MemberHealth | undefined> {
     const answers = await Promise.all(
       member.clientUrls.map(async (url) => await this.#at(url).call(askStatus, {}, healthLimitMs, false)),
     );
-    return answers.some((result) => result.ok && result.response.leader !== 0n);
+    const [answer] = answers.flatMap((result) => (result.ok ? [result.response] : []));
+    return answer && { hasLeader: answer.leader !== 0n, index: Number(answer.raftIndex) };
   }
 
   async addLearner(peerUrl: string): Promise<EtcdMember> {

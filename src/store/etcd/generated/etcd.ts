@@ -231,6 +231,7 @@ export interface StatusRequest {
 export interface StatusResponse {
   header: ResponseHeader | undefined;
   leader: bigint;
+  raftIndex: bigint;
 }
 
 function createBaseKeyValue(): KeyValue {
@@ -2390,7 +2391,7 @@ export const StatusRequest: MessageFns<StatusRequest> = {
 };
 
 function createBaseStatusResponse(): StatusResponse {
-  return { header: undefined, leader: 0n };
+  return { header: undefined, leader: 0n, raftIndex: 0n };
 }
 
 export const StatusResponse: MessageFns<StatusResponse> = {
@@ -2403,6 +2404,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         throw new globalThis.Error("value provided for field message.leader of type uint64 too large");
       }
       writer.uint32(32).uint64(message.leader);
+    }
+    if (message.raftIndex !== 0n) {
+      if (BigInt.asUintN(64, message.raftIndex) !== message.raftIndex) {
+        throw new globalThis.Error("value provided for field message.raftIndex of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.raftIndex);
     }
     return writer;
   },
@@ -2434,6 +2441,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             }
 
             message.leader = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.raftIndex = reader.uint64() as bigint;
             continue;
           }
         }
