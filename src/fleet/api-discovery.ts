@@ -1,10 +1,11 @@
+const text = { type: "string" } as const;
 const required = { type: "string", required: true } as const;
 const stateWord = { type: "string", enum: ["inactive", "loaded", "launched"] } as const;
 const map = { type: "object", properties: {}, additionalProperties: { type: "string" } } as const;
 
 /**
  * What `GET /fleet/v1/discovery` answers: the API described in Google's discovery format, version 1, so that generated
- * clients of fleet v1.0.0 find what they know. `$ENDPOINT` stands there too.
+ * clients of fleet v1.0.0 find what they know. `$ENDPOINT` stands there too, and so do the words about a single state.
  */
 export const discoveryDocument = {
   kind: "discovery#restDescription",
@@ -26,11 +27,11 @@ export const discoveryDocument = {
   parameters: {},
   auth: {},
   schemas: {
-    Machine: object("Machine", { id: required, primaryIP: required, metadata: map }),
+    Machine: object("Machine", { id: text, primaryIP: text, metadata: map }),
     MachinePage: page("MachinePage", "machines", "Machine"),
-    UnitOption: object("UnitOption", { section: required, name: required, value: required }),
+    UnitOption: object("UnitOption", { section: text, name: text, value: text }),
     Unit: object("Unit", {
-      name: required,
+      name: text,
       options: listOf("UnitOption"),
       desiredState: stateWord,
       currentState: stateWord,
@@ -38,12 +39,12 @@ export const discoveryDocument = {
     }),
     UnitPage: page("UnitPage", "units", "Unit"),
     UnitState: object("UnitState", {
-      name: required,
-      hash: required,
-      machineID: required,
-      systemdLoadState: required,
-      systemdActiveState: required,
-      systemdSubState: required,
+      name: text,
+      hash: text,
+      machineID: text,
+      systemdLoadState: text,
+      systemdActiveState: text,
+      systemdSubState: text,
     }),
     UnitStatePage: page("UnitStatePage", "states", "UnitState"),
   },
@@ -65,9 +66,15 @@ export const discoveryDocument = {
     },
     UnitState: {
       methods: {
-        Get: one("fleet.UnitState.Get", "GET", "Retrieve the state of a single unit.", "state/{unitName}", {
-          answer: "UnitState",
-        }),
+        Get: one(
+          "fleet.UnitState.Get",
+          "GET",
+          "Retrieve a page of a single UnitState object.",
+          "state/{unitName}",
+          {
+            answer: "UnitState",
+          },
+        ),
         List: list(
           "fleet.UnitState.List",
           "Retrieve a page of UnitState objects.",
@@ -82,6 +89,9 @@ export const discoveryDocument = {
     },
   },
 } as const;
+
+/** The document as it is sent: byte for byte as fleet v1.0.0 does, with its indentation and a last line end. */
+export const discoveryText = `${JSON.stringify(discoveryDocument, null, 2)}\n`;
 
 function listOf(schema: string): Readonly<Record<string, unknown>> {
   return { type: "array", items: { $ref: schema } };

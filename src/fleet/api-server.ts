@@ -4,6 +4,7 @@ import { Fault, isFault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
 import {
   answer,
+  answerText,
   bodyText,
   done,
   doneWithType,
@@ -12,7 +13,7 @@ import {
   refuseNotReady,
   withWarnings,
 } from "./api-answers.ts";
-import { discoveryDocument } from "./api-discovery.ts";
+import { discoveryText } from "./api-discovery.ts";
 import { callerOf } from "./api-caller.ts";
 import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
@@ -120,7 +121,7 @@ function addFleetRoutes(app: Hono<Api>, base: string, server: Server): void {
   app.all(base, () => refuse(405, ""));
   app.all(`${base}/discovery`, (context) =>
     methodOf(context, "only HTTP GET supported against this resource", 400, {
-      GET: () => answer(discoveryDocument),
+      GET: () => answerText(discoveryText, "application/json"),
     }),
   );
   app.all(`${base}/machines`, (context) =>

@@ -5,7 +5,7 @@ import { asDescribed, deviations, misfits } from "./openapi-check.ts";
 import { apiPaths, openApiDocument } from "./openapi.ts";
 import { ref, schemas } from "./openapi-schemas.ts";
 import { fleetApi } from "./api-server.ts";
-import { discoveryDocument } from "./api-discovery.ts";
+import { discoveryDocument, discoveryText } from "./api-discovery.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 
 const clock = { now: () => 0, monotonic: () => 0, sleep: () => new Promise<void>(() => {}) };
@@ -46,6 +46,10 @@ test("every parameter in braces is declared", () => {
       assert.deepEqual(declared, inPath, path);
     }
   }
+});
+
+test("the discovery document has the length that fleet v1.0.0 sends", () => {
+  assert.equal(new TextEncoder().encode(discoveryText).length, 6792);
 });
 
 test("every method of the discovery document is described", () => {
