@@ -171,12 +171,14 @@ export class FleetClient {
   /**
    * What `journalctl` prints on the unit's machine, piece by piece.
    * @param machine undefined for the machine it is on, or all of them for a global unit
+   * @param answered called once the answer begins
    */
   async *journal(
     name: UnitName,
     options: JournalOptions,
     signal: AbortSignal,
     machine?: MachineId,
+    answered: () => void = () => {},
   ): AsyncGenerator<string> {
     const query = new URLSearchParams({
       lines: String(options.lines),
@@ -188,6 +190,7 @@ export class FleetClient {
     const path = `/argosy/v1/units/${encodeURIComponent(name)}/journal?${query.toString()}`;
     const response = await this.#transport("GET", path, undefined, signal);
     await refused(response);
+    answered();
     const decoder = new TextDecoder();
     for await (const piece of response.body ?? []) yield decoder.decode(piece, { stream: true });
   }

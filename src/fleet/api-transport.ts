@@ -124,9 +124,10 @@ interface Target {
 }
 
 function connectOptions({ at, secure }: Target, through?: (end: ListeningAt) => string): RequestOptions {
-  if (through === undefined) return "socket" in at ? { socketPath: at.socket } : at;
-  const servername = secure && "host" in at ? { servername: at.host } : {};
-  return { socketPath: through(at), ...servername };
+  // Without TLS no name is needed; an empty one spares Node the search for it.
+  const servername = secure ? ("host" in at ? { servername: at.host } : {}) : { servername: "" };
+  if (through !== undefined) return { socketPath: through(at), ...servername };
+  return "socket" in at ? { socketPath: at.socket, ...servername } : { ...at, ...(secure ? {} : servername) };
 }
 
 function readEndpoint(endpoint: string): Target {

@@ -17,6 +17,8 @@ export interface Following extends Asking {
 const reopenPauses = { firstMs: 200, mostMs: 5000 };
 /** How far before the last line a journal is taken up again, in ms, so that nothing falls between. */
 const overlapMs = 2000;
+/** When an answer took longer than this, in ms, the time that was asked for is over, and it has to be asked for again. */
+const slowAnswerMs = 1000;
 /** Lines that are kept to know them again behind an interruption. */
 const mostKnownLines = 1000;
 
@@ -103,23 +105,33 @@ async function keepReading(
   let isOpened = false;
   let tries = 0;
   for (;;) {
+    const askedMs = clock.monotonic();
     const from = isOpened
-      ? { lines: mostJournalLines, withinMs: clock.monotonic() - lastMs + overlapMs }
+      ? { lines: mostJournalLines, withinMs: askedMs - lastMs + overlapMs }
       : { lines: begin.withinMs === undefined ? options.lines : mostJournalLines, ...begin };
+    const late = new AbortController();
+    const answered = (): void => {
+      if (isOpened && clock.monotonic() - askedMs > slowAnswerMs) late.abort();
+      isOpened = true;
+    };
     try {
-      const journal = client.journal(name, { ...options, ...from, follow: true }, signal, machine);
-      for await (const lines of wholeLines(journal)) {
-        isOpened = true;
+      const either = AbortSignal.any([signal, late.signal]);
+      const asked = { ...options, ...from, follow: true };
+      for await (const lines of wholeLines(client.journal(name, asked, either, machine, answered))) {
+        if (late.signal.aborted) break;
+        if (lines.length === 0) continue;
         tries = 0;
         lastMs = clock.monotonic();
         const fresh = lines.filter((line) => known.isNew(line));
         if (fresh.length > 0) await write(fresh.join(""));
       }
     } catch (error) {
-      if (signal.aborted || !isFault(error)) throw error;
+      if (signal.aborted) throw error;
+      if (!late.signal.aborted && !isFault(error)) throw error;
       if (!isOpened && isUnanswered(error)) throw error;
     }
     signal.throwIfAborted();
+    if (late.signal.aborted) continue;
     if (!isHeld()) return;
     known.expectAgain();
     tries++;

@@ -40,5 +40,10 @@ function joinCells(
 
 /** Characters as a terminal counts them, near enough: code points. */
 function lengthOf(cell: string): number {
-  return Array.from(cell).length;
+  let length = cell.length;
+  for (let at = 0; at < cell.length; at++) {
+    const isFirstHalf = (cell.charCodeAt(at) & 0xfc00) === 0xd800;
+    if (isFirstHalf) length--;
+  }
+  return length;
 }
