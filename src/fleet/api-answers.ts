@@ -57,6 +57,10 @@ export function refuseFault(fault: Fault): Response {
     case "unit-changed":
     case "unit-exists":
       return refuse(409, fault.message);
+    case "too-many-changes":
+      return refuse(400, fault.message);
+    case "store-too-large":
+      return refuse(413, fault.message);
     case "registry-unavailable":
       return refuseNotReady();
     default:

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Fault } from "../lib/fault.ts";
 import { fleetApi } from "./api-server.ts";
 import { asDescribed } from "./openapi-check.ts";
 import { FakeRegistry } from "./fake-registry.ts";
@@ -104,4 +105,35 @@ test("what is odd about a unit that is taken is told in a header", async () => {
   const many = Array.from({ length: 50 }, (_, at) => option("X-Fleet", `Odd${at}`, "1"));
   const told = JSON.parse((await put("a.service", { options: [run, ...many] })).warnings ?? "") as string[];
   assert.deepEqual([told.length, told.at(-1)], [11, "and 40 more"]);
+});
+
+test("a template and drop-ins that are too large together are refused", async () => {
+  const { put } = api();
+  const lines = Array.from({ length: 350 }, () => option("Service", "Environment", `A=${"x".repeat(1900)}`));
+  assert.equal((await put("big@.service", { options: lines })).status, 201);
+  assert.equal((await put("big@1.service", {})).status, 201);
+  const { status, message } = await put("big@2.service", { dropIns: [{ name: "a.conf", options: lines }] });
+  assert.deepEqual(
+    [status, message],
+    [400, "the unit has more than 1048576 bytes of text with its drop-ins"],
+  );
+});
+
+test("faults of the registry that the client can help are told to it as its own", async () => {
+  const rows = [
+    ["too-many-changes", 400],
+    ["store-too-large", 413],
+    ["store-unavailable", 503],
+  ] as const;
+  for (const [code, status] of rows) {
+    class Failing extends FakeRegistry {
+      override setMetadata(): Promise<number> {
+        return Promise.reject(new Fault(code, "no"));
+      }
+    }
+    const handler = asDescribed(fleetApi(new Failing(), { version: "1", clock }));
+    const body = '[{"op":"add","path":"/m/metadata/k","value":"1"}]';
+    const response = await handler(new Request("http://fleet/fleet/v1/machines", { method: "PATCH", body }));
+    assert.equal(response.status, status);
+  }
 });

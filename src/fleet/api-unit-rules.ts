@@ -1,4 +1,4 @@
-import { trimSpace } from "../lib/text.ts";
+import { trimSpace, utf8Length } from "../lib/text.ts";
 import { type DropIn, mergeDropIns, mostDropIns, problemWithDropInName } from "../unit/drop-ins.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { problemWithName, splitName } from "../unit/name.ts";
@@ -16,6 +16,9 @@ export interface PutRequest {
   readonly contentType: string | null;
   readonly body: string;
 }
+
+/** Bytes of text that a unit may have; what its template and its drop-ins bring counts as well. */
+const mostTextBytes = 1024 * 1024;
 
 /** What a PUT of a unit comes to. */
 export type PutDecision =
@@ -106,6 +109,8 @@ function changedUnit(
   const file = filed(options);
   if ("problem" in file) return file;
   const text = printUnitFile(file.file);
+  if (utf8Length(text) > mostTextBytes)
+    return { problem: `the unit has more than ${mostTextBytes} bytes of text with its drop-ins` };
   const hash = hashUnitText(text);
   if (existing?.hash === hash) return undefined;
   const problem = problemWithOptions(file.file);
