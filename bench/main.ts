@@ -8,6 +8,7 @@ const benchmarks: Readonly<Record<string, (words: readonly string[]) => Promise<
   keys: async () => (await import("./keys.ts")).benchKeys(),
   schedule: async () => (await import("./schedule.ts")).benchSchedule(),
   scale: async () => (await import("./scale.ts")).benchScale(),
+  store: async () => (await import("./store.ts")).benchStore(),
   start: async () => (await import("./start.ts")).benchStart(),
 };
 

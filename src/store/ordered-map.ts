@@ -30,6 +30,17 @@ export class OrderedMap<V extends object> implements Iterable<[string, V]> {
     this.#values.set(key, value);
   }
 
+  /** Adds a key above all others, which needs no search. */
+  append(key: string, value: V): void {
+    const block = this.#blocks.at(-1);
+    const last = block?.at(-1);
+    assert(last === undefined || compareKeys(last, key) < 0, "an appended key is above all others");
+    // Half full, so that insertions later need not split every block.
+    if (block !== undefined && block.length < blockSize / 2) block.push(key);
+    else this.#blocks.push([key]);
+    this.#values.set(key, value);
+  }
+
   /** Whether the key was there. */
   delete(key: string): boolean {
     if (!this.#values.delete(key)) return false;

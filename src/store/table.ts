@@ -45,7 +45,7 @@ export class Table {
     this.#leases.clear();
     for (const lease of leases) this.addLease(lease);
     for (const entry of entries) {
-      this.#entries.set(entry.key, entry);
+      this.#entries.append(entry.key, entry);
       this.#move(entry.key, undefined, entry.lease);
     }
     this.#history = [];

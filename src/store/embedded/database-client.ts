@@ -1,7 +1,16 @@
 import { Worker } from "node:worker_threads";
 import { Fault } from "../../lib/fault.ts";
 import type { Entry } from "../store.ts";
-import type { FromWorker, GroupRows, PlainFault, StoreFacts, ToWorker, WorkerOptions } from "./messages.ts";
+import {
+  entriesOf,
+  type EntryColumns,
+  type FromWorker,
+  type GroupRows,
+  type PlainFault,
+  type StoreFacts,
+  type ToWorker,
+  type WorkerOptions,
+} from "./messages.ts";
 
 /** A database that another thread keeps. */
 export interface OpenDatabase {
@@ -14,8 +23,8 @@ export interface OpenDatabase {
 /** What the file held when it was opened. */
 export interface StoreContent {
   readonly facts: StoreFacts;
-  /** In key order, in pieces. */
-  readonly entries: readonly (readonly Entry[])[];
+  /** In key order. */
+  readonly entries: Iterable<Entry>;
 }
 
 /** Why a group was not written. */
@@ -43,8 +52,8 @@ export async function openDatabase(
     workerData: options,
     execArgv: ["--disable-warning=ExperimentalWarning"],
   });
-  const entries: (readonly Entry[])[] = [];
-  const thread = new Thread(worker, options.folder, warn, (piece) => entries.push(piece));
+  const pieces: EntryColumns[] = [];
+  const thread = new Thread(worker, options.folder, warn, (piece) => pieces.push(piece));
   const opened = await thread.next();
   if (opened.kind !== "opened") throw new Error(`The store's thread began with ${opened.kind}.`);
   const database: OpenDatabase = {
@@ -57,7 +66,12 @@ export async function openDatabase(
       await worker.terminate();
     },
   };
-  return { database, content: { facts: opened.facts, entries } };
+  return { database, content: { facts: opened.facts, entries: entriesIn(pieces) } };
+}
+
+/** Lets go of each piece as soon as it was read. */
+function* entriesIn(pieces: EntryColumns[]): Generator<Entry, void> {
+  for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) yield* entriesOf(piece);
 }
 
 class Thread {
@@ -69,12 +83,12 @@ class Thread {
     worker: Worker,
     folder: string,
     warn: (sentence: string) => void,
-    take: (entries: readonly Entry[]) => void,
+    take: (piece: EntryColumns) => void,
   ) {
     this.#worker = worker;
     worker.on("message", (message: FromWorker) => {
       if (message.kind === "warning") warn(message.sentence);
-      else if (message.kind === "entries") take(message.entries);
+      else if (message.kind === "entries") take(message.columns);
       else if (message.kind === "failed")
         this.#settle((one) => one.reject(new DatabaseFailure(message.fault)));
       else this.#settle((one) => one.resolve(message));

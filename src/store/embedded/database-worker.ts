@@ -3,7 +3,7 @@ import { assert } from "../../lib/assert.ts";
 import { sentenceOf } from "../../lib/fault.ts";
 import { Database } from "./database.ts";
 import { faultOfFile } from "./faults.ts";
-import type { FromWorker, ToWorker, WorkerOptions } from "./messages.ts";
+import { columnsOf, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
 
 /** The thread that writes an embedded store's file; its own bundle. It answers every message, in order. */
 
@@ -18,7 +18,7 @@ const answer = (message: FromWorker): void => port.postMessage(message);
 let database: Database | undefined;
 try {
   database = new Database(folder, newNames);
-  const facts = database.load((entries) => answer({ kind: "entries", entries }));
+  const facts = database.load((entries) => answer({ kind: "entries", columns: columnsOf(entries) }));
   // Nothing of what a crash left in the log stays there.
   tidy(database);
   port.on("message", serve);

@@ -104,7 +104,7 @@ class GroupCommitStore implements EmbeddedStore {
     this.names = facts.names;
     this.#table.restore(
       facts.revision,
-      entries.flat(),
+      entries,
       facts.leases.map(([id]) => id),
     );
     this.#durable = facts.revision;

@@ -36,13 +36,48 @@ export interface PlainFault {
   readonly final: boolean;
 }
 
+/** Entries as columns: half as much work to pass between threads as objects. */
+export interface EntryColumns {
+  readonly keys: readonly string[];
+  readonly values: readonly string[];
+  /** The createRevision and the modRevision of each, one behind the other. */
+  readonly revisions: Float64Array;
+  /** Empty for none. */
+  readonly leases: readonly string[];
+}
+
+/** Entries as they are passed between threads. */
+export function columnsOf(entries: readonly Entry[]): EntryColumns {
+  return {
+    keys: entries.map(({ key }) => key),
+    values: entries.map(({ value }) => value),
+    revisions: Float64Array.from(
+      entries.flatMap(({ createRevision, modRevision }) => [createRevision, modRevision]),
+    ),
+    leases: entries.map(({ lease = "" }) => lease),
+  };
+}
+
+export function* entriesOf({ keys, values, revisions, leases }: EntryColumns): Generator<Entry, void> {
+  for (let at = 0; at < keys.length; at++) {
+    const lease = leases[at] ?? "";
+    const entry = {
+      key: keys[at] ?? "",
+      value: values[at] ?? "",
+      createRevision: revisions[2 * at] ?? 0,
+      modRevision: revisions[2 * at + 1] ?? 0,
+    };
+    yield lease === "" ? entry : { ...entry, lease };
+  }
+}
+
 export type ToWorker =
   | { readonly kind: "write"; readonly rows: GroupRows }
   /** Copies what the write-ahead log holds into the file, and empties it. */
   | { readonly kind: "close" };
 
 export type FromWorker =
-  | { readonly kind: "entries"; readonly entries: readonly Entry[] }
+  | { readonly kind: "entries"; readonly columns: EntryColumns }
   | { readonly kind: "opened"; readonly facts: StoreFacts }
   | { readonly kind: "written" }
   | { readonly kind: "failed"; readonly fault: PlainFault }
