@@ -127,13 +127,15 @@ export interface Names {
 export function decideByNames(settings: BootstrapSettings, names: Names): Decision {
   const variables = addressVariables(settings.given, settings.own);
   const own = URL.parse(ownPeerUrl({ ...settings.given, ...variables }));
-  const isIn = names.peers.some(({ url, addresses }) => {
+  const listed = names.peers.find(({ url, addresses }) => {
     const peer = URL.parse(url);
     if (peer === null || own === null || peer.port !== own.port) return false;
     return peer.hostname === own.hostname || addresses.includes(own.hostname);
   });
-  if (isIn) {
-    return { is: "member", variables, sure: true, why: `names of ${names.domain} list it` };
+  if (listed !== undefined) {
+    // etcd goes by what the records say, so that is what it has to call itself.
+    const called = { ...variables, ETCD_INITIAL_ADVERTISE_PEER_URLS: listed.url };
+    return { is: "member", variables: called, sure: true, why: `names of ${names.domain} list it` };
   }
   return {
     is: "proxy",

@@ -42,7 +42,8 @@ export class WriteLoad {
   /** Keys that were acknowledged and are not there, or not as they were written, as a machine reads them. */
   async lost(machine: Machine): Promise<readonly string[]> {
     const url = `${machine.keysApi}/v2/keys${this.#folder}?recursive=true&quorum=true`;
-    const answer = await fetch(url, { headers: { Connection: "close" } });
+    // A connection that is kept from before may lead to a machine that has lost its power since.
+    const answer = await fetch(url).catch(() => fetch(url, { headers: { Connection: "close" } }));
     const body = (await answer.json()) as { node?: KeyNode };
     const found = new Map(filesIn(body.node));
     return [...this.#acknowledged].filter(([key, value]) => found.get(key) !== value).map(([key]) => key);
