@@ -1,4 +1,4 @@
-import type { Call, Flag } from "../cli/command.ts";
+import type { Call, Choices, Flag } from "../cli/command.ts";
 import { FleetClient } from "../fleet/api-client.ts";
 import { transportTo } from "../fleet/api-transport.ts";
 
@@ -18,3 +18,8 @@ export type ConnectFleet = (call: Call) => FleetClient;
 /** A client of the API that a call's flag names. */
 export const connectFleet: ConnectFleet = (call) =>
   new FleetClient(transportTo(call.flags.text("endpoint") ?? "", { keyFile: "", certFile: "", caFile: "" }));
+
+/** What a shell offers where a unit of the registry stands. */
+export function unitChoices(connect: ConnectFleet): Choices {
+  return { ask: async (call) => (await connect(call).units()).map(({ name }) => ({ word: name })) };
+}

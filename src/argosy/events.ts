@@ -2,7 +2,7 @@ import { type Command, exitCodes } from "../cli/command.ts";
 import { gapText } from "../fleet/api-events.ts";
 import { eventKinds } from "../fleet/events.ts";
 import { withServiceSuffix } from "../unit/name.ts";
-import { type ConnectFleet, connectFleet, endpointFlag } from "./connect.ts";
+import { type ConnectFleet, connectFleet, endpointFlag, unitChoices } from "./connect.ts";
 import { eventLine } from "./event-line.ts";
 
 /** Every word that `--kind` takes. */
@@ -39,6 +39,7 @@ export function eventsCommand(connect: ConnectFleet = connectFleet): Command {
         placeholder: "UNIT",
         repeated: true,
         summary: "only events about this unit; may be repeated",
+        choices: unitChoices(connect),
       },
       {
         name: "machine",

@@ -5,7 +5,7 @@ import type { WhyEntity } from "../fleet/api-why.ts";
 import { Fault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { withServiceSuffix } from "../unit/name.ts";
-import { type ConnectFleet, connectFleet, endpointFlag } from "./connect.ts";
+import { type ConnectFleet, connectFleet, endpointFlag, unitChoices } from "./connect.ts";
 import { eventLine } from "./event-line.ts";
 
 /** `argosy why UNIT`: why a unit is where it is, or nowhere. */
@@ -19,6 +19,7 @@ export function whyCommand(connect: ConnectFleet = connectFleet): Command {
       "systemd says; where the unit failed also the last lines of its journal. A unit without type is a service.",
     flags: [endpointFlag, jsonFlag],
     arity: { least: 1, most: 1 },
+    choices: unitChoices(connect),
     examples: [
       { line: "argosy why web.service", meaning: "why does it not run?" },
       { line: "argosy why web --json", meaning: "the same for programs" },
