@@ -162,11 +162,20 @@ class Rules {
   ): Plan {
     const { path, directory, deadlineMs, refresh = false } = content;
     const fresh = { createdIndex: this.#index, modifiedIndex: this.#index };
-    const parents = ancestorsOf(path)
-      .filter((ancestor) => this.#seen.get(ancestor) === undefined)
-      .map((ancestor) => ({ path: ancestor, value: undefined, deadlineMs: undefined, ...fresh }));
+    const parents = this.#missing(ancestorsOf(path)).map((ancestor) => ({
+      path: ancestor,
+      value: undefined,
+      deadlineMs: undefined,
+      ...fresh,
+    }));
     const node: KeyNode = { path, value: directory ? undefined : value, deadlineMs, ...fresh };
     return this.#told(action, node, before, [...parents, node], refresh);
+  }
+
+  /** Below the first directory that is missing all are; they are not looked up, which takes long on very long paths. */
+  #missing(ancestors: readonly string[]): readonly string[] {
+    const first = ancestors.findIndex((ancestor) => this.#seen.get(ancestor) === undefined);
+    return first < 0 ? [] : ancestors.slice(first);
   }
 
   /** A file with other content; it stays the node that it was. */

@@ -1,4 +1,4 @@
-import { maxOperations, type Operation } from "../store/store.ts";
+import { maxOperations, maxOperationsAlone, type Operation } from "../store/store.ts";
 import { applyWrite, type Plan } from "./apply.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
 import type { Answer } from "./keyspace.ts";
@@ -109,9 +109,12 @@ class Draft implements NodesSeen {
   /** Whether one transaction has room for the plan as well. */
   takes(plan: Plan): boolean {
     if (this.length > 0 && this.#characters + charactersOf(plan) > mostCharacters) return false;
+    const most = this.length > 0 ? maxOperations : maxOperationsAlone;
+    // A path of very many levels is not even looked at.
+    if (plan.put.length > most) return false;
     const fresh = plan.put.filter(({ path }) => !this.#put.has(path)).length;
     const removals = plan.remove === undefined ? 0 : 2;
-    return operationCount(this.changes) + 1 + fresh + removals <= maxOperations;
+    return operationCount(this.changes) + 1 + fresh + removals <= most;
   }
 
   add(plan: Plan, logged: LoggedEvent): void {
@@ -136,7 +139,7 @@ function charactersOf({ event, put }: Plan): number {
 
 function tooMuchAtOnce({ put }: Plan): KeysError {
   return keysError(
-    300,
-    `argosy: the change makes ${put.length} nodes, but the store takes ${maxOperations} changes at once: make the directories above first`,
+    209,
+    `argosy: the change makes ${put.length} nodes, but the store takes ${maxOperationsAlone} changes at once: make the directories above first`,
   );
 }

@@ -71,6 +71,8 @@ export interface KeyspaceStatus {
   readonly index: number;
   /** The last change of the store that reads show. */
   readonly storeRevision: number;
+  /** The store's term; 1 where there are no elections. */
+  readonly storeTerm: number;
   /** Whether the gateway is connected to the store now. */
   readonly connected: boolean;
   /** Why it is not; undefined while it is. */

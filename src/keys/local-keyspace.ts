@@ -133,6 +133,7 @@ class StoreKeyspace implements LocalKeyspace {
       clusterId,
       index,
       storeRevision: revision,
+      storeTerm: this.#store.term ?? 1,
       connected: mirror.syncedSinceMs !== undefined,
       problem,
     };

@@ -26,6 +26,8 @@ const mostHeaderBytes = 1024 * 1024;
 const headersLimitMs = 30_000;
 const formLimitMs = 300_000;
 const idleConnectionMs = 60_000;
+/** A connection on which nothing came for so long is probed by the kernel. */
+const silentConnectionMs = 30_000;
 const mostConnections = 10_000;
 
 /** The API is open to pages of every origin, as etcd 3 is by default. */
@@ -66,6 +68,9 @@ export class KeysApi {
         headersTimeout: headersLimitMs,
         requestTimeout: formLimitMs,
         keepAliveTimeout: idleConnectionMs,
+        // A client whose machine is gone frees its watch, as the kernel finds out.
+        keepAlive: true,
+        keepAliveInitialDelay: silentConnectionMs,
       },
       (request, response) => {
         this.#answering.set(request.socket, response);
@@ -254,12 +259,12 @@ export class KeysApi {
   }
 
   #setKeysHeaders(response: ServerResponse, index: number): void {
-    const { clusterId, storeRevision } = this.#keyspace.status();
+    const { clusterId, storeRevision, storeTerm } = this.#keyspace.status();
     response.setHeader("X-Etcd-Cluster-Id", clusterId);
     response.setHeader("X-Etcd-Index", index);
-    // There is no raft of our own: the store's revision grows as a raft index does, and the term is constant.
+    // There is no raft of our own: the store's revision grows as a raft index does.
     response.setHeader("X-Raft-Index", storeRevision);
-    response.setHeader("X-Raft-Term", 1);
+    response.setHeader("X-Raft-Term", storeTerm);
   }
 
   #sendError(response: ServerResponse, error: KeysError): void {

@@ -104,9 +104,9 @@ test("requests find their way", () => {
     asked,
     query,
   });
-  assert.deepEqual(routeOf("GET", "/v2/keys"), keys("/"));
+  assert.deepEqual(routeOf("GET", "/v2/keys"), keys("/", "", ""));
   assert.deepEqual(routeOf("GET", "/v2/keys/"), keys("/"));
-  assert.deepEqual(routeOf("GET", "/v2/keys/a%2Fb+c/?x=%2F?y"), keys("/a/b+c", "x=%2F?y"));
+  assert.deepEqual(routeOf("GET", "/v2/keys/a%2Fb+c/?x=%2F?y"), keys("/a/b+c", "x=%2F?y", "/a/b+c/"));
   assert.deepEqual(routeOf("GET", "http://h:1/v2/keys/a"), keys("/a"));
   assert.deepEqual(routeOf("PATCH", "/v2/keys/a"), {
     to: "wrong-method",

@@ -39,6 +39,9 @@ export interface Store {
   /** Forgets history before `revision`; watches from before it throw `store-compacted`. */
   compact(revision: Revision): Promise<void>;
 
+  /** The term of the last answer: how many elections its members have held. Left out by stores without elections. */
+  readonly term?: number | undefined;
+
   /** Ends all watches and frees connections. Calls after it throw Fault `store-closed`. */
   close(): Promise<void>;
 }
@@ -54,6 +57,13 @@ export type LeaseId = string;
 
 /** Compares and operations one transaction may hold each (etcd's default --max-txn-ops). */
 export const maxOperations = 128;
+
+/**
+ * Operations that a transaction may hold where it cannot be split, such as a key of the v2 API and all directories above it.
+ * Our own stores take them, and etcd-member.service has --max-txn-ops set to it; another etcd refuses more than its own
+ * limit with Fault `store-too-large`.
+ */
+export const maxOperationsAlone = 4096;
 
 /**
  * Bytes of keys and values that one transaction may hold. The v2 keys take forms of 10 MiB, and one write of them sends a

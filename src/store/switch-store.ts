@@ -40,6 +40,10 @@ export class SwitchStore implements Store {
     this.#why = why;
   }
 
+  get term(): number | undefined {
+    return this.#store?.term;
+  }
+
   /** Uses this store from now on; whoever waits goes on with it. The one before is the caller's to close. */
   use(store: Store): void {
     this.#present.abort(unavailable("it was replaced"));

@@ -1,6 +1,6 @@
 import { assert } from "../lib/assert.ts";
 import { contains } from "./range.ts";
-import { maxOperations, type KeyRange, type Transaction } from "./store.ts";
+import { maxOperations, maxOperationsAlone, type KeyRange, type Transaction } from "./store.ts";
 
 /**
  * Stops on a transaction that breaks the rules of `Store.commit`: these are bugs of the caller, and engines would
@@ -9,7 +9,7 @@ import { maxOperations, type KeyRange, type Transaction } from "./store.ts";
 export function assertTransaction(transaction: Transaction): void {
   const { when, then, otherwise = [] } = transaction;
   assert(when.length <= maxOperations, `a transaction has at most ${maxOperations} compares`);
-  assert(then.length <= maxOperations, `a transaction has at most ${maxOperations} operations`);
+  assert(then.length <= maxOperationsAlone, `a transaction has at most ${maxOperationsAlone} operations`);
   assert(otherwise.length <= maxOperations, `a transaction reads at most ${maxOperations} ranges`);
   const deleted: KeyRange[] = [];
   for (const operation of then) if (operation.do === "delete") deleted.push(operation.range);

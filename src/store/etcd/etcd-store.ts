@@ -81,6 +81,7 @@ class ClusterStore implements EtcdStore {
   #members: readonly Member[];
   readonly #callTimeoutMs: number;
   readonly #closing = new AbortController();
+  #term: number | undefined;
 
   constructor(env: Env, options: EtcdOptions) {
     this.#env = env;
@@ -89,10 +90,15 @@ class ClusterStore implements EtcdStore {
     this.#callTimeoutMs = options.callTimeoutMs ?? 2_000;
   }
 
+  get term(): number | undefined {
+    return this.#term;
+  }
+
   async read(range: KeyRange, options: ReadOptions = {}): Promise<Snapshot> {
     const request = translate.rangeRequest(range, options);
     const needsLeader = options.consistency !== "local";
     const response = await this.#call("read from", readRange, request, "harmless", { needsLeader });
+    this.#term = translate.termOf(response.header);
     return {
       revision: translate.revisionOf(response.header),
       entries: response.kvs.map(translate.entryOf),
@@ -104,7 +110,9 @@ class ClusterStore implements EtcdStore {
   async commit(transaction: Transaction): Promise<Outcome> {
     assertTransaction(transaction);
     const request = translate.transactionRequest(transaction);
-    return translate.outcomeOf(await this.#call("write to", transact, request, "only-unsent"));
+    const response = await this.#call("write to", transact, request, "only-unsent");
+    this.#term = translate.termOf(response.header);
+    return translate.outcomeOf(response);
   }
 
   async *watch(

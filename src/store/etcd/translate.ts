@@ -96,6 +96,12 @@ export function storeIdOf(header: ResponseHeader | undefined): StoreId {
   return header.clusterId.toString();
 }
 
+/** Undefined for a server that holds no elections. */
+export function termOf(header: ResponseHeader | undefined): number | undefined {
+  const term = Number(header?.raftTerm ?? 0n);
+  return term > 0 ? term : undefined;
+}
+
 export function safeNumber(number: bigint): number {
   assert(number <= BigInt(Number.MAX_SAFE_INTEGER), "etcd's numbers stay below 2^53");
   return Number(number);

@@ -1,5 +1,5 @@
 import { compareKeys, contains } from "../range.ts";
-import { type Entry, type KeyRange, maxOperations, type Operation, type Revision } from "../store.ts";
+import { type Entry, type KeyRange, maxOperationsAlone, type Operation, type Revision } from "../store.ts";
 import type { Table } from "../table.ts";
 import { keyValueOf, leaseNumberOf, rangeResponseOf } from "./answers.ts";
 import { bytesOf, rangeOf, textOf } from "./bytes.ts";
@@ -54,7 +54,7 @@ export class Plan {
 
   transaction(request: TxnRequest): TxnResponse {
     const { compare, success, failure } = request;
-    if (Math.max(compare.length, success.length, failure.length) > maxOperations)
+    if (Math.max(compare.length, success.length, failure.length) > maxOperationsAlone)
       throw refusals.tooManyOperations();
     const succeeded = compare.every((one) => holds(this.#table, one));
     const responses = (succeeded ? success : failure).map((one) => this.#carryOut(one));

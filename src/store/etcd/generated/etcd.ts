@@ -43,6 +43,7 @@ export interface ResponseHeader {
   clusterId: bigint;
   memberId: bigint;
   revision: bigint;
+  raftTerm: bigint;
 }
 
 export interface RangeRequest {
@@ -391,7 +392,7 @@ export const Event: MessageFns<Event> = {
 };
 
 function createBaseResponseHeader(): ResponseHeader {
-  return { clusterId: 0n, memberId: 0n, revision: 0n };
+  return { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n };
 }
 
 export const ResponseHeader: MessageFns<ResponseHeader> = {
@@ -413,6 +414,12 @@ export const ResponseHeader: MessageFns<ResponseHeader> = {
         throw new globalThis.Error("value provided for field message.revision of type int64 too large");
       }
       writer.uint32(24).int64(message.revision);
+    }
+    if (message.raftTerm !== 0n) {
+      if (BigInt.asUintN(64, message.raftTerm) !== message.raftTerm) {
+        throw new globalThis.Error("value provided for field message.raftTerm of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.raftTerm);
     }
     return writer;
   },
@@ -452,6 +459,14 @@ export const ResponseHeader: MessageFns<ResponseHeader> = {
             }
 
             message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.raftTerm = reader.uint64() as bigint;
             continue;
           }
         }
