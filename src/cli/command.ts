@@ -147,6 +147,8 @@ export interface Output {
   /** Resolves once what was written has been taken, so that a long stream does not fill the memory. */
   drained(): Promise<void>;
   readonly isTerminal: boolean;
+  /** How many columns the terminal has; undefined without one. */
+  readonly columns?: number;
 }
 
 export interface Input {

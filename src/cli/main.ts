@@ -57,6 +57,7 @@ function output(stream: NodeJS.WriteStream, descriptor: number, interrupt: Abort
   });
   return {
     isTerminal: isatty(descriptor),
+    ...(stream.columns > 0 ? { columns: stream.columns } : {}),
     write: (text) => {
       if (!gone) stream.write(text);
     },

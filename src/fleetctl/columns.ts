@@ -1,7 +1,7 @@
 import type { Call, Flag } from "../cli/command.ts";
 import { exitCodes } from "../cli/command.ts";
 import { jsonFlag, printJson } from "../cli/json.ts";
-import { tabbedTable } from "../lib/table.ts";
+import { fitted, tabbedTable } from "../lib/table.ts";
 
 /** The columns a listing can show: how each is made of a row; an empty cell is shown as `-`. */
 export type Columns<Row> = Readonly<Record<string, (row: Row, full: boolean) => string>>;
@@ -23,26 +23,39 @@ export function listFlags(fields: string, columns: readonly string[]): readonly 
   ];
 }
 
+/** What a listing shows. */
+export interface Listing<Row> {
+  readonly rows: readonly Row[];
+  /** For --json. */
+  readonly raw: unknown;
+  /** Columns that are shown as well when --fields does not choose others. */
+  readonly more?: readonly string[];
+}
+
 /** Prints rows in the columns that --fields names, or `raw` as JSON; returns the exit code. */
 export async function printRows<Row>(
   call: Call,
   columns: Columns<Row>,
-  read: () => Promise<{ readonly rows: readonly Row[]; readonly raw: unknown }>,
+  read: () => Promise<Listing<Row>>,
 ): Promise<number> {
   const fields = call.flags.text("fields") ?? "";
   if (fields === "") return fail(call, "Must define output format");
   const names = fields.split(",");
   const unknown = names.find((name) => !Object.hasOwn(columns, name));
   if (unknown !== undefined) return fail(call, `Invalid key in output format: "${unknown}"`);
-  const { rows, raw } = await read();
+  const { rows, raw, more = [] } = await read();
   if (call.flags.on("json")) {
     printJson(call, raw);
     return exitCodes.done;
   }
   const full = call.flags.on("full");
-  const header = call.flags.on("no-legend") ? [] : [names.map((name) => name.toUpperCase())];
-  const lines = rows.map((row) => names.map((name) => orDash(columns[name]?.(row, full) ?? "")));
-  call.stdout.write([...tabbedTable([...header, ...lines]), ""].join("\n"));
+  const shown = call.flags.given("fields") ? names : [...names, ...more];
+  const header = call.flags.on("no-legend") ? [] : [shown.map((name) => name.toUpperCase())];
+  const cells = rows.map((row) => shown.map((name) => orDash(columns[name]?.(row, full) ?? "")));
+  const lines = tabbedTable([...header, ...cells]);
+  const { columns: width } = call.stdout;
+  const fitting = width === undefined || full ? lines : lines.map((line) => fitted(line, width));
+  call.stdout.write([...fitting, ""].join("\n"));
   return exitCodes.done;
 }
 

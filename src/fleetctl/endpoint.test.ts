@@ -91,11 +91,11 @@ test("what cannot be used is refused, and what means nothing any more is taken",
 test("--debug tells each request, from the environment as well", async () => {
   const { transport } = cluster();
   for (const [line, variables] of [
-    ["fleetctl --debug list-machines --no-legend", {}],
-    ["fleetctl list-machines --no-legend", { FLEETCTL_DEBUG: "true" }],
+    ["fleetctl --debug cat a", {}],
+    ["fleetctl cat a", { FLEETCTL_DEBUG: "true" }],
   ] as const) {
     const { err } = await fleetctl(() => transport, line, {}, variables);
-    assert.equal(err, "DEBUG GET /fleet/v1/machines: 200 after 0 ms\n");
+    assert.equal(err, "DEBUG GET /fleet/v1/units/a.service: 404 after 0 ms\nUnit a.service not found\n");
   }
 });
 

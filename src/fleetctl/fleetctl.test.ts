@@ -308,3 +308,23 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
     assert.match(out, new RegExp(`^${title}:$`, "m"));
   }
 });
+
+test("list-machines tells states when there is one to tell, or when asked", async () => {
+  const { registry, run } = cluster();
+  assert.match((await run("fleetctl list-machines")).out, /^MACHINE\t\tIP\t\tMETADATA\n/);
+  assert.equal((await run("fleetctl list-machines --no-legend --fields=state 1")).out, "ready\n");
+  await registry.cordon({ machine: two, sinceMs: 0 });
+  assert.equal(
+    (await run("fleetctl list-machines")).out,
+    "MACHINE\t\tIP\t\tMETADATA\t\tSTATE\n" +
+      "11111111...\t10.0.0.1\taz=a,region=us-west\tready\n" +
+      "22222222...\t10.0.0.2\t-\t\t\tcordoned\n" +
+      "33333333...\t10.0.0.3\t-\t\t\tready\n",
+  );
+  assert.equal((await run("fleetctl list-machines --no-legend --fields=ip 2")).out, "10.0.0.2\n");
+  const json = JSON.parse((await run("fleetctl list-machines --json 2")).out) as { state: string }[];
+  assert.deepEqual(
+    json.map(({ state }) => state),
+    ["cordoned"],
+  );
+});

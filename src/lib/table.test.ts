@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { spacedTable, tabbedTable } from "./table.ts";
+import { fitted, spacedTable, tabbedTable } from "./table.ts";
 
 test("tabs fill a column up to the tab stop behind its longest cell", () => {
   assert.deepEqual(
@@ -39,4 +39,12 @@ test("blanks fill a column two beyond its longest cell, by characters and not by
     ["a       b", "longer  b", "ä😀      "],
   );
   assert.deepEqual(spacedTable([]), []);
+});
+
+test("a line that is too long for a terminal ends with a mark, tabs counted as they are shown", () => {
+  assert.equal(fitted("unit\tabc", 11), "unit\tabc");
+  assert.equal(fitted("unit\tabcd", 11), "unit\tab…");
+  assert.equal(fitted("unit\tabcd", 8), "unit…");
+  assert.equal(fitted("äöü", 3), "äöü");
+  assert.equal(fitted("äöüß", 3), "äö…");
 });

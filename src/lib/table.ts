@@ -19,6 +19,20 @@ export function spacedTable(rows: readonly (readonly string[])[]): readonly stri
   return joinCells(rows, (cell, column) => cell + " ".repeat((widths[column] ?? 0) - lengthOf(cell) + 2));
 }
 
+/** A line with tabs as it fits into so many columns of a terminal: what is too long ends with `…`. */
+export function fitted(line: string, columns: number): string {
+  let at = 0;
+  let kept = "";
+  for (const character of line) {
+    const width = character === "\t" ? tabWidth - (at % tabWidth) : 1;
+    // The last column is kept free for the mark until it is known that the line ends there.
+    if (at + width > columns) return `${Array.from(kept).slice(0, -1).join("").trimEnd()}…`;
+    kept += character;
+    at += width;
+  }
+  return line;
+}
+
 function columnWidths(rows: readonly (readonly string[])[]): readonly number[] {
   const widths: number[] = [];
   for (const row of rows) {
