@@ -7,8 +7,8 @@ import { columnsOf, type FromWorker, type ToWorker, type WorkerOptions } from ".
 
 /** The thread that writes an embedded store's file; its own bundle. It answers every message, in order. */
 
-/** A log above this size is copied into the file, between two groups. */
-const mostLogBytes = 4 * 1024 * 1024;
+/** A log above this size is copied into the file, between two groups: so little that nobody waits longer than for a slow flush. */
+const mostLogBytes = 1024 * 1024;
 
 const { folder, newNames } = workerData as WorkerOptions;
 assert(parentPort !== null, "this runs as a worker");
