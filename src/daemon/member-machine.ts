@@ -36,7 +36,8 @@ export function realMemberMachine(facts: {
     remembered: async () => await readRole(roleFile),
     remember: async (record) =>
       await replaceFile(roleFile, `${JSON.stringify({ format: 1, ...record }, null, 2)}\n`),
-    hasData: async () => await isThere(join(dataFolder, "member")),
+    // As etcd itself sees it: folders are there as soon as it starts, the log only once it has its cluster.
+    hasData: async () => await isThere(given["ETCD_WAL_DIR"] ?? join(dataFolder, "member", "wal")),
     async startEtcd(variables) {
       const text = environmentText(variables);
       const before = await readFile(environmentFile, "utf8").catch(() => undefined);
