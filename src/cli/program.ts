@@ -87,7 +87,8 @@ function understand(
     if ("problem" in parsed) return refuse(parsed.problem, path);
     merge(given, parsed.given);
     if (switchedOn(parsed.given, versionFlag)) return { kind: "print", text: versionLine(program) };
-    const [name, ...others] = parsed.words;
+    const [typed, ...others] = parsed.words;
+    const name = typed === undefined ? undefined : wholeName(group, typed);
     if (name === undefined || switchedOn(parsed.given, helpFlag)) {
       return { kind: "print", text: groupHelp(path, group, inherited) };
     }
@@ -155,6 +156,14 @@ function helpFor(
   if (entry === undefined) return unknownCommand(group, path, name);
   if (isGroup(entry)) return helpFor(program, entry, `${path} ${entry.name}`, scope, others);
   return { kind: "print", text: commandHelp(`${path} ${entry.name}`, entry, scope) };
+}
+
+/** `help` and `version` may be shortened as commands are, where no command begins with the same letters. */
+function wholeName(group: CommandGroup, typed: string): string {
+  if (group.prefixes !== true || typed === "") return typed;
+  const taken = group.commands.some((entry) => entry.name.startsWith(typed));
+  const builtIn = ["help", "version"].filter((name) => name.startsWith(typed));
+  return taken ? typed : (builtIn[0] ?? typed);
 }
 
 /** An entry by its name or, where the group allows it, by a prefix that no other listed entry has. */

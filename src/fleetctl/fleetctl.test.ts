@@ -295,6 +295,8 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
   const { run } = cluster();
   assert.equal((await run("fleetctl unl")).err, "No units given\n");
   assert.equal((await run("fleetctl list-u")).code, 2);
+  assert.equal((await run("fleetctl vers")).out, "fleetctl version 1.0.0\n");
+  assert.equal((await run("fleetctl h")).out, (await run("fleetctl help")).out);
   assert.equal((await run("fleetctl start --nope")).code, 2);
   assert.equal((await run("fleetctl version")).out, "fleetctl version 1.0.0\n");
   const { out } = await run("fleetctl help");
