@@ -24,6 +24,8 @@ export class Plan {
   readonly operations: Operation[] = [];
   readonly #table: Table;
   readonly #next: Revision;
+  readonly #puts = new Set<string>();
+  readonly #deletes: KeyRange[] = [];
 
   constructor(table: Table) {
     this.#table = table;
@@ -32,7 +34,8 @@ export class Plan {
 
   put(request: PutRequest): PutResponse {
     const { from: key } = rangeOf(request.key, new Uint8Array());
-    if (this.#isTouched(key)) throw refusals.keyTwice();
+    if (this.#puts.has(key) || this.#deletes.some((range) => contains(range, key))) throw refusals.keyTwice();
+    this.#puts.add(key);
     const old = this.#table.get(key);
     if ((request.ignoreValue || request.ignoreLease) && old === undefined) throw refusals.keyNotFound();
     const value = request.ignoreValue ? (old?.value ?? "") : textOf(request.value);
@@ -44,8 +47,8 @@ export class Plan {
 
   delete(request: DeleteRangeRequest): DeleteRangeResponse {
     const range = rangeOf(request.key, request.rangeEnd);
-    if (this.operations.some((one) => one.do === "put" && contains(range, one.key)))
-      throw refusals.keyTwice();
+    for (const key of this.#puts) if (contains(range, key)) throw refusals.keyTwice();
+    this.#deletes.push(range);
     const doomed = this.#read(range);
     this.operations.push({ do: "delete", range });
     const prevKvs = request.prevKv ? doomed.map((entry) => keyValueOf(entry)) : [];
@@ -108,10 +111,6 @@ export class Plan {
       }
     }
     return [...entries.values()].toSorted((one, other) => compareKeys(one.key, other.key));
-  }
-
-  #isTouched(key: string): boolean {
-    return this.operations.some((one) => (one.do === "put" ? one.key === key : contains(one.range, key)));
   }
 }
 
