@@ -128,7 +128,7 @@ async function keepReading(
     } catch (error) {
       if (signal.aborted) throw error;
       if (!late.signal.aborted && !isFault(error)) throw error;
-      if (!isOpened && isUnanswered(error)) throw error;
+      if (!isOpened && isUnanswered(error) && begin.withinMs === undefined) throw error;
     }
     signal.throwIfAborted();
     if (late.signal.aborted) continue;

@@ -36,7 +36,7 @@ const askpass = `#!/bin/sh
 case "$1" in
   *"(yes/no"*)
     printf '%s' "$1" >&2
-    IFS= read -r answer || exit 1
+    IFS= read -r answer || [ -n "$answer" ] || exit 1
     case "$answer" in y | Y) answer=yes ;; esac
     case "$answer" in [Yy][Ee][Ss]) echo yes ;; *) echo no ;; esac ;;
   *)

@@ -281,10 +281,11 @@ test("journal -f misses and doubles nothing while the API restarts, and follows 
   await said("start count");
   await cluster.shell(
     "m1",
-    "systemd-run --quiet --unit=follow --property=StandardOutput=file:/root/followed fleetctl journal -f -n 1 -o cat count",
+    "systemd-run --quiet --unit=follow --property=StandardOutput=file:/root/followed --property=StandardError=file:/root/complaints fleetctl journal -f -n 1 -o cat count",
   );
   const ticks = async (): Promise<readonly number[]> => {
-    const text = await cluster.shell("m1", "touch /root/followed; cat /root/followed");
+    const text = await cluster.shell("m1", "cd /root; touch followed complaints; cat followed");
+    assert.equal(await cluster.shell("m1", "cat /root/complaints"), "");
     return Array.from(text.matchAll(/^tick (\d+)$/gm), ([, number]) => Number(number));
   };
   await cluster.waitFor("it follows", async () => (await ticks()).length > 5);

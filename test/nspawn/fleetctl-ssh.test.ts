@@ -69,7 +69,7 @@ test("the first yes stores a host's key, a rebuilt host is refused, and an empti
   assert.equal(await said("cat /root/.fleetctl/known_hosts"), stored);
 
   await said(": > /root/.fleetctl/known_hosts");
-  assert.equal(await said(`echo y | ${ssh}`), "m2\n");
+  assert.equal(await said(`printf y | ${ssh}`), "m2\n");
   assert.equal(
     await said(`: > /root/empty; echo yes | F --known-hosts-file=/root/other/hosts ssh ${id} hostname`),
     "m2\n",
