@@ -20,7 +20,7 @@ Environment=ETCD_NAME=%H ETCD_DATA_DIR=%S/etcd-member
 Environment=ETCD_AUTO_COMPACTION_MODE=periodic ETCD_AUTO_COMPACTION_RETENTION=1h
 # The v2 keys take values of up to 10 MiB, and one write sends them up to three times (maxTransactionBytes); and one
 # write makes all directories above its key (maxOperationsAlone).
-Environment=ETCD_MAX_REQUEST_BYTES=134217728 ETCD_MAX_TXN_OPS=4096
+Environment=ETCD_MAX_REQUEST_BYTES=134217728 ETCD_MAX_TXN_OPS=1024
 EnvironmentFile=-/etc/argosy/etcd-member.env
 EnvironmentFile=-/var/lib/argosy/member/environment
 ExecStart=/usr/bin/etcd

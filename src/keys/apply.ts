@@ -4,6 +4,12 @@ import { ancestorsOf } from "./paths.ts";
 import { showNode, showRemoved, showTree } from "./show.ts";
 import type { NodesListed, NodesSeen } from "./tree.ts";
 
+/**
+ * Levels of a key that can be made; deeper ones would take a store's time with the square of their number. What is made by one
+ * write fits into one transaction (maxOperationsAlone).
+ */
+const mostLevels = 1000;
+
 /** What a successful write changes, and what it tells. */
 export interface Plan {
   readonly event: KeysEvent;
@@ -159,10 +165,14 @@ class Rules {
     content: Pick<Of<"set">, "path" | "directory" | "deadlineMs"> & { readonly refresh?: boolean },
     value: string,
     before: KeyNode | undefined,
-  ): Plan {
+  ): Plan | KeysError {
     const { path, directory, deadlineMs, refresh = false } = content;
+    const ancestors = ancestorsOf(path);
+    if (ancestors.length >= mostLevels) {
+      return keysError(209, `argosy: a key has at most ${mostLevels} levels`);
+    }
     const fresh = { createdIndex: this.#index, modifiedIndex: this.#index };
-    const parents = this.#missing(ancestorsOf(path)).map((ancestor) => ({
+    const parents = this.#missing(ancestors).map((ancestor) => ({
       path: ancestor,
       value: undefined,
       deadlineMs: undefined,

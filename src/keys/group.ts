@@ -1,6 +1,7 @@
+import { assert } from "../lib/assert.ts";
 import { maxOperations, maxOperationsAlone, type Operation } from "../store/store.ts";
 import { applyWrite, type Plan } from "./apply.ts";
-import { isKeysError, keysError, type KeysError } from "./errors.ts";
+import { isKeysError, type KeysError } from "./errors.ts";
 import type { Answer } from "./keyspace.ts";
 import type { KeyNode, LoggedEvent, WriteOperation } from "./model.ts";
 import { prefixBelow } from "./paths.ts";
@@ -52,9 +53,8 @@ export function planGroup(
     }
     const { event, silent } = plan;
     if (!draft.takes(plan)) {
-      if (draft.length > 0) break;
-      answers.push(tooMuchAtOnce(plan));
-      continue;
+      assert(draft.length > 0, "a transaction has room for any single write");
+      break;
     }
     draft.add(plan, { index, event, silent, writer });
     answers.push({ event, index });
@@ -135,11 +135,4 @@ function charactersOf({ event, put }: Plan): number {
   const { node, prevNode } = event;
   const texts = [node.value, prevNode?.value, ...put.flatMap(({ path, value }) => [path, value])];
   return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
-}
-
-function tooMuchAtOnce({ put }: Plan): KeysError {
-  return keysError(
-    209,
-    `argosy: the change makes ${put.length} nodes, but the store takes ${maxOperationsAlone} changes at once: make the directories above first`,
-  );
 }

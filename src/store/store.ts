@@ -63,7 +63,7 @@ export const maxOperations = 128;
  * Our own stores take them, and etcd-member.service has --max-txn-ops set to it; another etcd refuses more than its own
  * limit with Fault `store-too-large`.
  */
-export const maxOperationsAlone = 4096;
+export const maxOperationsAlone = 1024;
 
 /**
  * Bytes of keys and values that one transaction may hold. The v2 keys take forms of 10 MiB, and one write of them sends a

@@ -2,7 +2,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { sentenceOf } from "../../src/lib/fault.ts";
-import { maxTransactionBytes } from "../../src/store/store.ts";
+import { maxOperationsAlone, maxTransactionBytes } from "../../src/store/store.ts";
 import { startEtcd } from "../etcd/etcd-process.ts";
 import type { IndexMode } from "./indices.ts";
 import { replayAll } from "./replay-all.ts";
@@ -54,7 +54,10 @@ async function onEmbedded(transcripts: readonly Transcript[], index: IndexMode):
 
 async function overEtcd(transcripts: readonly Transcript[], index: IndexMode): Promise<number> {
   // As etcd-member.service runs it.
-  await using etcd = await startEtcd(3, ["--max-request-bytes", String(maxTransactionBytes)]);
+  await using etcd = await startEtcd(3, [
+    `--max-request-bytes=${maxTransactionBytes}`,
+    `--max-txn-ops=${maxOperationsAlone}`,
+  ]);
   await using gateway = await startOver(etcd.endpoints);
   return await report(transcripts, [gateway.origin], index);
 }

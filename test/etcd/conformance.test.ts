@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { maxTransactionBytes } from "../../src/store/store.ts";
+import { maxOperationsAlone, maxTransactionBytes } from "../../src/store/store.ts";
 import { replayAll } from "../conformance/replay-all.ts";
 import { startOver } from "../conformance/server-process.ts";
 import { readTranscripts } from "../conformance/transcript.ts";
@@ -14,7 +14,10 @@ const transcripts = ["etcd-v2", "etcd-v2-more"].flatMap((folder) =>
 
 test("a gateway over three etcd members answers as one etcd was recorded, index by index", async () => {
   // As etcd-member.service runs it.
-  await using etcd = await startEtcd(3, ["--max-request-bytes", String(maxTransactionBytes)]);
+  await using etcd = await startEtcd(3, [
+    `--max-request-bytes=${maxTransactionBytes}`,
+    `--max-txn-ops=${maxOperationsAlone}`,
+  ]);
   await using gateway = await startOver(etcd.endpoints);
   const wrong: string[] = [];
   const differing = new Set<string>();
