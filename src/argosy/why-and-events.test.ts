@@ -115,7 +115,7 @@ test("why shows the journal where a unit has failed, and refuses a unit that is 
     machine.units.change("web.service", { active: "failed", sub: "failed", result: "exit-code" });
     await env.advance(1000);
     const { out } = await run("why web.service");
-    assert.match(out, /^web\.service is in trouble on 11111111\.\.\.\/-: failed \(exit-code\)\./);
+    assert.match(out, /^web\.service is in trouble on 11111111\.\.\.: failed \(exit-code\)\./);
     assert.match(out, /it is here/);
     assert.match(out, /11111111\.\.\. {2}loaded {2}failed {2}failed {2}exit-code {2}-/);
     assert.match(out, /Journal on 11111111\.\.\.:\n {2}Nov 22 web\[1\]: no such file\n/);

@@ -187,5 +187,5 @@ function troubleOf({ active, sub, result, problem }: StateReport): string {
 }
 
 function shown({ id, address }: MachineLegend): string {
-  return `${id.slice(0, 8)}.../${address === "" ? "-" : address}`;
+  return address === "" ? `${id.slice(0, 8)}...` : `${id.slice(0, 8)}.../${address}`;
 }
