@@ -1,4 +1,5 @@
 import type { Clock } from "../lib/env.ts";
+import { differentKeys } from "../lib/sorted-map.ts";
 import { Wake } from "../lib/wake.ts";
 import type { Revision } from "../store/store.ts";
 import type { MachineId, UnitName, UnitState } from "./model.ts";
@@ -119,9 +120,9 @@ export class ChangeLog {
       return view;
     }
     const note = (name: UnitName): void => void this.#changedAt.set(name, view.revision);
-    noteDifferent(seen.units, view.units, note);
-    noteDifferent(seen.placements, view.placements, note);
-    noteDifferent(seen.states, view.states, note, sameStates);
+    for (const name of differentKeys(seen.units, view.units)) note(name);
+    for (const name of differentKeys(seen.placements, view.placements)) note(name);
+    for (const name of differentKeys(seen.states, view.states, sameStates)) note(name);
     return view;
   }
 }
@@ -129,23 +130,6 @@ export class ChangeLog {
 export interface Changes {
   readonly view: FleetView;
   readonly names: readonly UnitName[];
-}
-
-/** Parts of a view that did not change are the same object in the next view. */
-function noteDifferent<Value>(
-  before: ReadonlyMap<UnitName, Value>,
-  now: ReadonlyMap<UnitName, Value>,
-  note: (name: UnitName) => void,
-  same: (a: Value, b: Value) => boolean = Object.is,
-): void {
-  if (before === now) return;
-  for (const [name, value] of now) {
-    const old = before.get(name);
-    if (old === undefined || !same(old, value)) note(name);
-  }
-  for (const name of before.keys()) {
-    if (!now.has(name)) note(name);
-  }
 }
 
 function sameStates(a: ReadonlyMap<MachineId, UnitState>, b: ReadonlyMap<MachineId, UnitState>): boolean {

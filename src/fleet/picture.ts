@@ -1,3 +1,4 @@
+import { SortedMap } from "../lib/sorted-map.ts";
 import type { Change, Entry, Revision } from "../store/store.ts";
 import type { Cordon, Machine, MachineId, Placement, Scheduled, Unit, UnitName, UnitState } from "./model.ts";
 import { decodeFleetEntry, type FleetRecord, type PresenceRecord, parseFleetKey } from "./records.ts";
@@ -11,7 +12,7 @@ export interface ScheduledAt {
 
 /**
  * Fleet's part of the store, decoded. `apply` takes what a mirror of the store reports; each entry is decoded once, when
- * it changes. `view` is rebuilt only for the families that changed since it was asked last.
+ * it changes. A new `view` costs what has changed since it was asked for last.
  */
 export class FleetPicture {
   readonly #units = new Map<UnitName, Unit>();
@@ -26,8 +27,12 @@ export class FleetPicture {
   #touched = new Set<UnitName>();
   /** Keys whose values could not be read, to be reported by the owner. */
   readonly unreadable = new Set<string>();
-  /** The parts of the view that have not changed since they were built. */
-  readonly #sorted: { -readonly [K in Exclude<keyof FleetView, "revision">]?: FleetView[K] } = {};
+  readonly #unitsInOrder = new InOrder<Unit>();
+  readonly #placementsInOrder = new InOrder<Placement>();
+  readonly #statesInOrder = new InOrder<ReadonlyMap<MachineId, UnitState>>();
+  /** The small parts of the view, unless they have changed since they were built. */
+  #machinesInOrder: FleetView["machines"] | undefined;
+  #cordonsInOrder: FleetView["cordons"] | undefined;
   #revision: Revision = 0;
   #planChanges = 0;
 
@@ -93,21 +98,24 @@ export class FleetPicture {
 
   /** An immutable picture for the API: sorted by name, metadata merged. */
   view(): FleetView {
-    this.#sorted.units ??= sorted(this.#units);
-    this.#sorted.placements ??= sorted(this.#placements);
-    this.#sorted.machines ??= sorted(this.#machines());
-    this.#sorted.states ??= new Map(
-      Array.from(sorted(this.#states), ([unit, states]) => [unit, sorted(states)]),
-    );
-    this.#sorted.cordons ??= sorted(this.#cordons);
-    const { units, placements, machines, states, cordons } = this.#sorted;
-    return { revision: this.#revision, units, placements, machines, states, cordons };
+    this.#cordonsInOrder ??= sorted(this.#cordons);
+    return {
+      revision: this.#revision,
+      units: this.#unitsInOrder.read((name) => this.#units.get(name)),
+      placements: this.#placementsInOrder.read((name) => this.#placements.get(name)),
+      machines: this.machines(),
+      states: this.#statesInOrder.read((name) => {
+        const states = this.#states.get(name);
+        return states === undefined ? undefined : sorted(states);
+      }),
+      cordons: this.#cordonsInOrder,
+    };
   }
 
   /** Machines that are present, with their metadata merged, by ID. */
   machines(): FleetView["machines"] {
-    this.#sorted.machines ??= sorted(this.#machines());
-    return this.#sorted.machines;
+    this.#machinesInOrder ??= sorted(this.#machines());
+    return this.#machinesInOrder;
   }
 
   #touch(key: string): void {
@@ -116,11 +124,11 @@ export class FleetPicture {
     if (parsed?.family === "unit" || parsed?.family === "placement" || parsed?.family === "scheduled")
       this.#touched.add(parsed.unit);
     if (family !== "state" && family !== "leader") this.#planChanges += 1;
-    if (family === "unit") delete this.#sorted.units;
-    else if (family === "placement") delete this.#sorted.placements;
-    else if (family === "machine" || family === "metadata") delete this.#sorted.machines;
-    else if (family === "state") delete this.#sorted.states;
-    else if (family === "cordon") delete this.#sorted.cordons;
+    if (parsed?.family === "unit") this.#unitsInOrder.touch(parsed.unit);
+    else if (parsed?.family === "placement") this.#placementsInOrder.touch(parsed.unit);
+    else if (parsed?.family === "state") this.#statesInOrder.touch(parsed.unit);
+    else if (family === "machine" || family === "metadata") this.#machinesInOrder = undefined;
+    else if (family === "cordon") this.#cordonsInOrder = undefined;
   }
 
   #machines(): Map<MachineId, Machine> {
@@ -207,6 +215,22 @@ export class FleetPicture {
       case "leader":
         return;
     }
+  }
+}
+
+/** Records by unit in name order, of which a new version is made only when somebody looks. */
+class InOrder<V> {
+  readonly #stale = new Set<UnitName>();
+  #map = SortedMap.empty<V>();
+
+  touch(name: UnitName): void {
+    this.#stale.add(name);
+  }
+
+  read(valueOf: (name: UnitName) => V | undefined): SortedMap<V> {
+    this.#map = this.#map.with(new Map(Array.from(this.#stale, (name) => [name, valueOf(name)])));
+    this.#stale.clear();
+    return this.#map;
   }
 }
 
