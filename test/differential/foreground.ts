@@ -24,10 +24,17 @@ export interface Foreground extends AsyncDisposable {
   memory(): Promise<number>;
 }
 
-/** Starts a server over a new embedded store, on a free port. */
-export async function startForeground(): Promise<Foreground> {
+/**
+ * Starts a server on a free port, over a new embedded store.
+ * @param endpoints of an etcd v3 to use in its place
+ */
+export async function startForeground(endpoints?: readonly string[]): Promise<Foreground> {
   const folder = await mkdtemp(join(tmpdir(), "argosy-foreground-"));
-  const words = [program, "etcd", "--data-dir", folder, "--listen-client", "127.0.0.1:0"];
+  const store =
+    endpoints === undefined
+      ? ["--data-dir", folder]
+      : ["--store", "etcd", "--endpoints", endpoints.join(",")];
+  const words = [program, "etcd", ...store, "--listen-client", "127.0.0.1:0"];
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {

@@ -6,19 +6,22 @@ import { findDifference, sentenceOfFound } from "../differential/campaign.ts";
 import { startForeground } from "../differential/foreground.ts";
 import { startOracle } from "../differential/oracle.ts";
 import { Side } from "../differential/side.ts";
+import { startEtcd } from "../etcd/etcd-process.ts";
 import { attack } from "./attack.ts";
 
-const usage = `usage: npm run fuzz -- keys [--runs NUMBER] [--seed NUMBER] [--store memory|embedded]
+const usage = `usage: npm run fuzz -- keys [--runs NUMBER] [--seed NUMBER] [--store memory|embedded|etcd]
        npm run fuzz -- http [--seconds NUMBER] [--seed NUMBER]`;
 
 /** A campaign is told about each time so many sequences have been asked. */
 const roundRuns = 500;
 
+const stores = ["memory", "embedded", "etcd"] as const;
+
 interface Options {
   readonly seed: number;
   readonly runs: number;
   readonly seconds: number;
-  readonly store: string;
+  readonly store: (typeof stores)[number];
 }
 
 async function main(words: readonly string[]): Promise<number> {
@@ -35,8 +38,8 @@ async function main(words: readonly string[]): Promise<number> {
   const [what, more] = positionals;
   if (more !== undefined || (what !== "keys" && what !== "http"))
     throw new Error("name what to ask: keys or http");
-  if (values.store !== "memory" && values.store !== "embedded")
-    throw new Error(`there is no store ${values.store}`);
+  const store = stores.find((name) => name === values.store);
+  if (store === undefined) throw new Error(`there is no store ${values.store}`);
   const number = (name: "runs" | "seconds" | "seed"): number => {
     if (!/^\d{1,9}$/.test(values[name])) throw new Error(`--${name} is a number, not ${values[name]}`);
     return Number(values[name]);
@@ -45,7 +48,7 @@ async function main(words: readonly string[]): Promise<number> {
     seed: number("seed"),
     runs: number("runs"),
     seconds: number("seconds"),
-    store: values.store,
+    store,
   };
   return what === "keys" ? fuzzKeys(options) : fuzzHttp(options);
 }
@@ -53,7 +56,7 @@ async function main(words: readonly string[]): Promise<number> {
 /** Asks etcd and Argosy the same until the number is reached or they differ. */
 async function fuzzKeys({ seed, runs, store }: Options): Promise<number> {
   await using oracle = await startOracle();
-  await using gateway = store === "memory" ? await startGateway() : await startForeground();
+  await using gateway = await startStore(store);
   const pair = { theirs: new Side(oracle.origin), ours: new Side(gateway.origin) };
   for (let done = 0; done < runs; done += roundRuns) {
     const round = Math.min(roundRuns, runs - done);
@@ -65,6 +68,21 @@ async function fuzzKeys({ seed, runs, store }: Options): Promise<number> {
     console.log(`${done + round} sequences, no difference (seed ${seed})`);
   }
   return 0;
+}
+
+/** The keys API over a store of this kind; the third is three members of an etcd v3. */
+async function startStore(store: Options["store"]): Promise<AsyncDisposable & { readonly origin: string }> {
+  if (store === "memory") return startGateway();
+  if (store === "embedded") return startForeground();
+  const cluster = await startEtcd(3);
+  const gateway = await startForeground(cluster.endpoints);
+  return {
+    origin: gateway.origin,
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function fuzzHttp({ seed, seconds }: Options): Promise<number> {
