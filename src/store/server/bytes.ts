@@ -5,6 +5,8 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Above every key. */
 const behindEverything = "\u{10ffff}\u{10ffff}\u{10ffff}\u{10ffff}";
+/** How many characters there are: code points without the halves of surrogate pairs. */
+const characterCount = 0x11_0000 - 0x800;
 
 /** The text that bytes are. Throws a Refusal when they are none. */
 export function textOf(bytes: Uint8Array): string {
@@ -35,32 +37,52 @@ export function rangeOf(key: Uint8Array, end: Uint8Array): KeyRange {
  * text above it serves as well, because keys are text.
  */
 function endOf(end: Uint8Array): string {
-  for (let length = end.length; length >= Math.max(0, end.length - 4); length--) {
-    const whole = decoded(end.subarray(0, length));
-    if (whole === undefined) continue;
-    const next = end[length];
-    if (next === undefined) return whole;
-    // A continuation byte where a character begins: above all of ASCII, below all else.
-    if (next < 0xc2) return `${whole}\u0080`;
-    return whole + characterFrom(end.subarray(length));
-  }
-  throw refusals.notText();
+  const whole = decoded(end);
+  if (whole !== undefined) return whole;
+  const length = wholeCharacters(end);
+  const before = decoded(end.subarray(0, length)) ?? "";
+  const rest = end.subarray(length);
+  const index = lowestFrom((at) => Buffer.compare(bytesOf(characterAt(at)), rest) >= 0);
+  if (index < characterCount) return before + characterAt(index);
+  return successor(before);
 }
 
-/** The lowest character whose bytes are not below these, which are none themselves. */
-function characterFrom(bytes: Uint8Array): string {
-  const [first = 0] = bytes;
-  if (first >= 0xf5) return behindEverything;
-  const size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  const padded = Uint8Array.from({ length: size }, (_, at) => bytes[at] ?? 0x80);
-  for (let at = size - 1; at > 0; at--) {
-    // A byte that is too high for its place carries over into the one before.
-    if ((padded[at] ?? 0) > 0xbf) {
-      padded.fill(0x80, at);
-      padded[at - 1] = (padded[at - 1] ?? 0) + 1;
-    } else if ((padded[at] ?? 0) < 0x80) padded.fill(0x80, at);
+/** How many bytes at the beginning are whole characters. */
+function wholeCharacters(bytes: Uint8Array): number {
+  for (let at = 0; at < bytes.length; ) {
+    const lead = bytes[at] ?? 0;
+    const size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    const character = bytes.subarray(at, at + size);
+    if (character.length < size || decoded(character) === undefined) return at;
+    at += size;
   }
-  return decoded(padded) ?? behindEverything;
+  return bytes.length;
+}
+
+/** The lowest number, up to the count of characters, for which `isReached` holds; it does for all above, too. */
+function lowestFrom(isReached: (at: number) => boolean): number {
+  let [low, high] = [0, characterCount];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (isReached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function characterAt(index: number): string {
+  return String.fromCodePoint(index < 0xd800 ? index : index + 0x800);
+}
+
+/** The lowest text above every text that begins with this one. */
+function successor(text: string): string {
+  const characters = Array.from(text);
+  for (let last = characters.pop(); last !== undefined; last = characters.pop()) {
+    const point = last.codePointAt(0) ?? 0;
+    const index = point < 0xd800 ? point : point - 0x800;
+    if (index + 1 < characterCount) return characters.join("") + characterAt(index + 1);
+  }
+  return behindEverything;
 }
 
 function decoded(bytes: Uint8Array): string | undefined {
