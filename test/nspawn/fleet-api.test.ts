@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, afterEach, before, test } from "node:test";
 import type { WhyEntity } from "../../src/fleet/api-why.ts";
+import { badUnits } from "../../src/fleet/bad-units.ts";
 import type { FleetEvent } from "../../src/fleet/events.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { type FleetLab, openFleetLab, sleeper } from "./fleet-lab.ts";
@@ -72,7 +73,10 @@ test("why tells each machine's reason, and shows the journal of a unit that fail
   await cluster.put("broken.service", `${broken}${on("m3")}`);
   await cluster.until(["broken.service"], "it failed", ({ states }) => states[0]?.active === "failed");
   const why = (await (await cluster.read("m1", "/argosy/v1/units/broken.service/why")).json()) as WhyEntity;
-  assert.match(why.summary, /^broken\.service is in trouble on .*: failed \(exit-code\); cannot start broken\.service/);
+  assert.match(
+    why.summary,
+    /^broken\.service is in trouble on .*: failed \(exit-code\); cannot start broken\.service/,
+  );
   assert.match((why.journal?.[0]?.lines ?? []).join("\n"), /the disk is gone/, JSON.stringify(why.journal));
 });
 
@@ -104,7 +108,7 @@ test("units of every type that a container can have are started, told and forgot
 test("three units of a megabyte start together, and nobody else notices", async () => {
   await cluster.put("small.service", sleeper);
   const [where = ""] = await cluster.untilRunning(["small.service"]);
-  const before = await cluster.process(where, "small.service");
+  const small = await cluster.process(where, "small.service");
   const comment = `Environment=A=${"x".repeat(1900)}\n`;
   const text = `[Service]\nExecStart=/bin/sleep infinity\n${comment.repeat(480)}`;
   const big = ["big-1.service", "big-2.service", "big-3.service"];
@@ -116,7 +120,7 @@ test("three units of a megabyte start together, and nobody else notices", async 
     [201, 201, 201],
   );
   await cluster.untilRunning(big);
-  assert.deepEqual(await cluster.process(where, "small.service"), before);
+  assert.deepEqual(await cluster.process(where, "small.service"), small);
   for (const name of big) await cluster.destroy(name);
   await cluster.untilGone(big);
 });
@@ -172,4 +176,37 @@ test("with 1,000 idle connections the API goes on, and a reload of the settings 
   } finally {
     for (const socket of idle) socket.destroy();
   }
+});
+
+test("hundreds of random and mutated units get no answer above 499, and every machine goes on", async () => {
+  await cluster.put("bystander.service", sleeper);
+  const [where = ""] = await cluster.untilRunning(["bystander.service"]);
+  const daemons = ["fleet.service", "etcd.service"];
+  const undisturbed = await cluster.snapshot(daemons);
+  const bystander = await cluster.process(where, "bystander.service");
+  const taken = new Set<string>();
+  for (const { name, body } of badUnits(300, 4711)) {
+    const answer = await cluster.ask("m2", `/fleet/v1/units/${encodeURIComponent(name.toWellFormed())}`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    assert.ok(
+      answer.status < 500,
+      `${answer.status} for ${name} ${JSON.stringify(body)}: ${await answer.text()}`,
+    );
+    if (answer.status === 201) taken.add(name);
+  }
+  assert.ok(taken.size > 20, `${taken.size}`);
+  for (const name of taken) await cluster.destroy(name);
+  await cluster.untilGone([...taken]);
+  const latecomers = cluster.machines.map(({ name }) => `after-${name}.service`);
+  for (const { name } of cluster.machines)
+    await cluster.put(`after-${name}.service`, `${sleeper}${on(name)}`);
+  assert.deepEqual(
+    await cluster.untilRunning(latecomers),
+    cluster.machines.map(({ name }) => name),
+  );
+  assert.deepEqual(await cluster.snapshot(daemons), undisturbed);
+  assert.deepEqual(await cluster.process(where, "bystander.service"), bystander);
 });
