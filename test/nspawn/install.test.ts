@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { launcher } from "../../src/argosy/launcher.ts";
 import { productFiles } from "../../src/argosy/product.ts";
@@ -11,24 +12,17 @@ import { testLab } from "./lab-name.ts";
 // argosy install on a running Debian machine, with Debian's own etcd at work on it.
 
 const name = testLab("test-install");
-const services = ["etcd-member.service", "etcd.service", "fleet.service", "etcd.socket", "fleet.socket"];
+const services = ["etcd.service", "fleet.service", "etcd.socket", "fleet.socket"];
 let machine: Machine;
 
 before(async () => {
   await labDown(name);
   await builtProduct(() => {});
-  const lab = await labUp({ name, machines: 1 });
+  const lab = await labUp({ name, machines: 1, store: { by: "embedded" } });
   machine = lab.machine("m1");
   await mkdir(`${machine.rootDirectory}/opt/argosy`);
-  const files = await productFiles();
-  for (const [from, to] of [
-    [files.node, "node"],
-    [files.commands, "argosy.mjs"],
-    [files.daemons, "daemons.mjs"],
-    [files.storeWorker, "store-worker.mjs"],
-  ] as const) {
-    await copyFile(from, `${machine.rootDirectory}/opt/argosy/${to}`);
-  }
+  for (const file of Object.values(await productFiles()) as readonly string[])
+    await copyFile(file, `${machine.rootDirectory}/opt/argosy/${basename(file)}`);
   await writeFile(`${machine.rootDirectory}/opt/argosy/argosy`, launcher("argosy"), { mode: 0o755 });
 });
 
@@ -55,6 +49,9 @@ test("it takes the place of Debian's etcd and everything runs when it returns", 
     assert.equal(await property(unit, "ActiveState"), "active", unit);
     assert.equal(await property(unit, "UnitFileState"), "enabled", unit);
   }
+  // A machine that is told nothing of others keeps the store itself; its etcd waits until it is made a member.
+  assert.equal(await property("etcd-member.service", "UnitFileState"), "enabled");
+  assert.equal(await property("etcd-member.service", "ActiveState"), "inactive");
   const keys = await run("curl", "-sf", "-XPUT", "-d", "value=1", "http://127.0.0.1:4001/v2/keys/installed");
   assert.match(keys, /"action":"set"/);
   // Docker makes its bridge long after the socket was opened.
@@ -96,7 +93,7 @@ test("a killed daemon comes back on the same sockets; no connection is refused m
 
 test("at shutdown fleet stops before the store, the bus and the network", async () => {
   const order = (await property("fleet.service", "After")).split(" ");
-  for (const unit of ["etcd-member.service", "dbus.socket", "network.target"]) {
+  for (const unit of ["etcd.service", "etcd-member.service", "dbus.socket", "network.target"]) {
     assert.ok(order.includes(unit), `After= names ${unit}`);
   }
   for (const kind of ["Requires", "BindsTo", "Requisite"]) {

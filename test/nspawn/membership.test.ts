@@ -141,6 +141,7 @@ test("proxies use the members of today, however many of yesterday are gone", asy
   const answer = await fetch(`${cluster.machine("m5").keysApi}/v2/keys/yesterday`, {
     method: "PUT",
     body: new URLSearchParams({ value: "gone" }),
+    headers: { Connection: "close" },
   });
   assert.equal(answer.status, 201, await answer.text());
   await cluster.lab.revive(old);
