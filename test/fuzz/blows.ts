@@ -94,6 +94,34 @@ const someChange: fc.Arbitrary<Change> = fc.oneof(
 
 const goodRequest = requests.map((step) => requestBytes(step.do === "ask" ? step : expiringRequest(step), 1));
 
+/** The other endpoints, those with bodies in JSON among them. */
+const otherRequest = fc
+  .constantFrom(
+    ["GET", "/version"],
+    ["GET", "/health"],
+    ["GET", "/metrics"],
+    ["GET", "/debug/vars"],
+    ["GET", "/v2/machines"],
+    ["GET", "/v2/stats/self"],
+    ["GET", "/v2/stats/leader"],
+    ["GET", "/v2/members"],
+    ["GET", "/v2/members/leader"],
+    ["DELETE", "/v2/members/zz"],
+    ["PUT", "/v2/members/1", '{"peerURLs":["http://10.0.0.1:2380/path"]}'],
+    ["POST", "/v2/members", '{"peerURLs":["http://10.0.0.1"]}'],
+    ["GET", "/v2/auth/users"],
+    ["PUT", "/v2/auth/users/u", '{"user":"u","password":""}'],
+    ["PUT", "/v2/auth/users/u", '{"user":"u","grant":["r"],"revoke":["q"]}'],
+    ["GET", "/v2/auth/roles"],
+    ["PUT", "/v2/auth/roles/r", '{"role":"r","permissions":{"kv":{"read":["/*"],"write":null}}}'],
+    ["DELETE", "/v2/auth/roles/r"],
+    ["PUT", "/config/local/log", '{"Level":"INFO"}'],
+  )
+  .map(([method, path, body = ""]) => {
+    const head = `${method} ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+    return Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+  });
+
 const form = "Host: a\r\nContent-Type: application/x-www-form-urlencoded\r\n";
 
 /** Requests that are large in one way or another. */
@@ -124,7 +152,10 @@ const largeRequest = fc
   .map((make) => Buffer.from(make(), "latin1"));
 
 const badRequest = fc
-  .tuple(goodRequest, fc.array(someChange, { minLength: 1, maxLength: 4 }))
+  .tuple(
+    fc.oneof({ weight: 5, arbitrary: goodRequest }, { weight: 1, arbitrary: otherRequest }),
+    fc.array(someChange, { minLength: 1, maxLength: 4 }),
+  )
   .map(([bytes, changes]) => changes.reduce((changed, change) => change(changed), bytes));
 
 /** Mostly requests with some bytes wrong, now and then large ones, and several at once. */

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { startForeground } from "../differential/foreground.ts";
 import { attack, faultsIn } from "./attack.ts";
 
-/** About a minute on two busy processors. */
-const enough = 20_000;
+/** About half a minute on two processors. */
+const enough = 10_000;
 const seed = 1;
 
 test(`the server outlives ${enough} broken requests and serves well after each five hundred (seed ${seed})`, async () => {
