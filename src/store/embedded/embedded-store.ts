@@ -200,13 +200,14 @@ class GroupCommitStore implements EmbeddedStore {
     return { id, ttlMs };
   }
 
-  /** Its row follows with the next flush, which nobody waits for: a crash before it costs no more than this one renewal. */
+  /** Durable before acknowledged, too; but on a full disk it holds in memory, so that nobody is taken for dead for that. */
   async renewLease(id: LeaseId): Promise<Lease> {
     this.#assertOpen();
     const ttlMs = this.#leases.renew(id);
     if (ttlMs === undefined) throw leaseGone(id);
     this.#dirtyLeases.add(id);
     this.#flushSoon();
+    await this.#settled().then(yes, no);
     return { id, ttlMs };
   }
 
