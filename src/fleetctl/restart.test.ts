@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { restartVerdict } from "./verdicts.ts";
 import { cluster, fleetctl, hello, obedient, one, two } from "./cluster-fixture.ts";
 
 const global = `${hello}[X-Fleet]\nGlobal=true\n`;
@@ -69,6 +70,26 @@ test("restart of a global unit waits for all its machines", async () => {
     out: "Unit g.service launched on 11111111.../10.0.0.1\nUnit g.service launched on 22222222.../10.0.0.2\n",
     err: "",
   });
+});
+
+test("a unit told as failed right after its restart may be told so from before, and is looked at again", () => {
+  const machine = { id: one, address: "10.0.0.1" };
+  const state = {
+    machine,
+    hash: "h",
+    load: "loaded",
+    sub: "failed",
+    reached: "launched",
+    restart: 5,
+  } as const;
+  const report = { name: "a.service", desiredState: "launched", hash: "h", global: false, machine } as const;
+  const judge = (active: string, number: number) =>
+    restartVerdict({ ...report, states: [{ ...state, active, result: "exit-code" }] }, number);
+  const failed = judge("failed", 5);
+  assert.equal(failed.kind, "failed");
+  assert.ok((failed.afterMs ?? 0) >= 500);
+  assert.equal(judge("active", 5).kind, "done");
+  assert.equal(judge("active", 6).kind, "pending");
 });
 
 test("a restart that fails is told with its reason", async () => {

@@ -19,6 +19,8 @@ const placementSettleMs = 1000;
 const activeSettleMs = 200;
 /** A start that systemd refuses may be one that came before a unit it needs, and is tried again. */
 const refusedSettleMs = 3000;
+/** A unit that had failed before may be told as failed still, a moment after it was started again. */
+const failedSettleMs = 500;
 /** A unit that is not running may be one whose start systemd has not begun yet. */
 const endedSettleMs = 1000;
 
@@ -139,6 +141,7 @@ function failed(
   return {
     kind: "failed",
     sentence: `Unit ${name} ${what}${where}: ${why}. To see why: fleetctl journal ${name}`,
+    afterMs: failedSettleMs,
   };
 }
 
