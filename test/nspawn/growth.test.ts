@@ -48,8 +48,8 @@ test("it becomes three members while clients write; no acknowledged write is los
   try {
     await cluster.waitFor("writes are acknowledged", async () => load.count > 100);
     assert.equal(await member("m1", "add", "m1"), "m1 is a member.\n");
-    const before = load.count;
-    await cluster.waitFor("writes go on", async () => load.count > before + 50);
+    const until = load.count;
+    await cluster.waitFor("writes go on", async () => load.count > until + 50);
     process.stderr.write(`file to etcd: ${await load.end()}\n`);
 
     later = new WriteLoad("growth-later", [cluster.machine("m1")]);

@@ -61,8 +61,8 @@ async function underLoad(name: string, through: readonly string[], work: () => P
   try {
     await cluster.waitFor("writes are acknowledged", async () => load.count > 20);
     await work();
-    const before = load.count;
-    await cluster.waitFor("writes go on", async () => load.count > before + 20);
+    const until = load.count;
+    await cluster.waitFor("writes go on", async () => load.count > until + 20);
   } finally {
     process.stderr.write(`${name}: ${await load.end()}\n`);
   }
