@@ -7,7 +7,7 @@ import { sequences } from "./steps.ts";
 /** More events than the history has, so that both servers have forgotten what was before the first sequence. */
 const firstIndex = 1_200;
 /** Events of open watches that are on their way have come by then, in ms. */
-const settleLimitMs = 5_000;
+const settleLimitMs = 20_000;
 /** How long an event that should not come is waited for, in ms, by watches that are told nothing at all. */
 const quietMs = 20;
 /** The value that is written last where somebody watches. */
@@ -66,6 +66,7 @@ async function differencesIn(pair: Pair, steps: readonly Step[]): Promise<readon
   const startIndex = await align(pair);
   const both = [pair.theirs, pair.ours] as const;
   const whole = [...steps, look];
+  const begunMs = Date.now();
   const [theirs, ours] = await Promise.all([
     pair.theirs.run(whole, startIndex),
     pair.ours.run(whole, startIndex),
@@ -73,10 +74,13 @@ async function differencesIn(pair: Pair, steps: readonly Step[]): Promise<readon
   try {
     await Promise.all(both.map((side) => side.run(knocks(steps), startIndex)));
     await settle(theirs, ours);
+    const elapsedMs = Date.now() - begunMs;
     return whole.flatMap((step, at) => {
       const [expected, came] = [theirs.observed[at], ours.observed[at]];
       if (expected === undefined || came === undefined) return [`step ${at + 1} is missing`];
-      return differencesOf(expected, came).map((line) => `step ${at + 1} (${nameOf(step)}): ${line}`);
+      return differencesOf(expected, came, elapsedMs).map(
+        (line) => `step ${at + 1} (${nameOf(step)}): ${line}`,
+      );
     });
   } finally {
     theirs.close();

@@ -2,8 +2,8 @@ import type { Observation } from "./side.ts";
 import type { Request } from "./step.ts";
 import type { Answer } from "./wire.ts";
 
-/** keptDifferences.instants: expirations are counted from when each server got the request, in ms. */
-const expirationSlackMs = 3_000;
+/** keptDifferences.instants: what clocks of two servers may be apart besides the time that a sequence took, in ms. */
+const clockSlackMs = 1_000;
 
 /** Headers whose values have to be equal; that one is absent counts as a value. */
 const exactHeaders = [
@@ -19,13 +19,16 @@ const exactHeaders = [
 /** keptDifferences.cluster: headers that have to be on both or on none, since their values tell the servers apart. */
 const presentHeaders = ["x-etcd-cluster-id", "x-raft-index", "x-raft-term"];
 
-/** How `ours` differs from `theirs`, one line each; nothing when they are alike. */
-export function differencesOf(theirs: Observation, ours: Observation): string[] {
-  const found = answerDifferences(theirs.request, theirs.answer, ours.answer, theirs.atMs, ours.atMs);
+/**
+ * How `ours` differs from `theirs`, one line each; nothing when they are alike.
+ * @param elapsedMs since both servers were asked the first step: lifetimes began at any moment between
+ */
+export function differencesOf(theirs: Observation, ours: Observation, elapsedMs: number): string[] {
+  const found = answerDifferences(theirs.request, theirs.answer, ours.answer, elapsedMs);
   if (theirs.expiry !== undefined || ours.expiry !== undefined) {
     const [expected, came] = [theirs.expiry ?? nothing, ours.expiry ?? nothing];
     found.push(
-      ...answerDifferences(theirs.request, expected, came, theirs.atMs, ours.atMs)
+      ...answerDifferences(theirs.request, expected, came, elapsedMs)
         // keptDifferences.expiry: etcd sweeps twice a second, so the watch begins before the expiry or after it.
         .filter((line) => !line.startsWith("header x-etcd-index:"))
         .map((line) => `expiry: ${line}`),
@@ -39,13 +42,7 @@ type Shown = Pick<Answer, "head" | "body" | "broken" | "complete">;
 
 const nothing: Shown = { head: undefined, body: "", broken: "nothing was asked", complete: true };
 
-function answerDifferences(
-  request: Request,
-  theirs: Shown,
-  ours: Shown,
-  theirMs: number,
-  ourMs: number,
-): string[] {
+function answerDifferences(request: Request, theirs: Shown, ours: Shown, elapsedMs: number): string[] {
   const found: string[] = [];
   const compare = (what: string, expected: Value, came: Value): void => {
     if (expected === came) return;
@@ -61,7 +58,7 @@ function answerDifferences(
   }
   const [expected, came] = [bodyLines(request, theirs), bodyLines(request, ours)];
   for (let at = 0; at < Math.max(expected.length, came.length); at++) {
-    compareLine(expected[at], came[at], compare, theirMs, ourMs);
+    compareLine(expected[at], came[at], compare, elapsedMs + clockSlackMs);
   }
   return found;
 }
@@ -86,8 +83,7 @@ function compareLine(
   theirs: string | undefined,
   ours: string | undefined,
   compare: (what: string, expected: Value, came: Value) => void,
-  theirMs: number,
-  ourMs: number,
+  slackMs: number,
 ): void {
   if (theirs === ours) return;
   const [expected, came] = [timesIn(theirs ?? ""), timesIn(ours ?? "")];
@@ -99,15 +95,14 @@ function compareLine(
   for (const [at, time] of expected.expirations.entries()) {
     const other = came.expirations[at];
     if (other === undefined) continue;
-    const apart = time - theirMs - (other - ourMs);
-    if (!(Math.abs(apart) <= expirationSlackMs)) {
+    if (!(Math.abs(time - other) <= slackMs)) {
       compare("expiration", new Date(time).toISOString(), new Date(other).toISOString());
     }
   }
   for (const [at, ttl] of expected.lifetimes.entries()) {
     const other = came.lifetimes[at];
-    // A second may have begun between the two.
-    if (other !== undefined && Math.abs(ttl - other) > 2) compare("ttl", ttl, other);
+    // Seconds are rounded up, so one more may have begun between the two.
+    if (other !== undefined && Math.abs(ttl - other) > 1 + slackMs / 1000) compare("ttl", ttl, other);
   }
 }
 
