@@ -36,7 +36,9 @@ export interface Mirror {
 
   /**
    * Resolves when the copy holds `revision`; rejects with the reason of `signal` or of the mirror's own signal.
-   * Ask only for revisions that changed the range: the store does not report the others.
+   * Ask only for revisions that changed the range and were committed before: the store does not report the others. Resolves as well
+   * when the range was read whole after the call, since that shows all that was committed before, even when the revision is
+   * one of a store that another has taken the place of.
    */
   reached(revision: Revision, signal: AbortSignal): Promise<void>;
 }
