@@ -21,8 +21,11 @@ export interface EtcdTls {
   readonly key?: string;
 }
 
-/** Pause between two proofs that a watched member is alive. */
-const heartbeatMs = 2_000;
+/**
+ * How long a watched member may go without a proof that it is well before it is asked for one. Longer than a machine's pause
+ * between two renewals of its presence, each of which is such a proof: a machine that has nothing else to say asks for none.
+ */
+const heartbeatMs = 4_000;
 /** A member that proves nothing for this long, twice in a row, is dead. */
 const heartbeatTimeoutMs = 1_000;
 /** How often a member in doubt is asked whether it is well again. */
@@ -48,6 +51,8 @@ export class Member {
   #inDoubt = false;
   #watches = 0;
   #beating = false;
+  /** On the monotonic clock: when it answered last and knew a leader. */
+  #wellAtMs = Number.NEGATIVE_INFINITY;
   /** Aborted, and replaced, when the connection that watches are on is found dead. */
   #connection = new AbortController();
 
@@ -87,6 +92,7 @@ export class Member {
       return { ok: false, sent: false, error: undefined };
     }
     const result = await this.#send(method, request, deadline, needsLeader);
+    if (result.ok && needsLeader) this.#wellAtMs = this.#env.clock.monotonic();
     if (!result.ok && (result.error === undefined || !isAlive(result.error) || wasRefused(result.error)))
       this.doubt();
     return result;
@@ -183,7 +189,9 @@ export class Member {
   async #beat(): Promise<void> {
     this.#beating = true;
     while (this.#watches > 0) {
-      if (!(await this.#sleep(heartbeatMs))) return;
+      const provenForMs = this.#wellAtMs + heartbeatMs - this.#env.clock.monotonic();
+      if (!(await this.#sleep(provenForMs > 0 ? provenForMs : heartbeatMs))) return;
+      if (this.#env.clock.monotonic() - this.#wellAtMs < heartbeatMs) continue;
       // A second chance follows in the doubt: this process may have slept through the first answer.
       if (this.#watches > 0 && !this.#inDoubt && (await this.#probe()) !== "well") this.doubt();
     }
