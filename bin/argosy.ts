@@ -24,6 +24,9 @@ if (words[0] === "fleetctl") {
 } else if (words[0] === "etcdctl") {
   const { etcdctl } = await import("../src/etcdctl/main.ts");
   await runHere(etcdctl, words.slice(1));
+} else if (words[0] === "etcd") {
+  const { etcdProgram } = await import("../src/argosy/etcd-command.ts");
+  await runHere(etcdProgram(serveKeys), words);
 } else if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);

@@ -15,7 +15,7 @@ export const daemons: Readonly<Record<"fleet" | "etcd", RunDaemon>> = {
 
 /** `argosy etcd`. */
 export const serveKeys: ServeKeys = async (options) =>
-  await (await import("../src/daemon/etcd.ts")).serveInForeground(options);
+  await (await import("../src/daemon/etcd-foreground.ts")).serveInForeground(options);
 
 /** `argosy discovery serve`. */
 export const serveDiscovery: ServeDiscovery = async (options) =>

@@ -1,4 +1,4 @@
-import type { Command, Flag } from "../cli/command.ts";
+import type { Command, CommandGroup, Flag } from "../cli/command.ts";
 import { Fault } from "../lib/fault.ts";
 
 /** What the server of the v2 keys is told by the command line. */
@@ -101,6 +101,16 @@ export function etcdCommand(serve: ServeKeys): Command {
       // Handles that outlive the server's end, such as kept connections, must not keep its process.
       process.exit(await serve(options));
     },
+  };
+}
+
+/** `argosy` with this command alone: reading all others takes longer than the server may until it serves. */
+export function etcdProgram(serve: ServeKeys): CommandGroup {
+  return {
+    name: "argosy",
+    summary: "A cluster of Linux machines that acts as one",
+    description: "The command etcd; argosy help tells of all others.",
+    commands: [etcdCommand(serve)],
   };
 }
 

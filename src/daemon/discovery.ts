@@ -5,7 +5,7 @@ import { DiscoveryServer } from "../keys/discovery-server.ts";
 import { openLocalKeyspace } from "../keys/local-keyspace.ts";
 import { KeysApi } from "../keys/server.ts";
 import { Fault } from "../lib/fault.ts";
-import { storeBehind } from "./etcd.ts";
+import { storeBehind } from "./etcd-foreground.ts";
 import { aborted, closeServer, httpAddressOf, processFacts } from "./keys-server.ts";
 import type { LogLevel } from "./journal-log.ts";
 import { listen } from "./listen-sockets.ts";
