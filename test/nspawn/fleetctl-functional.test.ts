@@ -252,7 +252,11 @@ test("a oneshot that succeeds is a success, one that fails is a failure, and sto
     "/root/units/good.service",
     "[Service]\nType=oneshot\nExecStart=/bin/sleep 0.2\n",
   );
-  await cluster.writeFile("m1", "/root/units/bad.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n");
+  await cluster.writeFile(
+    "m1",
+    "/root/units/bad.service",
+    "[Service]\nType=oneshot\nExecStart=/bin/ls /run/ok\n",
+  );
   await cluster.writeFile(
     "m1",
     "/root/units/slow.service",
@@ -262,6 +266,8 @@ test("a oneshot that succeeds is a success, one that fails is a failure, and sto
   const bad = await fleetctl("start bad");
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /Unit bad\.service failed on .*: result exit-code/);
+  for (const { name } of cluster.machines) await cluster.shell(name, "touch /run/ok");
+  assert.match(await said("restart bad"), /^Unit bad\.service launched on /);
   for (const verb of ["stop", "unload", "destroy"]) {
     await said("start slow");
     await said(`${verb} slow`);
