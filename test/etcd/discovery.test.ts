@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { silentEnv } from "../../src/store/contract-tools.ts";
 import { openMemberReader } from "../../src/store/etcd/cluster-members.ts";
-import { freePorts } from "./etcd-process.ts";
+import { freePorts, startEtcd } from "./etcd-process.ts";
 
 // etcd's own bootstrap through our discovery service: real processes on loopback.
 
@@ -139,6 +139,42 @@ test("a member that comes a second time without its data is told that it has reg
   const second = site.etcd("m1", token, ports);
   await once(second.child, "exit");
   assert.match(second.log(), /has previously registered/);
+});
+
+test("a service that is killed amid a bootstrap goes on with its tokens when it returns", async () => {
+  await using site = await Site.make();
+  const [port = 0, ...ports] = await freePorts(7);
+  const where = ["--listen", `127.0.0.1:${port}`, "--data-dir", join(site.folder, "tokens")];
+  const service = await site.serve("discovery", "serve", ...where);
+  const { line: token } = await site.serve("discovery", "new", "--url", `http://127.0.0.1:${port}`);
+  const [first, second, third] = [ports.slice(0, 2), ports.slice(2, 4), ports.slice(4, 6)];
+  const members = [site.etcd("m1", token, first), site.etcd("m2", token, second)];
+  while (((await (await fetch(token)).text()).match(/m[12]=http/g) ?? []).length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  await site.end(service.child);
+  await site.serve("discovery", "serve", ...where);
+  members.push(site.etcd("m3", token, third));
+  const endpoints = members.map(({ endpoint }) => endpoint);
+  assert.deepEqual(await membersAt(endpoints, 3), ["m1", "m2", "m3"]);
+});
+
+test("two services that share an etcd know each other's tokens", async () => {
+  await using site = await Site.make();
+  await using etcd = await startEtcd(1);
+  const where = ["--listen", "127.0.0.1:0", "--endpoints", etcd.endpoints.join(",")];
+  const urls: string[] = [];
+  for (const flags of [where, where]) {
+    const { line } = await site.serve("discovery", "serve", ...flags);
+    urls.push(/http:.*/.exec(line)?.[0] ?? "");
+  }
+  const { line: token } = await site.serve("discovery", "new", "--size", "5", "--url", urls[0] ?? "");
+  const elsewhere = token.replace(urls[0] ?? "", urls[1] ?? "");
+  const register = await fetch(`${elsewhere}/abc?prevExist=false`, {
+    method: "PUT",
+    body: new URLSearchParams({ value: "m1=http://10.0.0.1:2380" }),
+  });
+  assert.equal(register.status, 201, await register.text());
+  assert.match(await (await fetch(`${token}?quorum=true`)).text(), /m1=http:/);
 });
 
 test("an etcd with a token that nobody made does not start", async () => {
