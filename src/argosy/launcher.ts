@@ -31,12 +31,14 @@ exec "$home/node" --disable-warning=ExperimentalWarning "$home/${file}"${words} 
 /** Settings files that an administrator owns: written once, never again. */
 export const defaultFiles: Readonly<Record<string, string>> = {
   "/etc/argosy/argosy.env": `# Settings of Argosy's daemons on this machine; "systemctl restart etcd fleet" applies them.
-# The store's members, this machine's own first. Without it: the etcd on this machine.
+# The store's members, for a machine that uses them and is none.
 #ARGOSY_STORE_ENDPOINTS=http://127.0.0.1:2379
 # debug, info, warning or error
 #ARGOSY_LOG_LEVEL=info
 `,
-  "/etc/argosy/etcd-member.env": `# Settings of this machine's etcd member, as etcd's own ETCD_ variables; none are needed for a single machine.
+  "/etc/argosy/etcd-member.env": `# How this machine finds its cluster, as etcd's own ETCD_ variables. A machine that is told nothing keeps the store alone.
+# A machine that becomes a member or a proxy by a discovery token, for example:
+#ETCD_DISCOVERY=http://192.0.2.5:8087/d81e1ee3e29b0e0a63f54a4ab9b0e2f5
 # A member of a cluster of three, for example:
 #ETCD_NAME=m1
 #ETCD_INITIAL_CLUSTER=m1=http://192.0.2.1:2380,m2=http://192.0.2.2:2380,m3=http://192.0.2.3:2380
