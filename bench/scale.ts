@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fleetNodeFlags } from "../src/argosy/systemd-units.ts";
 import type { Machine } from "../src/fleet/model.ts";
 import { parseUnitFile } from "../src/unit/parse.ts";
 import { type EtcdCluster, startEtcd } from "../test/etcd/etcd-process.ts";
@@ -21,6 +22,7 @@ const idleMs = 15_000;
 /** So long that only what never comes true reaches it. */
 const patienceMs = 300_000;
 const lookAgainMs = 500;
+const mostAttempts = 20;
 
 /**
  * A cluster of simulated machines (real agents with connections of their own to a real etcd, systemd faked), the real engine
@@ -125,7 +127,8 @@ class ScaleCluster implements Disposable {
   }
 
   async #startControl(): Promise<void> {
-    this.#control = new Process();
+    // As fleet.service runs it.
+    this.#control = new Process(fleetNodeFlags);
     const { api } = await this.#control.begin(this.#job(this.#machines.slice(0, 1), true));
     this.#base = api ?? "";
     this.#api = new FleetLoad(this.#base);
@@ -138,8 +141,21 @@ class ScaleCluster implements Disposable {
     return units.length;
   }
 
+  /** As fleetctl does, asks again when the store was away for a moment: on a busy machine etcd may be late. */
   async #launch({ name, text }: SyntheticUnit): Promise<void> {
-    await this.#api.launch(name, parseUnitFile(text).file);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#api.launch(name, parseUnitFile(text).file);
+        return;
+      } catch (error) {
+        // 204: it was written before its answer was lost.
+        const why = String(error);
+        if (why.includes(": 204")) return;
+        if (attempt === mostAttempts || !why.includes(": 503")) throw error;
+        say(`  asked again for ${name}: ${why}`);
+        await sleep(lookAgainMs);
+      }
+    }
   }
 
   /** Starts units one by one at an even pace, each as fleetctl does; how long each took until it was active, in ms. */
@@ -228,7 +244,13 @@ class ScaleCluster implements Disposable {
 }
 
 class Process {
-  readonly #child: ChildProcess = fork(fileURLToPath(new URL("scale-process.ts", import.meta.url)));
+  readonly #child: ChildProcess;
+
+  constructor(execArgv: readonly string[] = []) {
+    this.#child = fork(fileURLToPath(new URL("scale-process.ts", import.meta.url)), {
+      execArgv: [...execArgv],
+    });
+  }
 
   async begin(job: ScaleJob): Promise<ScaleReport> {
     return await this.#ask(job);
