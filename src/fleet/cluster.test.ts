@@ -415,3 +415,45 @@ test("a unit with OnPartition=stop that nobody could take over runs again when t
   await machine.crash();
   await memory.close();
 });
+
+test("a unit that fits only the machine that was away is not disturbed by its return", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const links = [new OutageStore(memory), new OutageStore(memory)];
+  const machines = links.map(
+    (link, index) => new FakeMachine(env, link, index + 1, { name: `m${index + 1}` }),
+  );
+  const [first, second] = machines;
+  assert.ok(first && second);
+  for (const machine of machines) machine.start();
+  await env.advance(1000);
+  const text = `${sleeper}[X-Fleet]\nMachineMetadata=name=m1\n`;
+  await second.registry.create({ name: "only.service", text, hash: hashUnitText(text), target: "launched" });
+  await env.advance(1000);
+  links[0]?.cut();
+  await env.advance(4 * ttlMs);
+  const placement = second.registry.view().placements.get("only.service");
+  assert.ok(placement !== undefined && "waiting" in placement);
+  await second.registry.cordon({ machine: second.id, sinceMs: 0 });
+  await env.advance(1000);
+  await second.registry.uncordon(second.id);
+  await env.advance(1000);
+  links[0]?.restore();
+  await env.advance(2 * ttlMs);
+  assert.deepEqual(await first.running(), ["only.service"]);
+  assert.deepEqual(
+    first.units.calls.map(({ operation }) => operation),
+    ["load", "start"],
+  );
+
+  links[0]?.cut();
+  await env.advance(4 * ttlMs);
+  await second.registry.setMetadata([{ machine: second.id, key: "name", value: "m1" }]);
+  await env.advance(1000);
+  assert.deepEqual(await second.running(), ["only.service"]);
+  links[0]?.restore();
+  await env.advance(2 * ttlMs);
+  assert.deepEqual(await first.running(), [], "what was placed elsewhere meanwhile is given up");
+  for (const each of machines) await each.crash();
+  await memory.close();
+});

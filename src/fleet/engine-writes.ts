@@ -57,6 +57,15 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
     case "place":
       if (unit === undefined) return undefined;
       if (heldElsewhere(picture, decision.unit, decision.on)) return "later";
+      if (hasLineElsewhere(picture, decision.unit, decision.on)) {
+        const then = linesOf(picture, unit.name, decision.on);
+        return {
+          unit: unit.name,
+          when: seen(unit.name, unit, placement),
+          then,
+          because: "gives up its old place",
+        };
+      }
       return {
         ...place(unit, placement, placedOn(decision), picture, decision.reason),
         note: noteOf("decision.placed", decision, decision.reason),
@@ -68,7 +77,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
         picture.presenceRevision(decision.from) === undefined
       )
         return {
-          ...place(unit, placement, placedOn(decision), picture, decision.because, decision.from),
+          ...place(unit, placement, placedOn(decision), picture, decision.because),
           note: noteOf("decision.moved", decision, decision.because),
         };
       const why = `moving to ${decision.on}, and stopping here first`;
@@ -100,6 +109,8 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
           picture,
           { waiting: decision.because, ...markOf(decision) },
           "it cannot be placed",
+          // A machine that is away may run it still, and goes on with it when it is back and nothing has changed.
+          ...absentWithLine(picture, decision.unit),
         ),
         note: {
           ...noteOf("decision.waiting", decision, "it cannot be placed"),
@@ -189,12 +200,14 @@ function place(
   placed: Placed,
   picture: FleetPicture,
   because: string,
-  absent?: MachineId,
 ): EngineWrite {
   const on = placed.machine;
   const when = seen(unit.name, unit, placement);
-  // A machine that has come back since may have started the unit again.
-  if (absent !== undefined) when.push({ key: fleetKeys.machine(absent), modRevision: 0 });
+  // A machine that loses its line must be as it was seen: one that has come back since may have started the unit again.
+  for (const machine of picture.linesOf(unit.name).keys()) {
+    if (machine === on) continue;
+    when.push({ key: fleetKeys.machine(machine), modRevision: picture.presenceRevision(machine) ?? 0 });
+  }
   const presence = picture.presenceRevision(on);
   when.push({ key: fleetKeys.machine(on), modRevision: presence ?? 0 });
   return {
@@ -215,6 +228,7 @@ function unplace(
   picture: FleetPicture,
   input: PlacementInput | undefined,
   because: string,
+  ...except: readonly MachineId[]
 ): EngineWrite {
   const key = fleetKeys.placement(unit);
   return {
@@ -222,10 +236,22 @@ function unplace(
     when: [{ key, modRevision: placement?.revision ?? 0 }],
     then: [
       input === undefined ? { do: "delete", range: exactly(key) } : putPlacement(unit, input),
-      ...linesOf(picture, unit, undefined),
+      ...linesOf(picture, unit, ...except),
     ],
     because,
   };
+}
+
+function absentWithLine(picture: FleetPicture, unit: UnitName): MachineId[] {
+  const machines = [...picture.linesOf(unit).keys()];
+  return machines.filter((machine) => picture.presenceRevision(machine) === undefined);
+}
+
+/** True when a machine that has come back still has a line of a unit whose place is another one. */
+function hasLineElsewhere(picture: FleetPicture, unit: UnitName, on: MachineId): boolean {
+  return [...picture.linesOf(unit).keys()].some(
+    (machine) => machine !== on && picture.presenceRevision(machine) !== undefined,
+  );
 }
 
 /** Deletes a unit's lines from every schedule but those of `except`. */
@@ -254,6 +280,9 @@ function scheduleCorrections(
   const belongs = (machine: MachineId, name: UnitName, unit: Unit): boolean => {
     if (unit.target === "inactive") return false;
     const placement = picture.placements.get(name);
+    const absent = picture.presenceRevision(machine) === undefined;
+    // A unit that fits nowhere keeps the line of the machine it was on, for when that comes back.
+    if (!isGlobal(name) && placement !== undefined && "waiting" in placement) return absent;
     if (!isGlobal(name))
       return (
         placement !== undefined &&
@@ -261,9 +290,7 @@ function scheduleCorrections(
         (placement.machine === machine || placement.successor === machine)
       );
     // The absence of a machine is no reason to take its global units away: it may only be cut off.
-    return (
-      picture.presenceRevision(machine) === undefined || (plan.holds.get(machine)?.includes(name) ?? false)
-    );
+    return absent || (plan.holds.get(machine)?.includes(name) ?? false);
   };
   for (const [machine, name, line] of linesToCheck(picture, touched)) {
     if (decided.has(name)) continue;
