@@ -177,7 +177,7 @@ test("only version 2 of the API is spoken", async () => {
   assert.match(stderr, /^unsupported API version 3: /);
 });
 
-test("wrong flags are exit code 1 and one sentence; backup and import say what to use instead", async () => {
+test("wrong flags are exit code 1 and one sentence; backup says what to use instead", async () => {
   for (const line of [
     "ls --nope",
     "set --ttl x /a b",
