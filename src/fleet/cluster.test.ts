@@ -457,3 +457,30 @@ test("a unit that fits only the machine that was away is not disturbed by its re
   for (const each of machines) await each.crash();
   await memory.close();
 });
+
+test("a clock that jumps an hour either way disturbs no unit and delays none", async () => {
+  await withCluster(3, async ({ env, machines, submit, picture }) => {
+    for (const number of [1, 2, 3]) await submit(`web-${number}.service`, sleeper);
+    const before = await picture();
+    const changes = (): number => machines.flatMap(({ units }) => units.calls).length;
+    const calls = changes();
+    for (const hours of [1, -1, -1, 1]) {
+      env.jump(hours * 3_600_000);
+      await env.advance(2 * ttlMs);
+      assert.deepEqual(await picture(), before);
+      assert.equal(changes(), calls);
+    }
+    env.jump(-3_600_000);
+    await submit("new.service", sleeper);
+    assert.ok((await picture()).flat().includes("new.service"));
+    env.jump(7_200_000);
+    await machines[2]?.powerLoss();
+    await env.advance(2 * ttlMs);
+    assert.deepEqual((await picture()).flat().sort(), [
+      "new.service",
+      "web-1.service",
+      "web-2.service",
+      "web-3.service",
+    ]);
+  });
+});

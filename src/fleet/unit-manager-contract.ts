@@ -108,6 +108,18 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       });
     });
 
+    test("a killed unit has ended, and killing what does not run is no problem", async () => {
+      const unit = { name: "contract-killed.service", text: sleeper };
+      await withUnits([unit], async () => {
+        await manager.start([unit.name]);
+        const names = [unit.name, "contract-nowhere.service"];
+        assert.deepEqual(await manager.kill(names), [{ name: unit.name }, { name: names[1] }]);
+        await manager.stop([unit.name]);
+        assert.notEqual((await stateOf(unit.name))?.active, "active");
+        assert.deepEqual(await manager.kill([unit.name]), [{ name: unit.name }]);
+      });
+    });
+
     test("a unit that needs another one can be started once that one is there", async () => {
       const peer = { name: "contract-peer.service", text: sleeper };
       const unit = { name: "contract-needy.service", text: `[Unit]\nBindsTo=${peer.name}\n${sleeper}` };

@@ -17,11 +17,12 @@ export class FakeEnv implements Env {
   readonly log: Log;
   readonly #sleepers = new Set<Sleeper>();
   #nowMs = 1_000_000_000_000;
+  #jumpedMs = 0;
 
   constructor() {
     const startMs = this.#nowMs;
     this.clock = {
-      now: () => this.#nowMs,
+      now: () => this.#nowMs + this.#jumpedMs,
       monotonic: () => this.#nowMs - startMs,
       sleep: (ms, signal) => this.#sleep(ms, signal),
     };
@@ -34,6 +35,11 @@ export class FakeEnv implements Env {
   /** Lets everything happen that needs no time. */
   async settle(): Promise<void> {
     for (let round = 0; round < settleRounds; round++) await setImmediate();
+  }
+
+  /** Sets the clock that people read forward or back, as an operator or NTP does; no time passes. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   /** Moves time on, waking sleepers in order, and lets everything happen that follows. */
