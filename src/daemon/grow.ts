@@ -9,7 +9,7 @@ import { exactly } from "../store/range.ts";
 import type { StoreServer } from "../store/server/store-server.ts";
 import type { Store } from "../store/store.ts";
 import type { SwitchStore } from "../store/switch-store.ts";
-import { migrateStore } from "../store/transfer/migrate.ts";
+import { copyWhileUsed } from "../store/transfer/live.ts";
 
 /** Where a machine that is alone keeps everything. */
 export const embeddedFolder = "/var/lib/argosy/store";
@@ -58,12 +58,13 @@ export async function growToEtcd(
   const etcd = openEtcdStore(env, { endpoints: [quietEndpoint] });
   try {
     await untilItAnswers(env, etcd);
+    const copy = await copyWhileUsed(embedded.store, etcd);
     // Fleet writes through the server, and finds etcd at the same address afterwards. Closing it takes a second, so clients
     // of the keys are made to wait only then.
     await embedded.server.close();
     const startMs = env.clock.monotonic();
     await switchStore.hold("it is being copied into an etcd");
-    const { entries } = await migrateStore(embedded.store, etcd);
+    const { entries } = await copy.finish();
     switchStore.use(etcd);
     const ms = Math.round(env.clock.monotonic() - startMs);
     env.log.info("the store has moved into an etcd; writers waited", { entries, ms });

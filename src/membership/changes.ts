@@ -1,5 +1,5 @@
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
-import type { Env } from "../lib/env.ts";
+import type { Env, Log } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
 import { fleetKeys } from "../fleet/registry.ts";
 import type { ClusterAdmin } from "../store/etcd/cluster-admin.ts";
@@ -142,7 +142,9 @@ export class Membership {
     const ending = new AbortController();
     const either = AbortSignal.any([signal, ending.signal]);
     const key = memberKeys.state(row.machine);
-    const mirror = openMirror(this.#env, this.#store, exactly(key), either);
+    // A person hears what hinders the machine, not each connection that breaks while members change.
+    const quiet = { ...this.#env, log: silentLog };
+    const mirror = openMirror(quiet, this.#store, exactly(key), either);
     const done = Promise.withResolvers<void>();
     let problem = "";
     mirror.subscribe(() => {
@@ -180,3 +182,10 @@ export class Membership {
 function stateIn(value: string | undefined, key: string): MachineState | undefined {
   return value === undefined ? undefined : readState(value, key);
 }
+
+const silentLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warning: () => undefined,
+  error: () => undefined,
+};

@@ -112,6 +112,24 @@ export async function writeContent(
   progress(entries.length, entries.length);
 }
 
+/** Puts entries and deletes keys, in a few transactions at once; a key must not be in both. */
+export async function writeDifference(
+  store: Store,
+  puts: readonly Pick<Entry, "key" | "value" | "lease">[],
+  gone: readonly string[],
+): Promise<void> {
+  const deletions = groupsOf(gone.map((key) => ({ key, value: "" })));
+  const transactions = [
+    ...groupsOf(puts).map((group) => group.map(putOf)),
+    ...deletions.map((group) => group.map(({ key }): Operation => ({ do: "delete", range: exactly(key) }))),
+  ];
+  const write = async (): Promise<void> => {
+    for (let then = transactions.pop(); then !== undefined; then = transactions.pop())
+      await store.commit({ when: [], then });
+  };
+  await Promise.all(Array.from({ length: mostAtOnce }, write));
+}
+
 /** Everything but the marker. */
 async function clear(store: Store): Promise<void> {
   const { from, to = "" } = carriedRange;
