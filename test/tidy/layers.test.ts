@@ -106,6 +106,12 @@ const ruleFiles = [
   "src/fleet/openapi.ts",
   "src/fleet/openapi-schemas.ts",
   "src/fleet/absence.ts",
+  "src/fleet/drain.ts",
+  "src/fleet/drain-picture.ts",
+  "src/fleet/machine-report.ts",
+  "src/fleet/board.ts",
+  "src/fleet/schedule-lines.ts",
+  "src/fleet/troubles.ts",
   "src/fleet/records.ts",
   "src/fleet/picture.ts",
 ];
