@@ -12,7 +12,6 @@ let cluster: FleetLab;
 
 before(async () => {
   cluster = await openFleetLab(lab);
-  await cluster.setTimeToLive("3s");
 });
 beforeEach(async () => {
   await cluster.reset();
