@@ -18,6 +18,8 @@ export const embeddedFolder = "/var/lib/argosy/store";
 const quietEndpoint = "http://127.0.0.1:2378";
 /** Snapshots of raft are what lets a member that is alone lead at once after its restart, not after an election timeout of 1 s. */
 const quietVariables: EtcdVariables = { ETCD_LISTEN_CLIENT_URLS: quietEndpoint, ETCD_SNAPSHOT_COUNT: "5" };
+/** Between the two times that writers wait: what has piled up in the first goes through before the second. */
+const restMs = 1_000;
 /** How long a new etcd may take until it answers, in ms. */
 const startLimitMs = 60_000;
 
@@ -79,6 +81,7 @@ export async function growToEtcd(
   const record: RoleRecord = { ...role, role: "member", endpoints: [endpoint], variables: founding };
   // From here on etcd is the store, whatever happens: it is remembered before anything else.
   await machine.remember(record);
+  await env.clock.sleep(restMs);
   await machine.restartEtcd(founding);
   etcd.useEndpoints([endpoint]);
   await embedded.store.close();
