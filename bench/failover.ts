@@ -63,11 +63,14 @@ export async function benchFailover(words: readonly string[]): Promise<void> {
 async function losePower(cluster: FleetLab, rounds: number, ttlSec: number): Promise<number[]> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    const victim = cluster.machines[2 - (round % 3)];
-    const through = cluster.machines[(3 - (round % 3)) % 3];
-    if (victim === undefined || through === undefined) throw new Error("the lab has three machines");
     const before = await cluster.until(names, "all units run", (unit) => unit.machine !== undefined);
-    const lost = names.filter((name) => before.get(name)?.machine?.id === victim.id);
+    const unitsOf = (id: string): string[] => names.filter((name) => before.get(name)?.machine?.id === id);
+    // In turn, but not one that is back and has got no unit since.
+    const turns = [2, 1, 0].map((at) => cluster.machines[(at + 3 - (round % 3)) % 3]);
+    const victim = turns.find((machine) => machine !== undefined && unitsOf(machine.id).length > 0);
+    const through = cluster.machines.find((machine) => machine !== victim);
+    if (victim === undefined || through === undefined) throw new Error("no machine has units to lose");
+    const lost = unitsOf(victim.id);
     const killedMs = Date.now();
     await cluster.lab.kill(victim.name);
     const reports = await cluster.until(
