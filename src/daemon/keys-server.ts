@@ -46,7 +46,7 @@ export async function serveKeys(
 ): Promise<void> {
   const { behind, listenOn, ready } = service;
   const ending = new AbortController();
-  const keyspace = openLocalKeyspace(env, behind.store, ending.signal);
+  const keyspace = openLocalKeyspace(env, behind.store, ending.signal, setImmediate);
   const clientUrls: string[] = [...(service.advertised ?? [])];
   const surroundings = {
     clientUrls,

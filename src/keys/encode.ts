@@ -5,11 +5,16 @@ import type { KeysEvent } from "./model.ts";
 /** Many watchers of one key send the same line. */
 const eventTexts = new WeakMap<KeysEvent, string>();
 
-/** An event or an answer as one line of JSON, with the newline. */
+/** An answer as one line of JSON, with the newline. */
 export function eventText(event: KeysEvent): string {
+  return `${goJson(event)}\n`;
+}
+
+/** The same of an event that many watchers are told. */
+export function sharedEventText(event: KeysEvent): string {
   let text = eventTexts.get(event);
   if (text === undefined) {
-    text = `${goJson(event)}\n`;
+    text = eventText(event);
     eventTexts.set(event, text);
   }
   return text;

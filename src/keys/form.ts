@@ -29,6 +29,7 @@ export function parseForm(text: string): Form {
 
 /** One form out of a body and a query: the body wins, and its problem is told first. */
 export function joinForms(body: Form, query: Form): Form {
+  if (query === noForm) return body;
   if (body.values.size === 0) return { values: query.values, problem: body.problem ?? query.problem };
   return {
     values: new Map([...query.values, ...body.values]),

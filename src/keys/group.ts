@@ -112,9 +112,10 @@ class Draft implements NodesSeen {
     const most = this.length > 0 ? maxOperations : maxOperationsAlone;
     // A path of very many levels is not even looked at.
     if (plan.put.length > most) return false;
-    const fresh = plan.put.filter(({ path }) => !this.#put.has(path)).length;
-    const removals = plan.remove === undefined ? 0 : 2;
-    return operationCount(this.changes) + 1 + fresh + removals <= most;
+    let put = this.#put.size;
+    for (const { path } of plan.put) if (!this.#put.has(path)) put++;
+    const remove = this.#remove.length + (plan.remove === undefined ? 0 : 1);
+    return operationCount(put, remove) <= most;
   }
 
   add(plan: Plan, logged: LoggedEvent): void {

@@ -1,24 +1,38 @@
 import { keysError, type KeysError } from "./errors.ts";
 import type { KeysEvent, LoggedEvent, WatchOperation } from "./model.ts";
 import { prefixBelow } from "./paths.ts";
+import { historyLength } from "./records.ts";
 
 /** The last events, for watches that begin in the past. */
 export class History {
   /** In the order of their indices, which have no gaps. */
   readonly #events = new Map<number, LoggedEvent>();
+  /** The first index in each record, by the last one, which names it. */
+  readonly #firsts = new Map<number, number>();
   #last = 0;
 
   get(index: number): LoggedEvent | undefined {
     return this.#events.get(index);
   }
 
-  add(logged: LoggedEvent): void {
-    this.#events.set(logged.index, logged);
-    this.#last = logged.index;
+  /** Adds the events of one record, and forgets those that are too old by now, also where their record is still kept. */
+  add(record: readonly LoggedEvent[]): void {
+    const [first] = record;
+    const last = record.at(-1);
+    if (first === undefined || last === undefined) return;
+    for (const logged of record) this.#events.set(logged.index, logged);
+    this.#firsts.set(last.index, first.index);
+    this.#last = last.index;
+    for (const index of this.#events.keys()) {
+      if (index > this.#last - historyLength) break;
+      this.#events.delete(index);
+    }
   }
 
-  forget(index: number): void {
-    this.#events.delete(index);
+  /** Forgets a record. */
+  forget(last: number): void {
+    for (let index = this.#firsts.get(last) ?? last; index <= last; index++) this.#events.delete(index);
+    this.#firsts.delete(last);
   }
 
   /**

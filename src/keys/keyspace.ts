@@ -9,14 +9,15 @@ import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from ".
  * reached (300); calls reject only with their signal's reason.
  */
 export interface Keyspace {
-  /** Reads what this gateway knows, without asking anyone, unless the operation demands a quorum. */
-  read(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError>;
+  /** Reads what this gateway knows, at once and without asking anyone, unless the operation demands a quorum. */
+  read(operation: ReadOperation, signal: AbortSignal): Answer | KeysError | Promise<Answer | KeysError>;
 
   /**
    * Carries out one change. Resolves when reads of this gateway show it. After an error 300 that says so the change
    * may still be carried out later.
+   * @param signal left out: it is carried out even if nobody waits for it any more
    */
-  write(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError>;
+  write(operation: WriteOperation, signal?: AbortSignal): Promise<Answer | KeysError>;
 
   /** Begins a watch; end it with `close`. */
   watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError>;

@@ -14,14 +14,16 @@ import { writeHidden, type HiddenDecision } from "./hidden-writer.ts";
 import type { Answer, Keyspace, KeyspaceStatistics, KeyspaceStatus, Watch } from "./keyspace.ts";
 import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
 import { clusterKey, counterKey, keysRange, putAccess, putRemovedMembers } from "./records.ts";
+import { RequestLimits } from "./request-limits.ts";
 import { View } from "./view.ts";
 import { Watcher } from "./watchers.ts";
-import { orAborted, Writer } from "./writer.ts";
+import { orAborted, type Soon, Writer } from "./writer.ts";
 
 /** How long a request may wait for the store (etcd v2 API: 5 s and two election timeouts of 1 s). */
 const requestLimitMs = 7_000;
 
 const stopped = new Fault("keyspace-closed", "etcdserver: server stopped");
+const timedOut = new Fault("request-limit", "etcdserver: request timed out");
 
 const clusterBackoff: Backoff = { firstMs: 250, mostMs: 5_000 };
 
@@ -31,9 +33,17 @@ export interface LocalKeyspace extends Keyspace {
   readonly ended: Promise<void>;
 }
 
-/** Opens the keys in a store; it need not be reachable yet. */
-export function openLocalKeyspace(env: Env, store: Store, signal: AbortSignal): LocalKeyspace {
-  return new StoreKeyspace(env, store, signal);
+/**
+ * Opens the keys in a store; it need not be reachable yet.
+ * @param soon how long a write that nothing waits for waits for others to go with it; left out: not at all
+ */
+export function openLocalKeyspace(
+  env: Env,
+  store: Store,
+  signal: AbortSignal,
+  soon: Soon = (work) => work(),
+): LocalKeyspace {
+  return new StoreKeyspace(env, store, signal, soon);
 }
 
 class StoreKeyspace implements LocalKeyspace {
@@ -43,21 +53,27 @@ class StoreKeyspace implements LocalKeyspace {
   readonly #signal: AbortSignal;
   readonly #view: View;
   readonly #writer: Writer;
+  readonly #limits: RequestLimits;
   readonly #counts = new Counts();
 
-  constructor(env: Env, store: Store, signal: AbortSignal) {
+  constructor(env: Env, store: Store, signal: AbortSignal, soon: Soon) {
     this.#env = env;
     this.#store = store;
     this.#signal = signal;
     const name = randomHex(env);
     this.#view = new View(env, openMirror(env, store, keysRange, signal));
-    this.#writer = new Writer(env, store, this.#view, name);
+    this.#writer = new Writer(env, store, this.#view, name, soon);
+    this.#limits = new RequestLimits(env, requestLimitMs, timedOut, stopped, signal);
     const loops = [runExpiry(env, store, this.#view, this, name, signal), this.#nameCluster()];
     this.ended = Promise.all(loops).then(() => undefined);
   }
 
-  async read(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError> {
+  read(operation: ReadOperation, signal: AbortSignal): Answer | KeysError | Promise<Answer | KeysError> {
     if (this.#view.ready && !operation.quorum) return this.#counted(operation, this.#readNow(operation));
+    return this.#readLater(operation, signal);
+  }
+
+  async #readLater(operation: ReadOperation, signal: AbortSignal): Promise<Answer | KeysError> {
     const answer = await this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
       if (operation.quorum) await this.#catchUp(limit);
@@ -66,12 +82,31 @@ class StoreKeyspace implements LocalKeyspace {
     return this.#counted(operation, answer);
   }
 
-  async write(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError> {
-    const answer = await this.#limited(signal, async (limit) => {
-      await orAborted(this.#view.mirror.ready, limit);
-      return this.#writer.write(operation, limit);
-    });
+  async write(operation: WriteOperation, signal?: AbortSignal): Promise<Answer | KeysError> {
+    const answer =
+      this.#view.ready && signal === undefined
+        ? await this.#writeNow(operation)
+        : await this.#limited(signal ?? this.#signal, async (limit) => {
+            await orAborted(this.#view.mirror.ready, limit);
+            return this.#writer.write(operation, limit);
+          });
     return this.#counted(operation, answer);
+  }
+
+  async #writeNow(operation: WriteOperation): Promise<Answer | KeysError> {
+    try {
+      return await this.#writer.write(operation, this.#limits.next());
+    } catch (error) {
+      return this.#unfinished(error);
+    }
+  }
+
+  /** The answer to a request that the store did not answer in time, or that was stopped. */
+  #unfinished(error: unknown): KeysError {
+    if (this.#signal.aborted) return keysError(300, stopped.message);
+    if (error === timedOut) return keysError(300, timedOut.message);
+    if (isFault(error)) return keysError(300, `argosy: ${error.message}`);
+    throw error;
   }
 
   async watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError> {
@@ -181,7 +216,6 @@ class StoreKeyspace implements LocalKeyspace {
   ): Promise<Value | KeysError> {
     const done = new AbortController();
     const limit = new AbortController();
-    const timedOut = new Fault("request-limit", "etcdserver: request timed out");
     const stop = (): void => limit.abort(stopped);
     const leave = (): void => limit.abort(signal.reason);
     const timer = this.#env.clock.sleep(requestLimitMs, done.signal).then(
@@ -191,15 +225,12 @@ class StoreKeyspace implements LocalKeyspace {
     signal.addEventListener("abort", leave);
     this.#signal.addEventListener("abort", stop);
     try {
-      signal.throwIfAborted();
       if (this.#signal.aborted) throw stopped;
+      signal.throwIfAborted();
       return await work(limit.signal);
     } catch (error) {
-      signal.throwIfAborted();
-      if (this.#signal.aborted) return keysError(300, stopped.message);
-      if (error === timedOut) return keysError(300, timedOut.message);
-      if (isFault(error)) return keysError(300, `argosy: ${error.message}`);
-      throw error;
+      if (signal !== this.#signal) signal.throwIfAborted();
+      return this.#unfinished(error);
     } finally {
       signal.removeEventListener("abort", leave);
       this.#signal.removeEventListener("abort", stop);

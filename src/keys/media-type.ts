@@ -14,6 +14,7 @@ const parameter = new RegExp(`^\\s*;\\s*(${name})\\s*=\\s*(?:(${name})|"((?:\\\\
 /** Reads a `Content-Type` header as Go does; without one, a body is of no known type. */
 export function readMediaType(header: string | undefined): MediaType {
   if (header === undefined || header === "") return { type: "application/octet-stream", problem: undefined };
+  if (header === "application/x-www-form-urlencoded") return { type: header, problem: undefined };
   const end = header.includes(";") ? header.indexOf(";") : header.length;
   const type = header.slice(0, end).trim().toLowerCase();
   return { type, problem: typeProblem(type) ?? parametersProblem(header.slice(end)) };

@@ -33,13 +33,14 @@ export const historyLength = 1000;
 /** What the text of a key of ours means. */
 export type RecordName =
   | { readonly of: "node"; readonly path: string }
-  | { readonly of: "event"; readonly index: number }
+  /** The events of one transaction; `last` is the index of the last of them. */
+  | { readonly of: "events"; readonly last: number }
   | { readonly of: "counter" | "cluster" | "expiry" | "access" | "removed-members" | "unknown" };
 
 /** Tells what is stored at a key. */
 export function recordName(key: string): RecordName {
   if (key.startsWith(`${nodesPrefix}/`)) return { of: "node", path: key.slice(nodesPrefix.length) };
-  if (key.startsWith(eventsPrefix)) return { of: "event", index: Number(key.slice(eventsPrefix.length)) };
+  if (key.startsWith(eventsPrefix)) return { of: "events", last: Number(key.slice(eventsPrefix.length)) };
   if (key === counterKey) return { of: "counter" };
   if (key === clusterKey) return { of: "cluster" };
   if (key === accessKey) return { of: "access" };
@@ -57,21 +58,24 @@ export interface Changes {
   readonly remove: readonly string[];
 }
 
-/** How many operations of the store `changes` are at most; a transaction takes a limited number. */
-export function operationCount({ events, put, remove }: Changes): number {
-  return 2 + events.length + put.length + 2 * remove.length;
+/**
+ * How many operations of the store changes are at most, whatever the number of their events; a transaction takes a limited
+ * number.
+ * @param put nodes that are put
+ * @param remove paths that are removed
+ */
+export function operationCount(put: number, remove: number): number {
+  return 3 + put + 2 * remove;
 }
 
-/** The store's operations for changes: the counter, the events, the history's end and the nodes; none for no change. */
+/** The store's operations for changes: the counter, the events in one record, the history's end and the nodes; none for no change. */
 export function operationsOf({ events, put, remove }: Changes): readonly Operation[] {
   const last = events.at(-1)?.index;
   if (last === undefined) return [];
   const operations: Operation[] = [{ do: "put", key: counterKey, value: String(last) }];
-  for (const logged of events) {
-    operations.push({ do: "put", key: eventKey(logged.index), value: eventRecord(logged) });
-  }
+  operations.push({ do: "put", key: eventsKey(last), value: eventsRecord(events) });
   if (last > historyLength) {
-    const range = between(eventKey(0), eventKey(last - historyLength + 1));
+    const range = between(eventsKey(0), eventsKey(last - historyLength + 1));
     operations.push({ do: "delete", range });
   }
   for (const path of remove) {
@@ -97,10 +101,17 @@ export function readNode(path: string, record: string): KeyNode {
   return { path, value: v, createdIndex: c, modifiedIndex: m, deadlineMs: d };
 }
 
-/** An event out of its record; throws when the text is none. */
-export function readEvent(index: number, record: string): LoggedEvent {
-  const { writer, silent = false, event } = JSON.parse(record) as StoredEvent;
-  return { index, event, silent, writer };
+/** The events of one transaction out of their record; throws when the text is none. */
+export function readEvents(last: number, record: string): readonly LoggedEvent[] {
+  const stored = JSON.parse(record) as StoredEvent | readonly StoredEvent[];
+  // Records of the first releases hold one event each.
+  const all = Array.isArray(stored) ? (stored as readonly StoredEvent[]) : [stored as StoredEvent];
+  return all.map(({ writer, silent = false, event }, at) => ({
+    index: last - all.length + 1 + at,
+    event,
+    silent,
+    writer,
+  }));
 }
 
 /** Users and roles out of their record; throws when the text is none. */
@@ -165,9 +176,10 @@ function nodeRecord(node: KeyNode): string {
   return JSON.stringify(stored);
 }
 
-function eventRecord(logged: LoggedEvent): string {
-  const { writer, silent, event } = logged;
-  const stored: StoredEvent = { writer, ...(silent && { silent }), event };
+function eventsRecord(events: readonly LoggedEvent[]): string {
+  const stored = events.map(
+    ({ writer, silent, event }): StoredEvent => (silent ? { writer, silent, event } : { writer, event }),
+  );
   return JSON.stringify(stored);
 }
 
@@ -175,6 +187,6 @@ function nodeKey(path: string): string {
   return nodesPrefix + path;
 }
 
-function eventKey(index: number): string {
-  return eventsPrefix + String(index).padStart(20, "0");
+function eventsKey(last: number): string {
+  return eventsPrefix + String(last).padStart(20, "0");
 }

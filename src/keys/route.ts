@@ -59,12 +59,19 @@ const endpoints: ReadonlyMap<string, { to: SingleEndpoint; methods: readonly str
     ["/config/local/log", { to: "log-level", methods: ["PUT"] }],
   ]);
 
+/** Longer paths are looked at more slowly. */
+const mostPlainCharacters = 1000;
+/** The path of a key that means what it says: clean, without escapes or a slash at its end. */
+const plainKeysPath = /^\/v2\/keys(?:\/[\w-][\w.-]*)+$/;
+
 /** Finds the way of a request by its method and the target of its first line, checked in etcd's order. */
 export function routeOf(method: string, target: string): Route {
   const start = target.startsWith("/") ? 0 : pathStart(target);
   const mark = target.includes("?") ? target.indexOf("?") : target.length;
   const escaped = target.slice(start, mark);
   const query = target.slice(mark + 1);
+  const isPlain = escaped.length <= mostPlainCharacters && plainKeysPath.test(escaped);
+  if (isPlain && method !== "OPTIONS") return keysRoute(method, escaped, query);
   if (brokenEscape(escaped) !== undefined) return { to: "bad-escape" };
   if (method === "OPTIONS") return { to: "options" };
   const path = unescapeText(escaped);
@@ -73,10 +80,7 @@ export function routeOf(method: string, target: string): Route {
     return { to: "elsewhere", location: escapePath(cleaned) + (query === "" ? "" : `?${query}`) };
   }
   if (path === keysPrefix || path.startsWith(`${keysPrefix}/`)) {
-    const known = keysMethods.find((name) => name === method);
-    if (known === undefined) return { to: "wrong-method", allowed: keysMethods };
-    const asked = path.slice(keysPrefix.length);
-    return { to: "keys", method: known, path: asked.replace(/\/$/, "") || "/", asked, query };
+    return keysRoute(method, path, query);
   }
   if (path === membersPrefix || path.startsWith(`${membersPrefix}/`)) {
     if (!membersMethods.includes(method)) return { to: "wrong-method", allowed: membersMethods };
@@ -89,6 +93,13 @@ export function routeOf(method: string, target: string): Route {
   return methods === undefined || methods.includes(method)
     ? { to, below: "" }
     : { to: "wrong-method", allowed: methods };
+}
+
+function keysRoute(method: string, path: string, query: string): Route {
+  const known = keysMethods.find((name) => name === method);
+  if (known === undefined) return { to: "wrong-method", allowed: keysMethods };
+  const asked = path.slice(keysPrefix.length);
+  return { to: "keys", method: known, path: asked.replace(/\/$/, "") || "/", asked, query };
 }
 
 function authRoute(method: string, below: string): Route {

@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
-import { actionText, errorText, eventText } from "./encode.ts";
+import { actionText, errorText, eventText, sharedEventText } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
-import { joinForms, parseForm, withProblem } from "./form.ts";
+import { joinForms, parseForm, withProblem, type Form } from "./form.ts";
 import { Gate } from "./gate.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
 import type { KeysEvent } from "./model.ts";
@@ -13,7 +13,7 @@ import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
 import { Passwords } from "./passwords.ts";
 import { plainText } from "./plain-answer.ts";
 import { movedPage } from "./redirect.ts";
-import { readRequest } from "./request.ts";
+import { readRequest, type KeysRequest } from "./request.ts";
 import { routeOf, type OtherRoute, type Route } from "./route.ts";
 import { handleUnreadable } from "./unreadable-connection.ts";
 
@@ -36,6 +36,10 @@ const originHeaders = {
   "Access-Control-Allow-Methods": "POST, GET, OPTIONS, PUT, DELETE",
   "Access-Control-Allow-Origin": "*",
 };
+const originHeadersFlat = Object.entries(originHeaders).flat();
+
+/** Names and values of headers in turn: the form that Node writes with the least work. */
+type FlatHeaders = readonly string[];
 
 /**
  * The etcd v2 HTTP API over a keyspace. The caller makes the servers listen and closes them; as soon as `signal` is
@@ -74,7 +78,7 @@ export class KeysApi {
       },
       (request, response) => {
         this.#answering.set(request.socket, response);
-        void this.#serve(request, response);
+        this.#serve(request, response);
       },
     );
     server.maxConnections = mostConnections;
@@ -85,28 +89,33 @@ export class KeysApi {
     return server;
   }
 
-  /** Answers one request; never rejects. */
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Answers one request, at once where nothing has to be waited for. */
+  #serve(request: IncomingMessage, response: ServerResponse): void {
     // A connection that breaks is its client's business.
-    request.on("error", () => undefined);
-    response.on("error", () => undefined);
+    request.on("error", ignore);
+    response.on("error", ignore);
     try {
-      await this.#answer(request, response);
+      const coming = this.#answer(request, response);
+      if (coming !== undefined) coming.catch((error: unknown) => this.#fail(response, error));
     } catch (error) {
-      if (response.destroyed || response.writableEnded) return;
-      this.#env.log.error("A request to the v2 keys failed.", { why: sentenceOf(error) });
-      if (response.headersSent) response.destroy();
-      else this.#sendError(response, keysError(300, "argosy: internal error, see the log of etcd.service"));
+      this.#fail(response, error);
     }
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #fail(response: ServerResponse, error: unknown): void {
+    if (response.destroyed || response.writableEnded) return;
+    this.#env.log.error("A request to the v2 keys failed.", { why: sentenceOf(error) });
+    if (response.headersSent) response.destroy();
+    else this.#sendError(response, keysError(300, "argosy: internal error, see the log of etcd.service"));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void | Promise<void> {
     const route = routeOf(request.method ?? "GET", request.url ?? "/");
+    if (route.to === "keys") return this.#answerKeys(route, request, response);
     if (route.to !== "bad-escape") {
       for (const [name, value] of Object.entries(originHeaders)) response.setHeader(name, value);
     }
     if (this.#signal.aborted) response.setHeader("Connection", "close");
-    if (route.to === "keys") return this.#answerKeys(route, request, response);
     if ("below" in route) return this.#answerOther(route, request, response);
     // A body that nobody wants is read to its end, so that the connection can be used again.
     request.resume();
@@ -148,71 +157,105 @@ export class KeysApi {
     send(response, answer.status, answer.type, answer.text);
   }
 
-  async #answerKeys(
-    route: Extract<Route, { to: "keys" }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    const { method, path, asked, query } = route;
+  #answerKeys(route: KeysRoute, request: IncomingMessage, response: ServerResponse): void | Promise<void> {
+    const { method } = route;
     const takesForm = method === "PUT" || method === "POST";
     const media = readMediaType(takesForm ? request.headers["content-type"] : undefined);
     // Other kinds of bodies are ignored, as in etcd.
-    const hasForm = media.type === "application/x-www-form-urlencoded";
-    const body = hasForm ? await this.#readBody(request) : "";
-    if (!hasForm) request.resume();
-    if (typeof body !== "string") {
+    if (media.type !== "application/x-www-form-urlencoded") {
+      request.resume();
+      return this.#answerForm(route, withProblem(parseForm(""), media.problem), request, response);
+    }
+    return this.#readBody(request).then((body) => {
+      if (typeof body === "string") {
+        return this.#answerForm(route, withProblem(parseForm(body), media.problem), request, response);
+      }
       // What is left of the form is let through, so that the client comes to read the answer.
       request.resume();
       return this.#sendError(response, body);
-    }
-    const form = joinForms(withProblem(parseForm(body), media.problem), parseForm(query));
+    });
+  }
+
+  #answerForm(
+    route: KeysRoute,
+    body: Form,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void | Promise<void> {
+    const { method, path, asked, query } = route;
+    const form = joinForms(body, parseForm(query));
     const wanted = readRequest(method, path, form, this.#env.clock.now());
     if (isKeysError(wanted)) return this.#sendError(response, wanted);
-    const { operation, actionOnly, recursive } = wanted;
-    const use = { key: asked, write: method !== "GET" && method !== "HEAD", recursive };
-    const coming = this.#gate.mayUse(request.headers.authorization, use, toItsEnd);
-    const allowed = typeof coming === "boolean" ? coming : await coming;
-    if (allowed !== true) {
-      return this.#sendError(response, allowed || keysError(110, "Insufficient credentials"));
-    }
+    const use = { key: asked, write: method !== "GET" && method !== "HEAD", recursive: wanted.recursive };
+    const allowed = this.#gate.mayUse(request.headers.authorization, use, toItsEnd);
+    if (allowed === true) return this.#answerAllowed(wanted, response);
+    return Promise.resolve(allowed).then((decided) => {
+      if (decided === true) return this.#answerAllowed(wanted, response);
+      return this.#sendError(response, decided || keysError(110, "Insufficient credentials"));
+    });
+  }
+
+  #answerAllowed({ operation, actionOnly }: KeysRequest, response: ServerResponse): void | Promise<void> {
     if (operation.do === "watch") {
-      await this.#withClient(response, async (gone) => {
+      return this.#withClient(response, async (gone) => {
         const watch = await this.#keyspace.watch(operation, gone);
         if (isKeysError(watch)) return this.#sendError(response, watch);
         await this.#sendWatch(response, watch, operation.stream, gone);
       });
-      return;
     }
-    const answer =
-      operation.do === "read"
-        ? await this.#keyspace.read(operation, toItsEnd)
-        : await this.#keyspace.write(operation, toItsEnd);
+    if (operation.do === "read") {
+      const coming = this.#keyspace.read(operation, toItsEnd);
+      return coming instanceof Promise
+        ? coming.then((answer) => this.#sendAnswer(response, answer, eventText))
+        : this.#sendAnswer(response, coming, eventText);
+    }
+    const textOf = actionOnly ? actionText : eventText;
+    return this.#keyspace.write(operation).then((answer) => this.#sendAnswer(response, answer, textOf));
+  }
+
+  #sendAnswer(
+    response: ServerResponse,
+    answer: Answer | KeysError,
+    textOf: (event: KeysEvent) => string,
+  ): void {
     if (isKeysError(answer)) return this.#sendError(response, answer);
-    this.#setKeysHeaders(response, answer.index);
-    const isWrite = operation.do !== "read";
-    const shortened = actionOnly && isWrite;
-    const text = shortened ? actionText(answer.event) : eventText(answer.event);
-    send(response, statusOf(answer), "application/json", text);
+    sendText(response, statusOf(answer), this.#keysHeaders(answer.index), textOf(answer.event));
   }
 
   /** A body, one character for each byte; the error when it is too large, or too many others are being read. */
-  async #readBody(request: IncomingMessage): Promise<string | KeysError> {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    try {
-      for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  #readBody(request: IncomingMessage): Promise<string | KeysError> {
+    return new Promise((resolve, reject) => {
+      const pieces: Buffer[] = [];
+      let length = 0;
+      const end = (body: string | KeysError): void => {
+        leave();
+        resolve(body);
+      };
+      const take = (piece: Buffer): void => {
         length += piece.length;
         this.#formBytes += piece.length;
-        if (length > mostFormBytes) return keysError(210, "http: POST too large");
-        if (this.#formBytes > mostFormBytesTogether) {
-          return keysError(300, "argosy: too many large values at once, try again later");
-        }
         pieces.push(piece);
-      }
-    } finally {
-      this.#formBytes -= length;
-    }
-    return Buffer.concat(pieces).toString("latin1");
+        if (length > mostFormBytes) end(keysError(210, "http: POST too large"));
+        else if (this.#formBytes > mostFormBytesTogether) {
+          end(keysError(300, "argosy: too many large values at once, try again later"));
+        }
+      };
+      const finish = (): void => {
+        const [first] = pieces;
+        const whole = first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces);
+        end(whole.toString("latin1"));
+      };
+      const breakOff = (): void => {
+        leave();
+        reject(new Error("the client went away before its request was whole"));
+      };
+      const leave = (): void => {
+        request.off("data", take).off("end", finish).off("close", breakOff);
+        this.#formBytes -= length;
+        length = 0;
+      };
+      request.on("data", take).on("end", finish).on("close", breakOff);
+    });
   }
 
   /** Runs `work` with a signal that is aborted when the client goes away or this API ends. */
@@ -243,14 +286,13 @@ export class KeysApi {
     gone: AbortSignal,
   ): Promise<void> {
     try {
-      this.#setKeysHeaders(response, watch.index);
-      response.writeHead(200, { "Content-Type": "application/json" });
+      response.writeHead(200, [...this.#keysHeaders(watch.index), "Content-Type", "application/json"]);
       response.flushHeaders();
       for (;;) {
         const event: KeysEvent | undefined = await watch.next(gone);
         if (event === undefined) break;
-        if (!stream) return void response.end(eventText(event));
-        if (!response.write(eventText(event))) await drained(response, gone);
+        if (!stream) return void response.end(sharedEventText(event));
+        if (!response.write(sharedEventText(event))) await drained(response, gone);
       }
       response.end();
     } finally {
@@ -258,20 +300,46 @@ export class KeysApi {
     }
   }
 
-  #setKeysHeaders(response: ServerResponse, index: number): void {
+  /** The headers of a success but for the body's own. */
+  #keysHeaders(index: number): FlatHeaders {
     const { clusterId, storeRevision, storeTerm } = this.#keyspace.status();
-    response.setHeader("X-Etcd-Cluster-Id", clusterId);
-    response.setHeader("X-Etcd-Index", index);
-    // There is no raft of our own: the store's revision grows as a raft index does.
-    response.setHeader("X-Raft-Index", storeRevision);
-    response.setHeader("X-Raft-Term", storeTerm);
+    return [
+      ...this.#commonHeaders(),
+      "X-Etcd-Cluster-Id",
+      clusterId,
+      "X-Etcd-Index",
+      String(index),
+      // There is no raft of our own: the store's revision grows as a raft index does.
+      "X-Raft-Index",
+      String(storeRevision),
+      "X-Raft-Term",
+      String(storeTerm),
+    ];
+  }
+
+  #commonHeaders(): FlatHeaders {
+    return this.#signal.aborted ? [...originHeadersFlat, "Connection", "close"] : originHeadersFlat;
   }
 
   #sendError(response: ServerResponse, error: KeysError): void {
-    response.setHeader("X-Etcd-Cluster-Id", this.#keyspace.status().clusterId);
-    response.setHeader("X-Etcd-Index", error.index);
-    send(response, statusOfError(error), "application/json", errorText(error));
+    // What was set is written with these; a header that is named twice would be sent twice.
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    const { clusterId } = this.#keyspace.status();
+    const headers = [
+      ...this.#commonHeaders(),
+      "X-Etcd-Cluster-Id",
+      clusterId,
+      "X-Etcd-Index",
+      String(error.index),
+    ];
+    sendText(response, statusOfError(error), headers, errorText(error));
   }
+}
+
+type KeysRoute = Extract<Route, { to: "keys" }>;
+
+function ignore(): void {
+  // What broke is told by the connection's end.
 }
 
 /** Reads and writes are carried out even if their client goes away; the keyspace limits their time. */
@@ -283,6 +351,13 @@ function send(response: ServerResponse, status: number, type: string | undefined
   if (status !== 204) response.setHeader("Content-Length", body.length);
   response.writeHead(status);
   response.end(body);
+}
+
+/** Sends JSON, the head and the body in one piece. */
+function sendText(response: ServerResponse, status: number, headers: FlatHeaders, text: string): void {
+  const length = String(Buffer.byteLength(text));
+  response.writeHead(status, [...headers, "Content-Type", "application/json", "Content-Length", length]);
+  response.end(text);
 }
 
 function redirect(request: IncomingMessage, response: ServerResponse, location: string): void {

@@ -3,6 +3,7 @@ import { sentenceOf } from "../lib/fault.ts";
 import type { Mirror } from "../store/mirror.ts";
 import { OrderedMap } from "../store/ordered-map.ts";
 import type { Change, Revision } from "../store/store.ts";
+import { keyOf } from "../store/table.ts";
 import { openAccess, type Access } from "./access.ts";
 import { History, isRemoval } from "./history.ts";
 import type { KeyNode, LoggedEvent } from "./model.ts";
@@ -12,10 +13,11 @@ import {
   expiryKey,
   readAccess,
   readCounter,
-  readEvent,
+  readEvents,
   readNode,
   readRemovedMembers,
   recordName,
+  type RecordName,
 } from "./records.ts";
 import { Tree } from "./tree.ts";
 import { Watchers } from "./watchers.ts";
@@ -98,17 +100,15 @@ export class View {
    * they were just before; or all differences after an outage, where nodes made and removed meanwhile were never seen.
    */
   #followTogether(changes: readonly Change[]): void {
-    const events: LoggedEvent[] = [];
-    for (const change of changes) {
-      const logged = this.#eventIn(change);
-      if (logged !== undefined) events.push(logged);
-    }
+    const named = changes.map((change): Named => ({ change, name: recordName(keyOf(change)) }));
+    const records = named.map((one) => this.#eventsIn(one));
+    const events = records.flat();
     const [first] = events;
     const before = this.#index;
     // What a directory held is known only until its nodes are taken out of the tree.
     const told = events.map((logged) => ({ logged, removed: this.#removedBy(logged) }));
-    for (const change of changes) this.#apply(change);
-    for (const logged of events) this.history.add(logged);
+    for (const one of named) this.#apply(one);
+    for (const record of records) this.history.add(record);
     // After an outage longer than the history, or when the store was replaced, watches would miss events.
     if (this.#index < before || (before > 0 && first !== undefined && first.index > before + 1)) {
       this.watchers.endAll();
@@ -118,11 +118,9 @@ export class View {
     }
   }
 
-  #eventIn(change: Change): LoggedEvent | undefined {
-    if (change.kind === "delete") return undefined;
-    const name = recordName(change.entry.key);
-    if (name.of !== "event") return undefined;
-    return this.#read(change.entry.key, () => readEvent(name.index, change.entry.value));
+  #eventsIn({ change, name }: Named): readonly LoggedEvent[] {
+    if (change.kind === "delete" || name.of !== "events") return [];
+    return this.#read(change.entry.key, () => readEvents(name.last, change.entry.value)) ?? [];
   }
 
   #removedBy(logged: LoggedEvent): readonly string[] {
@@ -130,15 +128,14 @@ export class View {
     return key !== undefined && isRemoval(logged.event) ? this.tree.pathsWithin(key) : [];
   }
 
-  #apply(change: Change): void {
-    const key = change.kind === "put" ? change.entry.key : change.key;
-    const name = recordName(key);
+  #apply({ change, name }: Named): void {
+    const key = keyOf(change);
     if (name.of === "node") {
       const node =
         change.kind === "put" ? this.#read(key, () => readNode(name.path, change.entry.value)) : undefined;
       this.#replace(name.path, node);
-    } else if (name.of === "event") {
-      if (change.kind === "delete") this.history.forget(name.index);
+    } else if (name.of === "events") {
+      if (change.kind === "delete") this.history.forget(name.last);
     } else if (name.of === "counter") {
       const index = change.kind === "put" ? this.#read(key, () => readCounter(change.entry.value)) : 0;
       this.#index = index ?? this.#index;
@@ -173,6 +170,12 @@ export class View {
       return undefined;
     }
   }
+}
+
+/** A change of a record, and which record that is. */
+interface Named {
+  readonly change: Change;
+  readonly name: RecordName;
 }
 
 function byRevision(changes: readonly Change[]): readonly (readonly Change[])[] {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { History } from "./history.ts";
 import { isKeysError } from "./errors.ts";
-import type { Action, KeysEvent, WatchOperation } from "./model.ts";
+import type { Action, KeysEvent, LoggedEvent, WatchOperation } from "./model.ts";
 import { Watchers, type Watcher } from "./watchers.ts";
 
 const open = new AbortController().signal;
@@ -66,7 +66,7 @@ for (const { title, watch: operation, event: happened, removed: paths = [], live
     watchers.endAll();
     assert.equal((await told(watcher)).length, live);
     const history = new History();
-    history.add({ index: 7, event: happened, silent: false, writer: "" });
+    history.add([{ index: 7, event: happened, silent: false, writer: "" }]);
     assert.equal(history.find({ ...operation, waitIndex: 7 }, 7) === happened, past);
   });
 }
@@ -99,11 +99,28 @@ test("a closed watch is forgotten", async () => {
   assert.deepEqual(await told(watcher), []);
 });
 
+test("the history ends in the middle of a record when that has grown too long, and forgets whole ones", () => {
+  const history = new History();
+  const logged = (index: number): LoggedEvent => ({
+    index,
+    event: event("set", "/k"),
+    silent: false,
+    writer: "",
+  });
+  history.add([1, 2, 3].map(logged));
+  history.add(Array.from({ length: 999 }, (_, at) => logged(4 + at)));
+  assert.deepEqual([history.get(2), history.get(3)?.index], [undefined, 3]);
+  history.forget(3);
+  assert.deepEqual([history.get(3), history.get(4)?.index], [undefined, 4]);
+  history.forget(1002);
+  assert.equal(history.get(700), undefined);
+});
+
 test("the past begins at the oldest event and leaves out refreshes", () => {
   const history = new History();
   assert.equal(history.find(watch("/k", { waitIndex: 1 }), 0), undefined);
   for (const index of [4, 5, 6]) {
-    history.add({ index, event: event("set", "/k"), silent: index === 4, writer: "" });
+    history.add([{ index, event: event("set", "/k"), silent: index === 4, writer: "" }]);
   }
   assert.equal(history.find(watch("/k", { waitIndex: 4 }), 6), history.get(5)?.event);
   assert.equal(history.find(watch("/k", { waitIndex: 7 }), 6), undefined);

@@ -28,6 +28,9 @@ interface Write extends WaitingWrite {
   readonly reject: (reason: unknown) => void;
 }
 
+/** Calls `work` once: now, or after everything else that is to be done now, so that writes which come together go together. */
+export type Soon = (work: () => void) => void;
+
 /** What became of a try: settled, or why it has to be made again. */
 type Tried = "settled" | "conflict" | "unknown";
 
@@ -48,29 +51,48 @@ export class Writer {
   #count = 0;
   /** So many of the first writes go alone, since they were too much together. */
   #alone = 0;
+  readonly #soon: Soon;
+  /** Limits that are listened to: many writes share one. */
+  readonly #limits = new WeakSet<AbortSignal>();
 
-  constructor(env: Env, store: Store, view: View, name: string) {
+  constructor(env: Env, store: Store, view: View, name: string, soon: Soon) {
     this.#env = env;
     this.#store = store;
     this.#view = view;
     this.#name = name;
+    this.#soon = soon;
   }
 
   /** @param limit ends the trying; its reason is what the call rejects with */
-  async write(operation: WriteOperation, limit: AbortSignal): Promise<Answer | KeysError> {
+  write(operation: WriteOperation, limit: AbortSignal): Promise<Answer | KeysError> {
+    if (limit.aborted) return Promise.reject(limit.reason as Error);
     if (this.#waiting.length >= mostWaitingWrites) {
-      return keysError(300, `argosy: more than ${mostWaitingWrites} writes wait, try again later`);
+      const cause = `argosy: more than ${mostWaitingWrites} writes wait, try again later`;
+      return Promise.resolve(keysError(300, cause));
     }
     const writer = `${this.#name}-${++this.#count}`;
     const { promise, resolve, reject } = Promise.withResolvers<Answer | KeysError>();
     this.#waiting.push({ operation, writer, limit, tried: [], resolve, reject });
-    if (!this.#running) void this.#run();
-    return orAborted(promise, limit);
+    this.#listenTo(limit);
+    if (!this.#running) {
+      this.#running = true;
+      this.#soon(() => void this.#run());
+    }
+    return promise;
+  }
+
+  /** Gives up all writes with this limit when it ends. */
+  #listenTo(limit: AbortSignal): void {
+    if (this.#limits.has(limit)) return;
+    this.#limits.add(limit);
+    const giveUp = (): void => {
+      for (const write of this.#waiting) if (write.limit === limit) write.reject(limit.reason);
+    };
+    limit.addEventListener("abort", giveUp, { once: true });
   }
 
   /** Goes on until no write waits. Rejects only for a bug. */
   async #run(): Promise<void> {
-    this.#running = true;
     for (let attempt = 1; this.#waiting.length > 0; attempt++) {
       this.#settleFinished();
       const tried = await this.#tryFirst();
@@ -82,6 +104,7 @@ export class Writer {
 
   /** Takes out writes that were given up, and those that turn out to have been carried out. */
   #settleFinished(): void {
+    if (!this.#waiting.some(({ tried, limit }) => tried.length > 0 || limit.aborted)) return;
     this.#waiting = this.#waiting.filter((write) => {
       const own = write.tried
         .map((index) => this.#view.history.get(index))
