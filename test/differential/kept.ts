@@ -11,4 +11,8 @@ export const keptDifferences = {
   lastRequest: "Some requests are the last of their connection",
   bytes: "Bytes that are no UTF-8",
   length: "Answers tell their length",
+  /** No sequence goes so deep. */
+  depth: "Very deep keys",
+  /** Sequences ask a server without users. */
+  passwords: "Passwords",
 } as const;
