@@ -14,7 +14,7 @@ import { type SyntheticUnit, syntheticMachines, syntheticUnits } from "./synthet
 const sizes = [10, 300, 1_000] as const;
 const unitCount = 10_000;
 /** Machines that one process of the benchmark holds. */
-const mostPerProcess = 500;
+const mostPerProcess = 100;
 const startsPerSec = 20;
 const starts = 300;
 /** How long the idle cluster is watched, to know what it asks the store for when nothing happens. */
