@@ -12,6 +12,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   membership: ["lib", "store", "fleet"],
   fleet: ["lib", "unit", "store"],
   systemd: ["lib", "unit", "fleet"],
+  cloudinit: ["lib"],
   fleetctl: ["lib", "cli", "unit", "fleet"],
   etcdctl: ["lib", "cli", "keys"],
   argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "membership"],
@@ -44,6 +45,7 @@ const edgeFiles = [
   "src/keys/client-transport.ts",
   "src/keys/client-tls.ts",
   "src/etcdctl/main.ts",
+  "src/cloudinit/gunzip.ts",
 ];
 
 /** Folders below an otherwise pure one whose files are edges. */
@@ -65,6 +67,17 @@ const ruleFiles = [
   "src/unit/",
   "src/lib/glob.ts",
   "src/lib/table.ts",
+  "src/cloudinit/content.ts",
+  "src/cloudinit/directives/",
+  "src/cloudinit/lines.ts",
+  "src/cloudinit/read-config.ts",
+  "src/cloudinit/scalar.ts",
+  "src/cloudinit/schema.ts",
+  "src/cloudinit/tree.ts",
+  "src/cloudinit/user-data.ts",
+  "src/cloudinit/validate.ts",
+  "src/cloudinit/validation-node.ts",
+  "src/cloudinit/variables.ts",
   "src/keys/apply.ts",
   "src/keys/request.ts",
   "src/keys/encode.ts",
