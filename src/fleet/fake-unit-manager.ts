@@ -186,7 +186,8 @@ export class FakeUnitManager implements UnitManager {
     if (unit.load !== "loaded") return `cannot ${verb} ${name}: its load state is ${unit.load}`;
     if (unit.active === "active") return undefined;
     const started = afterStart(name, unit.text);
-    this.#set(name, { ...unit, ...started });
+    const { result: _before, ...rest } = unit;
+    this.#set(name, { ...rest, ...started });
     if (started.active !== "failed") return undefined;
     return `cannot ${verb} ${name}: its ${verb} job failed (result ${started.result}); see journalctl -u ${name}`;
   }

@@ -1,14 +1,15 @@
 import type { Entry, LeaseId } from "../store/store.ts";
-import type {
-  Cordon,
-  Machine,
-  MachineId,
-  Placed,
-  Placement,
-  Scheduled,
-  Unit,
-  UnitState,
-  Waiting,
+import {
+  type Cordon,
+  type Machine,
+  type MachineId,
+  type Placed,
+  type Placement,
+  type Scheduled,
+  targetStates,
+  type Unit,
+  type UnitState,
+  type Waiting,
 } from "./model.ts";
 import { fleetPrefix } from "./registry.ts";
 
@@ -75,7 +76,7 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
   if (key.family === "leader") return { family: "leader", machine: entry.value };
   if (key.family === "metadata") return { ...key, value: entry.value };
   const value = parseObject(entry.value);
-  if (value === undefined) return undefined;
+  if (value === undefined || !isWhole[key.family](value as Fields)) return undefined;
   const revision = entry.modRevision;
   switch (key.family) {
     case "unit":
@@ -98,6 +99,31 @@ export function decodeFleetEntry(entry: Entry): FleetRecord | undefined {
     case "state":
       return { family: "state", state: { ...(value as StateValue), unit: key.unit, machine: key.machine } };
   }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Whether a value has what every reader relies on. Only somebody else's writing, past the API, can lack it; whoever reads it
+ * then goes on without that record.
+ */
+const isWhole: Readonly<
+  Record<Exclude<FleetKey["family"], "leader" | "metadata">, (value: Fields) => boolean>
+> = {
+  unit: ({ text, hash, target }) => areTexts(text, hash) && isTarget(target),
+  scheduled: ({ text, hash, target }) => areTexts(text, hash) && isTarget(target) && target !== "inactive",
+  placement: ({ machine, waiting }) => areTexts(machine) || Array.isArray(waiting),
+  machine: ({ metadata }) => typeof metadata === "object" && metadata !== null,
+  cordon: ({ sinceMs }) => typeof sinceMs === "number",
+  state: ({ hash, load, active, sub }) => areTexts(hash, load, active, sub),
+};
+
+function areTexts(...values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === "string");
+}
+
+function isTarget(value: unknown): boolean {
+  return targetStates.some((target) => target === value);
 }
 
 type UnitValue = Omit<Unit, "name" | "revision">;

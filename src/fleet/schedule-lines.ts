@@ -1,5 +1,6 @@
 import type { Log } from "../lib/env.ts";
 import type { Change, Entry } from "../store/store.ts";
+import { hashUnitText } from "../unit/hash.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { Scheduled } from "./model.ts";
 import { requirementsOf } from "./options.ts";
@@ -24,16 +25,29 @@ export class ScheduleLines {
     for (const [, entry] of entries) this.apply([{ kind: "put", entry }]);
   }
 
-  /** Takes in changes; a line that cannot be read counts as gone. */
+  /**
+   * Takes in changes. A line that cannot be read stays what it was, so that no unit is stopped over it; where text and hash do
+   * not belong together the text counts, which is what a machine loads and hashes.
+   */
   apply(changes: readonly Change[]): void {
     for (const change of changes) {
-      const key = change.kind === "put" ? change.entry.key : change.key;
-      const record = change.kind === "put" ? decodeFleetEntry(change.entry) : undefined;
-      if (record?.family === "scheduled") this.#lines.set(key, withPartition(record.scheduled));
-      else this.#lines.delete(key);
-      if (change.kind === "put" && record === undefined)
-        this.#log.error(`the record ${key} in the store cannot be read and is ignored`);
+      if (change.kind === "put") this.#take(change.entry);
+      else this.#lines.delete(change.key);
     }
+  }
+
+  #take(entry: Entry): void {
+    const { key } = entry;
+    const record = decodeFleetEntry(entry);
+    if (record?.family !== "scheduled") {
+      this.#log.error(`the record ${key} in the store cannot be read and is ignored`);
+      return;
+    }
+    const { scheduled } = record;
+    const hash = hashUnitText(scheduled.text);
+    if (hash !== scheduled.hash)
+      this.#log.error(`the record ${key} in the store has the text of ${hash}, not of ${scheduled.hash}`);
+    this.#lines.set(key, withPartition({ ...scheduled, hash }));
   }
 
   /** True when every line of a unit that must not outlast a partition is among these keys of the store. */

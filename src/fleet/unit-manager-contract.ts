@@ -257,6 +257,27 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       assert.equal(told.at(-1), `${name} active`);
     });
 
+    test("when a start, a restart or a stop has ended, subscribers have heard what it came to", async () => {
+      const name = "contract-known.service";
+      let known: ManagedUnit | undefined;
+      const end = manager.subscribe((changed) => {
+        known = changed?.find((unit) => unit.name === name) ?? known;
+      });
+      await withUnits([{ name, text: failing }], async () => {
+        for (let round = 1; round <= 5; round++) {
+          await manager.load([{ name, text: failing }]);
+          await manager.start([name]);
+          assert.deepEqual([known?.active, known?.result], ["failed", "exit-code"]);
+          await manager.load([{ name, text: sleeper }]);
+          await manager.restart([name]);
+          assert.deepEqual([known?.active, known?.result], ["active", "success"]);
+          await manager.stop([name]);
+          assert.equal(known?.active, "inactive");
+        }
+      });
+      end();
+    });
+
     test("a subscriber hears the result of a unit that fails by itself", async () => {
       const name = "contract-dies.service";
       await withUnits([{ name, text: failing }], async () => {

@@ -18,11 +18,11 @@ export interface UnitManager {
    */
   load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]>;
 
-  /** Starts units that were loaded; resolves when each start job has ended. */
+  /** Starts units that were loaded; resolves when each start job has ended, and subscribers have heard what it came to. */
   start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
 
   /**
-   * Stops and starts units, or only starts those that do not run; resolves when each job has ended. A unit that runs goes on
+   * Stops and starts units, or only starts those that do not run; resolves as `start` does. A unit that runs goes on
    * running when the job is refused.
    */
   restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;

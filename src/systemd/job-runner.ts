@@ -80,6 +80,10 @@ export class JobRunner {
     if (end.kind === "late") {
       return `cannot say that ${name} ${verb}ed: it is still starting after ${jobLimitMs / 60_000} minutes; see systemctl status ${name}`;
     }
+    if (end.kind === "ended" && end.result === "unsupported") {
+      const type = name.slice(name.lastIndexOf(".") + 1);
+      return `cannot ${verb} ${name}: systemd supports no ${type} units on this machine`;
+    }
     const failed = end.kind === "lost" ? await this.#isFailed(name) : !isGood(end.result);
     if (!failed) return undefined;
     const how = end.kind === "lost" || end.result === "failed" ? "failed" : `ended as "${end.result}"`;

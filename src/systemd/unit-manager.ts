@@ -51,6 +51,8 @@ class SystemdUnitManager implements UnitManager {
   readonly #states = new UnitStates();
   readonly #listeners = new Set<(changed: readonly ManagedUnit[] | undefined) => void>();
   #telling = false;
+  /** Resolves when what changed until now has been told. */
+  #told: Promise<unknown> = Promise.resolve();
   /** Reloads of our own that systemd has not announced the end of. */
   #ownReloads = 0;
   #lastReload: Promise<unknown> = Promise.resolve();
@@ -104,15 +106,17 @@ class SystemdUnitManager implements UnitManager {
   }
 
   async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => await this.#runner.start(name)));
+    return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.start(name))));
   }
 
   async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => await this.#runner.restart(name)));
+    return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.restart(name))));
   }
 
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => outcome(name, await this.#runner.stop(name))));
+    return await Promise.all(
+      names.map(async (name) => outcome(name, await this.#heard(this.#runner.stop(name)))),
+    );
   }
 
   async kill(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
@@ -234,12 +238,23 @@ class SystemdUnitManager implements UnitManager {
   #tellSoon(): void {
     if (this.#telling || !this.#states.hasChanges) return;
     this.#telling = true;
-    setImmediate(() => {
-      this.#tellChanges().catch((error: unknown) => {
+    const now = new Promise((resolve) => setImmediate(resolve))
+      .then(() => this.#tellChanges())
+      .catch((error: unknown) => {
         this.#env.log.warning(`cannot read what changed: ${sentenceOf(error)}`);
         this.#tell(undefined);
       });
-    });
+    this.#told = Promise.all([this.#told, now]);
+  }
+
+  /**
+   * Waits until subscribers have heard what a job came to. systemd signals a unit's change ahead of its job's end, but what
+   * is told about it may need another question.
+   */
+  async #heard<T>(job: Promise<T>): Promise<T> {
+    const end = await job;
+    await this.#told;
+    return end;
   }
 
   async #tellChanges(): Promise<void> {

@@ -120,6 +120,39 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
     assert.equal((await machine.exec(show)).stdout.trim(), "no");
   });
 
+  test("types that a container cannot have are taken, refused when they are started, and taken away", async () => {
+    const units = [
+      { name: "run-typed.automount", text: "[Automount]\nWhere=/run/typed\n" },
+      { name: "run-typed.swap", text: "[Swap]\nWhat=/run/typed\n" },
+      { name: "dev-typed.device", text: "[Unit]\nDescription=a device\n" },
+    ];
+    const names = units.map(({ name }) => name);
+    const manager = await open();
+    try {
+      assert.deepEqual(
+        await manager.load(units),
+        names.map((name) => ({ name })),
+      );
+      assert.deepEqual(
+        (await manager.start(names)).map(({ problem }) => problem),
+        ["automount", "swap", "device"].map(
+          (type, at) => `cannot start ${names[at]}: systemd supports no ${type} units on this machine`,
+        ),
+      );
+      assert.deepEqual(
+        (await manager.list()).map(({ active }) => active),
+        ["inactive", "inactive", "inactive"],
+      );
+      assert.deepEqual(
+        await manager.unload(names),
+        names.map((name) => ({ name })),
+      );
+      assert.deepEqual(await manager.list(), []);
+    } finally {
+      await manager.close();
+    }
+  });
+
   test("a unit of the machine's own is neither hidden nor touched", async () => {
     const manager = await open();
     try {
