@@ -1,6 +1,8 @@
 #!/usr/bin/env node
+import { enableCompileCache } from "node:module";
 import { basename } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
@@ -15,6 +17,11 @@ import type { Store } from "../src/store/store.ts";
  * link to this file may carry it as its own name. A command's code is loaded only when it is called, because what is
  * not loaded costs no time to start.
  */
+// In a checkout this runs as written, and taking the types out again at every start takes most of its time. Not in the
+// folder for temporary files, where others could lay something else in its place.
+const compiled = fileURLToPath(new URL("../node_modules/.cache/argosy", import.meta.url));
+if (import.meta.url.endsWith(".ts")) enableCompileCache(compiled);
+
 const called = basename(process.argv[1] ?? "").replace(/\.(ts|mjs)$/, "");
 const words = wordsOf(called === "argosy" ? process.argv.slice(2) : [called, ...process.argv.slice(2)]);
 
@@ -25,6 +32,8 @@ if (words[0] === "fleetctl") {
   const { etcdctl } = await import("../src/etcdctl/main.ts");
   await runHere(etcdctl, words.slice(1));
 } else if (words[0] === "etcd") {
+  // For the store's thread, which only this tells.
+  if (import.meta.url.endsWith(".ts")) process.env.NODE_COMPILE_CACHE ??= compiled;
   const { etcdProgram } = await import("../src/argosy/etcd-command.ts");
   await runHere(etcdProgram(serveKeys), words);
 } else if (words[0] === "fleetd") {

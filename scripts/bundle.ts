@@ -7,7 +7,7 @@ import { launcher } from "../src/argosy/launcher.ts";
 import { type Plugin, rolldown } from "rolldown";
 
 /**
- * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/fleetctl.mjs with fleetctl alone, build/daemons.mjs with the
+ * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/fleetctl.mjs with fleetctl alone, build/etcd.mjs with `argosy etcd` alone, build/daemons.mjs with the
  * daemons and their libraries, build/store-worker.mjs with the thread that writes the embedded store's file, and
  * build/node, the Node that runs them. Does nothing when nothing they are made of
  * changed since.
@@ -56,6 +56,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   const bytes =
     (await bundle("bin/argosy.ts", "argosy.mjs")) +
     (await bundle("bin/fleetctl.ts", "fleetctl.mjs")) +
+    (await bundle("bin/etcd.ts", "etcd.mjs")) +
     (await bundle("bin/daemons.ts", "daemons.mjs")) +
     (await bundle("src/store/embedded/database-worker.ts", "store-worker.mjs"));
   // So that a checkout can use what it built: build/argosy lab status
@@ -65,7 +66,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs, build/fleetctl.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs, build/fleetctl.mjs, build/etcd.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 

@@ -26,6 +26,7 @@ beforeEach(async () => {
   await writeFile(`${folder}/node`, '#!/bin/sh\nfor word; do echo "$word"; done\n', { mode: 0o755 });
   await writeFile(`${folder}/argosy.mjs`, "commands");
   await writeFile(`${folder}/fleetctl.mjs`, "fleetctl");
+  await writeFile(`${folder}/etcd.mjs`, "etcd");
   await writeFile(`${folder}/daemons.mjs`, "daemons");
   await writeFile(`${folder}/store-worker.mjs`, "thread");
 });
@@ -41,6 +42,7 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
       node: `${folder}/node`,
       commands: `${folder}/argosy.mjs`,
       fleetctl: `${folder}/fleetctl.mjs`,
+      etcd: `${folder}/etcd.mjs`,
       daemons: `${folder}/daemons.mjs`,
       storeWorker: `${folder}/store-worker.mjs`,
     },
@@ -71,6 +73,7 @@ test("a root folder gets the program, the commands, the units and settings files
   const found = await everything();
   assert.equal(found["/usr/lib/argosy/argosy.mjs"], "644 commands");
   assert.equal(found["/usr/lib/argosy/fleetctl.mjs"], "644 fleetctl");
+  assert.equal(found["/usr/lib/argosy/etcd.mjs"], "644 etcd");
   assert.equal(found["/usr/lib/argosy/daemons.mjs"], "644 daemons");
   assert.equal(found["/usr/lib/argosy/store-worker.mjs"], "644 thread");
   assert.match(found["/usr/lib/argosy/node"] ?? "", /^755 /);
@@ -101,6 +104,13 @@ test("a launcher calls Node with the name it has, wherever the root lies and wha
   ]);
   const argosy = await run(`${root}/usr/bin/argosy`, ["version"]);
   assert.deepEqual(argosy.stdout.trim().split("\n").slice(1), [program, "version"]);
+  const etcd = await run(`${root}/usr/bin/argosy`, ["etcd", "--data-dir", "a b"]);
+  assert.deepEqual(etcd.stdout.trim().split("\n").slice(1), [
+    program.replace("argosy.mjs", "etcd.mjs"),
+    "etcd",
+    "--data-dir",
+    "a b",
+  ]);
 });
 
 test("a second installation changes nothing and says so", async () => {

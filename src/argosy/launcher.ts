@@ -16,15 +16,18 @@ export const launcherMark = "Argosy's launcher";
  * and in its usual place when it was reached through a link from elsewhere.
  */
 export function launcher(name: string): string {
-  // What is asked again and again by people and scripts has a file of its own, because reading all commands takes time.
+  // What is asked again and again by people and scripts has a file of its own, because reading all commands takes time;
+  // so has the server that tests and scripts start.
   const file = name === "fleetctl" ? "fleetctl.mjs" : "argosy.mjs";
+  const alone = name === "argosy" ? `[ "$1" = etcd ] && program=etcd.mjs\n` : "";
   const words = name === "argosy" || name === "fleetctl" ? "" : ` ${name}`;
   return `#!/bin/sh
 # ${launcherMark}
 home=\${0%/*}
 [ -f "$home/argosy.mjs" ] || home=$home/../lib/argosy
 [ -f "$home/argosy.mjs" ] || home=/usr/lib/argosy
-exec "$home/node" --disable-warning=ExperimentalWarning "$home/${file}"${words} "$@"
+program=${file}
+${alone}exec "$home/node" --disable-warning=ExperimentalWarning "$home/$program"${words} "$@"
 `;
 }
 

@@ -11,6 +11,8 @@ export interface ProductFiles {
   readonly commands: string;
   /** fleetctl alone. */
   readonly fleetctl: string;
+  /** `argosy etcd` alone. */
+  readonly etcd: string;
   /** The daemons, with their libraries. */
   readonly daemons: string;
   /** The thread that writes the embedded store's file. */
@@ -29,6 +31,7 @@ export async function productFiles(): Promise<ProductFiles> {
     node: `${folder}/node`,
     commands: `${folder}/argosy.mjs`,
     fleetctl: `${folder}/fleetctl.mjs`,
+    etcd: `${folder}/etcd.mjs`,
     daemons: `${folder}/daemons.mjs`,
     storeWorker: `${folder}/store-worker.mjs`,
   };
@@ -37,7 +40,7 @@ export async function productFiles(): Promise<ProductFiles> {
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs, fleetctl.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, fleetctl.mjs, etcd.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

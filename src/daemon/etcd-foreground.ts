@@ -1,25 +1,13 @@
 import type { KeysServerOptions, KeysServerStore } from "../argosy/etcd-command.ts";
-import { clusterNamed } from "../keys/cluster.ts";
 import type { Env } from "../lib/env.ts";
-import { serveKeys, type StoreBehindKeys } from "./keys-server.ts";
-import { runDaemon } from "./run-daemon.ts";
+import { behindEmbedded, serveInForegroundOver } from "./embedded-foreground.ts";
+import type { StoreBehindKeys } from "./keys-server.ts";
 
 // Apart from etcd.service, whose part in a cluster takes longer to read than all that is needed here.
 
 /** The program of `argosy etcd`: the v2 keys API as the command line says. Returns its exit code. */
 export async function serveInForeground(options: KeysServerOptions): Promise<number> {
-  return runDaemon("etcd", async (env, signal, daemon) => {
-    const { store, name, listenOn, advertised } = options;
-    const behind = await storeBehind(env, store, name);
-    await serveKeys(env, signal, daemon, {
-      behind,
-      listenOn,
-      advertised: advertised.length > 0 ? advertised : undefined,
-      ready: (where) => {
-        for (const address of where) process.stdout.write(`serves the v2 keys on ${address}\n`);
-      },
-    });
-  });
+  return await serveInForegroundOver(options, (env) => storeBehind(env, options.store, options.name));
 }
 
 /** The store that a command line names; `name` is that of an embedded store's one member. */
@@ -46,16 +34,5 @@ async function behindEtcd(env: Env, endpoints: readonly string[]): Promise<Store
       remove: async (id) => admin.remove(id),
     },
     close: () => admin.close(),
-  };
-}
-
-async function behindEmbedded(env: Env, folder: string, name: string): Promise<StoreBehindKeys> {
-  const { openEmbeddedStore } = await import("../store/embedded/embedded-store.ts");
-  const store = await openEmbeddedStore(folder, env);
-  const cluster = clusterNamed(name, BigInt(store.names.memberId).toString(16));
-  return {
-    store,
-    cluster: () => Promise.resolve(cluster),
-    close: () => undefined,
   };
 }

@@ -183,10 +183,14 @@ export class Database {
   }
 }
 
-/** Makes the folder and flushes its name, so that a file that was promised is found again. */
+/**
+ * Makes the folder and those above it, and flushes their names, so that a file that was promised is found again. One at
+ * a time: Node's own recursive making tries for ever where nothing can be made, as in /proc.
+ */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
   const parent = openSync(dirname(folder), "r");
   try {
     fsyncSync(parent);

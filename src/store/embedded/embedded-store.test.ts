@@ -98,6 +98,12 @@ test("only one opens a store at a time", async () => {
 
 test("a folder that cannot be made is refused in one sentence", async () => {
   await assert.rejects(openEmbeddedStore("/dev/null/store", env), fault("store-unavailable"));
+  // Where Node's own making of folders would go on for ever.
+  await assert.rejects(openEmbeddedStore("/proc/none/store", env), fault("store-unavailable"));
+  const deep = join(folder, "made", "with", "parents");
+  const store = await openEmbeddedStore(deep, env);
+  await store.close();
+  assert.equal((await stat(deep)).mode & 0o777, 0o700);
 });
 
 test("the log is emptied while it is written to", async () => {
