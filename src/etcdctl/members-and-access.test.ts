@@ -99,6 +99,14 @@ test("members are changed and removed", async () => {
     "",
     "Received an error trying to remove member a1: unexpected status code 401\n",
   );
+  const fixed: Answers = { ...list, "DELETE /v2/members/a1": [409, { message: "argosy: never" }] };
+  await check(
+    "member remove a1",
+    fixed,
+    1,
+    "",
+    "Received an error trying to remove member a1: argosy: never\n",
+  );
 });
 
 test("the health of a cluster is that of its members", async () => {

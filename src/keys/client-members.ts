@@ -50,7 +50,9 @@ export class MembersClient {
   /** Taking a member out that is already out is no error. */
   async remove(id: string): Promise<void> {
     const answer = await this.#cluster.ask({ method: "DELETE", path: memberPath(id) });
-    expectStatus(answer, 204, 410);
+    expectStatus(answer, 204, 409, 410);
+    // Not of etcd: of a store whose members are not changed this way.
+    if (answer.status === 409) throw refusal(answer);
   }
 }
 

@@ -64,9 +64,12 @@ export function memberRefused(change: MemberChange, code: string): PlainAnswer {
   return code === memberFaults.fixed ? membersFixed : message(500, "Internal Server Error");
 }
 
-/** The answer to every change where there can be none. */
+/**
+ * The answer to every change where there can be none. A conflict, because that is the one refusal whose sentence etcd's
+ * clients show (etcd client v2.3 and v3.4, members.go); of a 5xx they say that the member has no leader.
+ */
 export const membersFixed = message(
-  500,
+  409,
   "argosy: the store of this machine takes no other members over this API: run argosy member add on the machine that is to become one",
 );
 

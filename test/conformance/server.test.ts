@@ -23,7 +23,7 @@ test("argosy etcd keeps its keys and users through a stop, and refuses what it c
   const headers = { "Content-Type": "application/json" };
   const adding = { method: "POST", headers, body: '{"peerURLs":["http://127.0.0.1:1"]}' };
   const refused = await fetch(`${first.origin}/v2/members`, adding);
-  assert.equal(refused.status, 500);
+  assert.equal(refused.status, 409);
   assert.match(await refused.text(), /argosy member add/);
   const port = new URL(first.origin).port;
   const other = ["--data-dir", join(folder, "other"), "--listen-client", `127.0.0.1:${port}`];
