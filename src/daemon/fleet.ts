@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { productVersion } from "../lib/version.ts";
 import { Agent } from "../fleet/agent.ts";
+import { dumpOf } from "../fleet/agent-dump.ts";
 import { AttemptBook } from "../fleet/attempt-book.ts";
 import { serveFleetApi } from "../fleet/api-listener.ts";
 import { fleetApi } from "../fleet/api-server.ts";
@@ -133,6 +134,10 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     env.log.info(
       "read the settings again; metadata, address and verbosity take effect at once, the rest at a restart",
     );
+  });
+  daemon.onDump(() => {
+    const states = agent.states();
+    return dumpOf(attempts.all, states, agent.publisher.unpublished(states));
   });
   if (sockets.length === 0) env.log.warning("no socket was passed by fleet.socket, so the API is not served");
   await daemon.notifier.ready();

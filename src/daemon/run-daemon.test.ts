@@ -19,10 +19,14 @@ async function daemon(body: string, signals: [when: string, signal: NodeJS.Signa
   `;
   const { NOTIFY_SOCKET: _socket, JOURNAL_STREAM: _stream, ...environment } = process.env;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
-    stdio: ["ignore", "inherit", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
     env: environment,
   });
+  let stdout = "";
   let stderr = "";
+  child.stdout.on("data", (chunk) => {
+    stdout += String(chunk);
+  });
   child.stderr.on("data", (chunk) => {
     stderr += String(chunk);
     const [next] = signals;
@@ -32,7 +36,7 @@ async function daemon(body: string, signals: [when: string, signal: NodeJS.Signa
     }
   });
   const [code] = (await once(child, "close")) as [number | null];
-  return { code, stderr, lines: stderr.trim().split("\n") };
+  return { code, stdout, stderr, lines: stderr.trim().split("\n") };
 }
 
 test("a daemon that is asked to stop and does ends with 0", async () => {
@@ -91,4 +95,27 @@ test("SIGHUP reads the settings again, and settings that are wrong change nothin
   );
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stderr, /DEBUG read again\nERROR harbour keeps its settings: the tide is wrong\n/);
+});
+
+test("SIGUSR1 has one line of JSON written to standard output, and opens no debugger", async () => {
+  const silent = await daemon("env.log.info('serving'); await forever(signal);", [
+    ["serving", "SIGUSR1"],
+    ["nothing to tell", "SIGTERM"],
+  ]);
+  assert.match(silent.stderr, /INFO harbour has nothing to tell at SIGUSR1\n/);
+  assert.doesNotMatch(silent.stderr, /Debugger/);
+  const telling = await daemon(
+    `daemon.onDump(() => {
+       env.log.info('told');
+       return { ships: ['one', 'two'] };
+     });
+     env.log.info('serving');
+     await forever(signal);`,
+    [
+      ["serving", "SIGUSR1"],
+      ["told", "SIGTERM"],
+    ],
+  );
+  assert.equal(telling.stdout, '{"ships":["one","two"]}\n');
+  assert.doesNotMatch(telling.stderr, /Debugger/);
 });

@@ -14,6 +14,8 @@ export interface DaemonProcess {
   setLogLevel(level: LogLevel): void;
   /** Calls `reload` at every SIGHUP, between systemd's RELOADING and READY; without it SIGHUP is only logged. */
   onReload(reload: () => Promise<void>): void;
+  /** Writes what `describe` gives as one line of JSON to standard output at every SIGUSR1; without it that is only logged. */
+  onDump(describe: () => object): void;
 }
 
 /**
@@ -31,6 +33,7 @@ export async function runDaemon(
   const controller = new AbortController();
   const { promise: broken, reject: breakWith } = Promise.withResolvers<never>();
   let reload: (() => Promise<void>) | undefined;
+  let describe: (() => object) | undefined;
 
   const stop = (systemSignal: NodeJS.Signals): void => {
     if (controller.signal.aborted) {
@@ -53,6 +56,12 @@ export async function runDaemon(
     });
     await notifier.ready();
   };
+  const dump = (): void => {
+    if (describe) process.stdout.write(`${JSON.stringify(describe())}\n`);
+    else env.log.info(`${name} has nothing to tell at SIGUSR1`);
+  };
+  // Node would open its debugger at SIGUSR1, which nobody wants of a daemon.
+  process.on("SIGUSR1", dump);
   process.on("SIGTERM", stop).on("SIGINT", stop);
   process.on("SIGHUP", () => void hangUp().catch(breakWith));
   process.on("uncaughtException", breakWith).on("unhandledRejection", breakWith);
@@ -63,6 +72,7 @@ export async function runDaemon(
       notifier,
       setLogLevel: (level: LogLevel) => env.log.setLevel(level),
       onReload: (read: () => Promise<void>) => (reload = read),
+      onDump: (tell: () => object) => (describe = tell),
     };
     await Promise.race([run(env, controller.signal, daemon), broken]);
   } catch (error) {

@@ -57,7 +57,8 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #wake = new Wake();
   readonly #publish = new Wake();
-  readonly #publisher: StatePublisher;
+  /** What of `states` is in the store. */
+  readonly publisher: StatePublisher;
   readonly #teller: StateTeller;
   #actual = new Map<UnitName, ManagedUnit>();
   readonly #attempts: AttemptBook;
@@ -73,7 +74,7 @@ export class Agent {
     this.#options = options;
     const { events, me, store, attempts } = options;
     const notes = new StateNotes(me, () => env.clock.monotonic());
-    this.#publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
+    this.publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
     this.#teller = new StateTeller(me);
     this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
@@ -351,7 +352,7 @@ export class Agent {
       const lease = this.#options.lease();
       if (lease === undefined || this.#mustList) continue;
       try {
-        if (await this.#publisher.publish(lease, this.states())) await this.#gather(publishGapMs, signal);
+        if (await this.publisher.publish(lease, this.states())) await this.#gather(publishGapMs, signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;

@@ -98,6 +98,12 @@ export class StatePublisher {
     return changes.length > 0;
   }
 
+  /** Which of these states are not in the store yet, as far as this machine knows. */
+  unpublished(states: ReadonlyMap<UnitName, UnitState>): ReadonlySet<UnitName> {
+    const waiting = [...states].filter(([name, state]) => this.#published.get(name)?.state !== state);
+    return new Set(waiting.map(([name]) => name));
+  }
+
   /** Learns what an earlier daemon of this machine left on the same lease; states on other leases are written anew. */
   async #begin(lease: LeaseId): Promise<void> {
     const prefix = fleetKeys.states(this.#machine);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, afterEach, before, test } from "node:test";
+import type { AgentDump } from "../../src/fleet/agent-dump.ts";
 import type { WhyEntity } from "../../src/fleet/api-why.ts";
 import { badUnits } from "../../src/fleet/bad-units.ts";
 import type { FleetEvent } from "../../src/fleet/events.ts";
@@ -123,6 +124,26 @@ test("three units of a megabyte start together, and nobody else notices", async 
   assert.deepEqual(await cluster.process(where, "small.service"), small);
   for (const name of big) await cluster.destroy(name);
   await cluster.untilGone(big);
+});
+
+test("SIGUSR1 has fleet tell what its agent has in mind, and go on", async () => {
+  await cluster.put("minded.service", sleeper);
+  const [where = ""] = await cluster.untilRunning(["minded.service"]);
+  const pid = await cluster.shell(where, "systemctl show --value --property=MainPID fleet.service");
+  await cluster.shell(where, "systemctl kill --signal=USR1 --kill-whom=main fleet.service");
+  let line: string | undefined;
+  await cluster.waitFor("the line of JSON", async () => {
+    const journal = await cluster.shell(where, "journalctl --unit=fleet.service --output=cat");
+    line = journal.split("\n").find((each) => each.startsWith('{"Agent"'));
+    return line !== undefined;
+  });
+  const told = JSON.parse(line ?? "") as AgentDump;
+  assert.equal(told.Agent.Cache.TargetStates["minded.service"], "launched");
+  assert.equal(told.UnitStatePublisher.Cache["minded.service"]?.ActiveState, "active");
+  assert.ok(told.UnitStateGenerator.Subscribed.includes("minded.service"));
+  assert.equal(await cluster.shell(where, "systemctl show --value --property=MainPID fleet.service"), pid);
+  await cluster.destroy("minded.service");
+  await cluster.untilGone(["minded.service"]);
 });
 
 test("metrics are told by every machine, and one of them leads", async () => {
