@@ -31,6 +31,9 @@ if (words[0] === "fleetctl") {
 } else if (words[0] === "etcdctl") {
   const { etcdctl } = await import("../src/etcdctl/main.ts");
   await runHere(etcdctl, words.slice(1));
+} else if (words[0] === "locksmithctl") {
+  const { locksmithctl } = await import("../src/locksmithctl/main.ts");
+  await runHere(locksmithctl, words.slice(1));
 } else if (words[0] === "etcd") {
   // For the store's thread, which only this tells.
   if (import.meta.url.endsWith(".ts")) process.env.NODE_COMPILE_CACHE ??= compiled;
@@ -56,7 +59,7 @@ if (words[0] === "fleetctl") {
 function wordsOf(given: readonly string[]): readonly string[] {
   const [ask, dashes, program = "", ...rest] = given;
   if (ask !== "__complete" || dashes !== "--" || rest.length === 0) return given;
-  return ["fleetctl", "etcdctl"].includes(program) ? [program, ask, dashes, ...rest] : given;
+  return ["fleetctl", "etcdctl", "locksmithctl"].includes(program) ? [program, ask, dashes, ...rest] : given;
 }
 
 async function runHere(program: CommandGroup, itsWords: readonly string[]): Promise<void> {
@@ -67,8 +70,8 @@ async function runHere(program: CommandGroup, itsWords: readonly string[]): Prom
   process.stdout.write("", () => process.stderr.write("", () => process.exit()));
 }
 
-async function runFleet(): Promise<number> {
-  return await (await import("./daemons.ts")).daemons.fleet();
+async function runFleet(settingsPath?: string): Promise<number> {
+  return await (await import("./daemons.ts")).daemons.fleet(settingsPath);
 }
 
 async function runKeysApi(): Promise<number> {

@@ -29,7 +29,9 @@ test("the bundled product runs from a root folder, and installs itself from ther
     assert.match((await run(`${second}/usr/bin/fleetctl`, ["--version"])).stdout, /^fleetctl version \d/);
     assert.match((await run(`${second}/usr/bin/fleetd`, ["-version"])).stdout, /^fleetd version \d/);
     assert.match((await run(`${second}/usr/bin/etcdctl`, ["--version"])).stdout, /^etcdctl version: \d/);
-    for (const later of ["locksmithctl", "coreos-cloudinit"]) {
+    const locksmithctl = await run(`${second}/usr/bin/locksmithctl`, ["--version"]);
+    assert.match(locksmithctl.stdout, /^locksmithctl version \d/);
+    for (const later of ["coreos-cloudinit"]) {
       await assert.rejects(
         run(`${second}/usr/bin/${later}`, ["--any", "words"]),
         (error: { code?: number; stderr?: string }) =>

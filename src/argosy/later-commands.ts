@@ -5,7 +5,6 @@ const unavailable = 69;
 
 /** Commands whose names are taken but which come with later releases, each with what to use instead. */
 const instead: Readonly<Record<string, string>> = {
-  locksmithctl: "systemctl reboot, one machine at a time",
   "coreos-cloudinit": "the files below /etc/fleet and /etc/argosy",
 };
 

@@ -13,6 +13,7 @@ import { laterCommands } from "./later-commands.ts";
 import { memberCommand } from "./member.ts";
 import type { ConnectMembers } from "./member-flags.ts";
 import { productVersion } from "../lib/version.ts";
+import { rebootsCommand } from "./reboots.ts";
 import { storeCommand } from "./store.ts";
 import type { OpenStore } from "./store-flags.ts";
 import { uncordonCommand } from "./uncordon.ts";
@@ -42,11 +43,13 @@ export function argosyProgram(
       labCommand,
       fleetctlEntry,
       etcdctlEntry,
+      locksmithctlEntry,
       whyCommand(),
       eventsCommand(),
       drainCommand(),
       cordonCommand(),
       uncordonCommand(),
+      rebootsCommand(),
       installCommand,
       etcdCommand(parts.serveKeys),
       memberCommand(parts.connectMembers),
@@ -70,6 +73,13 @@ const etcdctlEntry = entry({
   name: "etcdctl",
   summary: "Read, write and watch keys of the v2 API",
   example: { line: "argosy etcdctl ls --recursive", meaning: "every key" },
+});
+
+/** As above. */
+const locksmithctlEntry = entry({
+  name: "locksmithctl",
+  summary: "Look at and change who may reboot",
+  example: { line: "argosy locksmithctl status", meaning: "the free slots, and who holds the others" },
 });
 
 function entry({

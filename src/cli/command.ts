@@ -45,7 +45,11 @@ export interface CommandGroup {
   readonly refusal?: {
     /** The exit code for flags and arguments that are not understood. */
     readonly usageCode: number;
-    readonly unknownCommand: (name: string) => { readonly text: string; readonly code: number };
+    /** @param isTopic the name was asked about with `help`, not called */
+    readonly unknownCommand: (
+      name: string,
+      isTopic: boolean,
+    ) => { readonly text: string; readonly code: number; readonly onStandardOutput?: boolean };
   };
 }
 

@@ -29,8 +29,11 @@ export async function runProgram(
     return exitCodes.done;
   }
   if (request.kind === "unknown" && program.refusal !== undefined) {
-    const { text, code } = program.refusal.unknownCommand(request.name);
-    surroundings.stderr.write(text);
+    const { text, code, onStandardOutput } = program.refusal.unknownCommand(
+      request.name,
+      request.isTopic === true,
+    );
+    surroundings[onStandardOutput === true ? "stdout" : "stderr"].write(text);
     return code;
   }
   surroundings.stderr.write(`Error: ${request.problem}\n${request.hint}\n`);
@@ -68,7 +71,16 @@ type Request =
   | Run
   | { readonly kind: "print"; readonly text: string }
   | { readonly kind: "refuse"; readonly problem: string; readonly hint: string }
-  | { readonly kind: "unknown"; readonly name: string; readonly problem: string; readonly hint: string };
+  | Unknown;
+
+interface Unknown {
+  readonly kind: "unknown";
+  readonly name: string;
+  readonly problem: string;
+  readonly hint: string;
+  /** The name was a topic of `help`. */
+  readonly isTopic?: boolean;
+}
 
 function understand(
   program: CommandGroup,
@@ -153,7 +165,7 @@ function helpFor(
   const [name, ...others] = names;
   if (name === undefined) return { kind: "print", text: groupHelp(path, group, inherited) };
   const entry = findEntry(group, name);
-  if (entry === undefined) return unknownCommand(group, path, name);
+  if (entry === undefined) return { ...unknownCommand(group, path, name), isTopic: true };
   if (isGroup(entry)) return helpFor(program, entry, `${path} ${entry.name}`, scope, others);
   return { kind: "print", text: commandHelp(`${path} ${entry.name}`, entry, scope) };
 }
@@ -177,7 +189,7 @@ export function findEntry(group: CommandGroup, name: string): Command | CommandG
   return matching.length === 1 ? matching[0] : undefined;
 }
 
-function unknownCommand(group: CommandGroup, path: string, name: string): Request {
+function unknownCommand(group: CommandGroup, path: string, name: string): Unknown {
   const like = namesLike(
     name,
     group.commands.map((entry) => entry.name),

@@ -37,7 +37,18 @@ export interface RemoveOptions {
   readonly previousIndex: number;
 }
 
-/** Reads, writes and watches over a cluster. What the server refuses is thrown as Fault `keys-error`. */
+/** What the server refused, with the number of the v2 API that code decides by. */
+export class KeysRefusal extends Fault {
+  /** Such as 100 (no such key), 101 (compare failed), 105 (there already). */
+  readonly errorCode: number;
+
+  constructor({ errorCode = 0, message = "", cause = "", index = 0 }: KeysBody) {
+    super("keys-error", `${errorCode}: ${message} (${cause}) [${index}]`);
+    this.errorCode = errorCode;
+  }
+}
+
+/** Reads, writes and watches over a cluster. What the server refuses is thrown as KeysRefusal (Fault `keys-error`). */
 export class KeysClient {
   readonly #cluster: ClusterClient;
 
@@ -132,10 +143,7 @@ function responseOf(answer: ClientResponse): KeysResponse {
     throw new Fault("empty-answer", "client: response body is empty");
   }
   const body = (jsonOf(answer) ?? {}) as KeysBody;
-  if (answer.status > 201) {
-    const { errorCode = 0, message = "", cause = "", index = 0 } = body;
-    throw new Fault("keys-error", `${errorCode}: ${message} (${cause}) [${index}]`);
-  }
+  if (answer.status > 201) throw new KeysRefusal(body);
   return {
     action: body.action ?? "",
     node: body.node ?? {},

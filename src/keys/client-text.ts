@@ -13,7 +13,8 @@ export function formText(values: Readonly<Record<string, string | undefined>>): 
     .join("&");
 }
 
-function escapeQuery(text: string): string {
+/** A text within a query, as Go's url.QueryEscape writes it: a blank as `+`. */
+export function escapeQuery(text: string): string {
   return escapeAll(text).replaceAll("%20", "+");
 }
 

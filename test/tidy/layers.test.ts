@@ -12,16 +12,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   membership: ["lib", "store", "fleet"],
   fleet: ["lib", "unit", "store"],
   systemd: ["lib", "unit", "fleet"],
+  locksmith: ["lib", "keys"],
   cloudinit: ["lib"],
   fleetctl: ["lib", "cli", "unit", "fleet"],
   etcdctl: ["lib", "cli", "keys"],
-  argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "membership"],
+  locksmithctl: ["lib", "cli", "keys", "locksmith"],
+  argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "keys", "membership", "locksmith"],
   daemon: ["lib", "unit", "store", "keys", "membership", "fleet", "systemd", "argosy"],
   lab: ["lib", "argosy", "fleet"],
 };
 
 /** Where a folder may look into another only for the interfaces it implements. */
 const onlyThese: Readonly<Record<string, readonly string[]>> = {
+  "locksmith -> keys": ["src/keys/client-keys.ts", "src/keys/client-text.ts", "src/keys/model.ts"],
   "membership -> fleet": ["src/fleet/registry.ts"],
   "systemd -> fleet": ["src/fleet/unit-manager.ts", "src/fleet/model.ts"],
 };
@@ -45,6 +48,7 @@ const edgeFiles = [
   "src/keys/client-transport.ts",
   "src/keys/client-tls.ts",
   "src/etcdctl/main.ts",
+  "src/locksmithctl/main.ts",
   "src/cloudinit/gunzip.ts",
 ];
 
@@ -65,6 +69,8 @@ const banned: readonly (readonly [RegExp, string])[] = [
 /** Files that hold rules: decisions over plain data, without waiting for anything. */
 const ruleFiles = [
   "src/unit/",
+  "src/locksmith/lock-keys.ts",
+  "src/locksmith/semaphore.ts",
   "src/lib/glob.ts",
   "src/lib/table.ts",
   "src/cloudinit/content.ts",

@@ -9,6 +9,7 @@ import { etcdSettings } from "../../src/daemon/etcd.ts";
 import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
 import { optionTable } from "../../src/fleet/options.ts";
 import { etcdctlProgram } from "../../src/etcdctl/program.ts";
+import { locksmithctlProgram } from "../../src/locksmithctl/program.ts";
 import { fleetctlProgram } from "../../src/fleetctl/program.ts";
 import { filesBelow, repository, type SourceFile } from "./source-files.ts";
 
@@ -65,6 +66,8 @@ const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
+/** Commands that docs/locksmith.md is about. */
+const ofReboots = ["reboots"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
 const outside = {
   serveKeys: notServed,
@@ -118,6 +121,35 @@ test("every environment variable of etcdctl is in its page", () => {
   );
 });
 
+const locksmithctl = locksmithctlProgram(
+  { transport: unheard, userId: unheard, reboot: unheard, emitNeedReboot: unheard },
+  "0.0.0",
+);
+
+test("every command of locksmithctl has a section that names its flags, and so has argosy reboots", () => {
+  const manual = page("docs/locksmith.md");
+  assert.ok(locksmithctl.commands.length > 0);
+  assert.deepEqual(complaints(manual, "locksmithctl", locksmithctl.commands), []);
+  assert.deepEqual(missingFlags(manual.text, locksmithctl.flags ?? []), []);
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofReboots.includes(name));
+  assert.equal(commands.length, ofReboots.length);
+  assert.deepEqual(complaints(manual, "argosy", commands), []);
+});
+
+test("every environment variable of locksmithctl is in its page", () => {
+  const { text } = page("docs/locksmith.md");
+  const flags = [
+    ...(locksmithctl.flags ?? []),
+    ...locksmithctl.commands.flatMap((entry) => entry.flags ?? []),
+  ];
+  const variables = flags.flatMap(({ variable }) => variable ?? []);
+  assert.ok(variables.length > 0);
+  assert.deepEqual(
+    variables.filter((variable) => !text.includes(variable)),
+    [],
+  );
+});
+
 test("every command of the lab has a section that names its flags", () => {
   assert.ok(labCommand.commands.length > 0);
   assert.deepEqual(complaints(page("docs/lab.md"), "argosy lab", labCommand.commands), []);
@@ -126,9 +158,18 @@ test("every command of the lab has a section that names its flags", () => {
 test("every other command of argosy is in the page about installing", () => {
   const others = argosyProgram({}, outside).commands.filter(
     ({ name }) =>
-      !["lab", "fleetctl", "etcdctl", "etcd", "store", ...ofClusters, ...ofUnits, ...ofMaintenance].includes(
-        name,
-      ),
+      ![
+        "lab",
+        "fleetctl",
+        "etcdctl",
+        "locksmithctl",
+        "etcd",
+        "store",
+        ...ofReboots,
+        ...ofClusters,
+        ...ofUnits,
+        ...ofMaintenance,
+      ].includes(name),
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);

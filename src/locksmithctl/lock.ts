@@ -1,0 +1,33 @@
+import { type Command, exitCodes } from "../cli/command.ts";
+import { jsonFlag, printJson } from "../cli/json.ts";
+import type { Connect } from "./connect.ts";
+import { leaseFlag, leaseMsOf, tellReleased } from "./lease-flag.ts";
+import { machineOf } from "./machine-id.ts";
+import { settle } from "./settle.ts";
+
+/** `locksmithctl lock`: takes a slot. */
+export function lock(connect: Connect): Command {
+  return {
+    name: "lock",
+    summary: "Take a slot for this machine, or another one",
+    usage: "[ID]",
+    description:
+      "Takes one of the group's slots for a machine; without ID for this one, by its machine-id. A machine that has a slot " +
+      "keeps it, and its lease begins again. Prints nothing; exit code 1 when no slot is free. With --lease the slot is free " +
+      "for the next one after that time, so a machine that never comes back blocks nobody.",
+    flags: [leaseFlag("off"), jsonFlag],
+    arity: { least: 0, most: 1 },
+    examples: [
+      { line: "locksmithctl lock", meaning: "this machine" },
+      { line: "locksmithctl lock db1 --lease 30m", meaning: "db1, for half an hour at most" },
+    ],
+    run: async (call) =>
+      await settle(call, "Error locking", async () => {
+        const [id, leaseMs] = [await machineOf(call), leaseMsOf(call)];
+        const { already, released } = await connect(call).lock(id, leaseMs);
+        tellReleased(call, released);
+        if (call.flags.on("json")) printJson(call, { id, already, released });
+        return exitCodes.done;
+      }),
+  };
+}
