@@ -1,5 +1,6 @@
 import type { RunDaemon } from "../src/argosy/daemon-command.ts";
 import type { ServeDiscovery } from "../src/argosy/discovery-serve.ts";
+import type { RunFleet } from "../src/argosy/fleetd.ts";
 import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 import type { OpenStore } from "../src/argosy/store-flags.ts";
@@ -8,8 +9,8 @@ import type { OpenStore } from "../src/argosy/store-flags.ts";
  * The daemons by name. They are bundled apart from the commands: reading their libraries would double the time that
  * every fleetctl takes to start.
  */
-export const daemons: Readonly<Record<"fleet" | "etcd", RunDaemon>> = {
-  fleet: async () => await (await import("../src/daemon/fleet.ts")).main(),
+export const daemons: { readonly fleet: RunFleet; readonly etcd: RunDaemon } = {
+  fleet: async (settingsPath?: string) => await (await import("../src/daemon/fleet.ts")).main(settingsPath),
   etcd: async () => await (await import("../src/daemon/etcd.ts")).main(),
 };
 

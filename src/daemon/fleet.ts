@@ -44,7 +44,7 @@ import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { askStopReason } from "./stop-reason.ts";
 
-const settingsPath = "/etc/fleet/fleet.conf";
+const usualSettingsPath = "/etc/fleet/fleet.conf";
 /** How long the API's copy of the registry is kept up to date after the last request. */
 const idlePictureMs = 60_000;
 /** How long units get to stop before this machine leaves; below what `runDaemon` allows altogether. */
@@ -53,13 +53,18 @@ const stopReasonLimitMs = 2_000;
 /** How long a request waits for this machine to join, so that a daemon that has just begun need not refuse it. */
 const joinPatienceMs = 3_000;
 
-/** The program of `fleet.service`: engine, agent and API of one machine. Returns its exit code. */
-export function main(): Promise<number> {
-  return runDaemon("fleet", run);
+/** The program of `fleet.service`: engine, agent and API of one machine. Returns its exit code. @param settingsPath has to exist */
+export function main(settingsPath?: string): Promise<number> {
+  return runDaemon("fleet", async (env, signal, daemon) => await run(env, signal, daemon, settingsPath));
 }
 
-async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promise<void> {
-  const settings = await loadSettings(env, daemon);
+async function run(
+  env: Env,
+  signal: AbortSignal,
+  daemon: DaemonProcess,
+  settingsPath: string | undefined,
+): Promise<void> {
+  const settings = await loadSettings(env, daemon, settingsPath);
   const sockets = takeInheritedSockets();
   const id = await readMachineId();
   const metrics = new FleetMetrics(env.clock);
@@ -129,7 +134,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
   daemon.onReload(async () => {
     // In the words of fleet v1.0.0, which scripts look for.
     env.log.info("Reloading configuration");
-    facts = await machineFacts(id, await loadSettings(env, daemon), serving.endpoints);
+    facts = await machineFacts(id, await loadSettings(env, daemon, settingsPath), serving.endpoints);
     refresh.wake();
     env.log.info(
       "read the settings again; metadata, address and verbosity take effect at once, the rest at a restart",
@@ -271,15 +276,21 @@ class LeaseHolder {
   }
 }
 
-async function loadSettings(env: Env, daemon: DaemonProcess): Promise<Settings<typeof fleetSettings>> {
-  const text = await readFile(settingsPath, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw new Fault("bad-setting", `cannot read ${settingsPath}: ${error.message}`, { cause: error });
+/** @param named must exist; the usual file need not */
+async function loadSettings(
+  env: Env,
+  daemon: DaemonProcess,
+  named: string | undefined,
+): Promise<Settings<typeof fleetSettings>> {
+  const path = named ?? usualSettingsPath;
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" && named === undefined) return undefined;
+    throw new Fault("bad-setting", `cannot read ${path}: ${error.message}`, { cause: error });
   });
   const { settings, problems } = readSettings(
     fleetSettings,
     process.env,
-    text === undefined ? undefined : { path: settingsPath, text },
+    text === undefined ? undefined : { path, text },
   );
   if (settings.verbosity > 0) daemon.setLogLevel("debug");
   else if (process.env["ARGOSY_LOG_LEVEL"] === undefined) daemon.setLogLevel("info");
