@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { sentenceOf } from "../../src/lib/fault.ts";
 import { maxOperationsAlone, maxTransactionBytes } from "../../src/store/store.ts";
 import { startEtcd } from "../etcd/etcd-process.ts";
+import { replayCloudConfig } from "./cloud-config.ts";
 import type { IndexMode } from "./indices.ts";
 import { replayAll } from "./replay-all.ts";
 import { startEmbedded, startOver } from "./server-process.ts";
@@ -17,7 +18,9 @@ const usage = `usage: npm run conformance -- keys [OPTION...]
   --only NAME             only the transcripts whose name contains this
   --store embedded|etcd   against argosy etcd with its own store (default), or over three members of a real etcd
   --url URL               against any server of the v2 API, to which nobody else writes
-  --index exact|mapped    indices are those of the recording (default), or only in the same order`;
+  --index exact|mapped    indices are those of the recording (default), or only in the same order
+       npm run conformance -- cloud-config [--dir FOLDER] [--only NAME]
+  --dir FOLDER            validate and apply the cases of this folder instead of those that come with Argosy`;
 
 /** Replays transcripts; a line for each step that went differently, and the numbers at the end. */
 async function main(words: readonly string[]): Promise<number> {
@@ -32,7 +35,15 @@ async function main(words: readonly string[]): Promise<number> {
     },
     allowPositionals: true,
   });
-  if (positionals.length !== 1 || positionals[0] !== "keys") throw new Error("name what to replay: keys");
+  if (positionals.length === 1 && positionals[0] === "cloud-config") {
+    return await cloudConfigs(
+      values.dir ?? fileURLToPath(new URL("cloud-config", import.meta.url)),
+      values.only,
+    );
+  }
+  if (positionals.length !== 1 || positionals[0] !== "keys") {
+    throw new Error("name what to replay: keys or cloud-config");
+  }
   const { store, url, index } = values;
   if (index !== "exact" && index !== "mapped") throw new Error(`--index is exact or mapped, not "${index}"`);
   if (store !== "embedded" && store !== "etcd")
@@ -42,6 +53,20 @@ async function main(words: readonly string[]): Promise<number> {
   if (transcripts.length === 0) throw new Error(`there are no such transcripts in ${folder}`);
   if (url !== undefined) return report(transcripts, [url], index);
   return store === "etcd" ? overEtcd(transcripts, index) : onEmbedded(transcripts, index);
+}
+
+/** The exit code. */
+async function cloudConfigs(folder: string, only: string): Promise<number> {
+  let passed = 0;
+  let failed = 0;
+  for await (const { name, differences } of replayCloudConfig(folder, only)) {
+    if (differences.length === 0) passed++;
+    else failed++;
+    if (differences.length > 0) console.log(`FAIL ${name} ${differences.join("; ").replaceAll("\n", "\\n")}`);
+  }
+  if (passed + failed === 0) throw new Error(`there are no such cases in ${folder}`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
 }
 
 async function onEmbedded(transcripts: readonly Transcript[], index: IndexMode): Promise<number> {
