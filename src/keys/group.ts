@@ -27,21 +27,42 @@ export interface Group {
   readonly answers: readonly (Answer | KeysError)[];
   /** Empty when all of them are refused. */
   readonly then: readonly Operation[];
+  /** What `then` does to the nodes. */
+  readonly drafted: Drafted;
+  /** The index of the last change once `then` was committed. */
+  readonly lastIndex: number;
+}
+
+/** What a transaction that is planned does to the nodes. */
+export interface Drafted {
+  readonly put: ReadonlyMap<string, KeyNode>;
+  /** Paths that are removed with everything below them. */
+  readonly remove: readonly string[];
+}
+
+/** What is known where a group is planned. */
+export interface Ground {
+  /** The nodes that the store is known to hold. */
+  readonly seen: NodesSeen;
+  /** The index of the last change, that of the last transaction under way if there is one. */
+  readonly lastIndex: number;
+  /** Transactions under way, the oldest first: they are planned upon, too. */
+  readonly underWay: readonly Drafted[];
+  /** In ms since 1970. */
+  readonly nowMs: number;
 }
 
 /**
  * Plans as many of the first writes as fit into one transaction, each on what those before it leave behind, so that the
- * outcome is the same as if they came one after the other.
- * @param lastIndex the index of the last change that `seen` shows
- * @param nowMs in ms since 1970
+ * outcome is the same as if they came one after the other. None at all when the first has to wait for what is under way.
+ * @param token names the transaction
  */
 export function planGroup(
-  seen: NodesSeen,
+  { seen, lastIndex, underWay, nowMs }: Ground,
   writes: readonly WaitingWrite[],
-  lastIndex: number,
-  nowMs: number,
+  token: string,
 ): Group {
-  const draft = new Draft(seen);
+  const draft = new Draft(seen, underWay);
   const answers: (Answer | KeysError)[] = [];
   for (const { operation, writer } of writes) {
     if (draft.isEntangledWith(operation)) break;
@@ -59,19 +80,23 @@ export function planGroup(
     draft.add(plan, { index, event, silent, writer });
     answers.push({ event, index });
   }
-  return { answers, then: operationsOf(draft.changes) };
+  const then = operationsOf(draft.changes, token);
+  return { answers, then, drafted: draft, lastIndex: lastIndex + draft.length };
 }
 
-/** The nodes as they are after the changes drafted so far, and those changes. */
-class Draft implements NodesSeen {
+/** The nodes as they are after the changes under way and those drafted so far, and the latter. */
+class Draft implements NodesSeen, Drafted {
+  readonly put = new Map<string, KeyNode>();
+  readonly remove: string[] = [];
   readonly #seen: NodesSeen;
+  /** The oldest first. */
+  readonly #underWay: readonly Drafted[];
   readonly #events: LoggedEvent[] = [];
-  readonly #put = new Map<string, KeyNode>();
-  readonly #remove: string[] = [];
   #characters = 0;
 
-  constructor(seen: NodesSeen) {
+  constructor(seen: NodesSeen, underWay: readonly Drafted[]) {
     this.#seen = seen;
+    this.#underWay = underWay;
   }
 
   get length(): number {
@@ -79,11 +104,18 @@ class Draft implements NodesSeen {
   }
 
   get changes(): Changes {
-    return { events: this.#events, put: Array.from(this.#put.values()), remove: this.#remove };
+    return { events: this.#events, put: Array.from(this.put.values()), remove: this.remove };
   }
 
+  /** Never asked for what is being removed; `isEntangledWith` sees to that. */
   get(path: string): KeyNode | undefined {
-    return this.#put.get(path) ?? this.#seen.get(path);
+    const own = this.put.get(path);
+    if (own !== undefined) return own;
+    for (let at = this.#underWay.length - 1; at >= 0; at--) {
+      const node = this.#underWay[at]?.put.get(path);
+      if (node !== undefined) return node;
+    }
+    return this.#seen.get(path);
   }
 
   /** Asked only for a directory that is to be removed, and `isEntangledWith` sees to it that no draft is about one. */
@@ -93,17 +125,11 @@ class Draft implements NodesSeen {
 
   /**
    * Whether the operation has to wait for the next transaction: one cannot both remove and write at a path, nor tell
-   * watchers what a directory held if that changed in the same one.
+   * watchers what a directory held if that changed in the same one. It also waits for one under way, which is simpler
+   * than to plan on what that removes.
    */
   isEntangledWith(operation: WriteOperation): boolean {
-    const { path } = operation;
-    if (this.#remove.some((removed) => isWithin(path, removed))) return true;
-    const removes =
-      operation.do === "delete" || operation.do === "compareAndDelete" || operation.do === "expire";
-    if (!removes) return false;
-    if (this.#remove.some((removed) => isWithin(removed, path))) return true;
-    for (const put of this.#put.keys()) if (isWithin(put, path)) return true;
-    return false;
+    return isEntangled(this, operation) || this.#underWay.some((drafted) => isEntangled(drafted, operation));
   }
 
   /** Whether one transaction has room for the plan as well. */
@@ -112,18 +138,29 @@ class Draft implements NodesSeen {
     const most = this.length > 0 ? maxOperations : maxOperationsAlone;
     // A path of very many levels is not even looked at.
     if (plan.put.length > most) return false;
-    let put = this.#put.size;
-    for (const { path } of plan.put) if (!this.#put.has(path)) put++;
-    const remove = this.#remove.length + (plan.remove === undefined ? 0 : 1);
+    let put = this.put.size;
+    for (const { path } of plan.put) if (!this.put.has(path)) put++;
+    const remove = this.remove.length + (plan.remove === undefined ? 0 : 1);
     return operationCount(put, remove) <= most;
   }
 
   add(plan: Plan, logged: LoggedEvent): void {
     this.#events.push(logged);
     this.#characters += charactersOf(plan);
-    for (const node of plan.put) this.#put.set(node.path, node);
-    if (plan.remove !== undefined) this.#remove.push(plan.remove);
+    for (const node of plan.put) this.put.set(node.path, node);
+    if (plan.remove !== undefined) this.remove.push(plan.remove);
   }
+}
+
+function isEntangled({ put, remove }: Drafted, operation: WriteOperation): boolean {
+  const { path } = operation;
+  if (remove.some((removed) => isWithin(path, removed))) return true;
+  const removes =
+    operation.do === "delete" || operation.do === "compareAndDelete" || operation.do === "expire";
+  if (!removes) return false;
+  if (remove.some((removed) => isWithin(removed, path))) return true;
+  for (const changed of put.keys()) if (isWithin(changed, path)) return true;
+  return false;
 }
 
 /** Whether `path` is `above`, or lies below it. */

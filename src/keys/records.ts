@@ -69,10 +69,10 @@ export function operationCount(put: number, remove: number): number {
 }
 
 /** The store's operations for changes: the counter, the events in one record, the history's end and the nodes; none for no change. */
-export function operationsOf({ events, put, remove }: Changes): readonly Operation[] {
+export function operationsOf({ events, put, remove }: Changes, token?: string): readonly Operation[] {
   const last = events.at(-1)?.index;
   if (last === undefined) return [];
-  const operations: Operation[] = [{ do: "put", key: counterKey, value: String(last) }];
+  const operations: Operation[] = [{ do: "put", key: counterKey, value: counterRecord(last, token) }];
   operations.push({ do: "put", key: eventsKey(last), value: eventsRecord(events) });
   if (last > historyLength) {
     const range = between(eventsKey(0), eventsKey(last - historyLength + 1));
@@ -88,9 +88,18 @@ export function operationsOf({ events, put, remove }: Changes): readonly Operati
   return operations;
 }
 
+/**
+ * The record of the counter.
+ * @param token names the transaction and no other one, so that the next can be sent before this one is known to be carried out
+ */
+export function counterRecord(last: number, token: string | undefined): string {
+  return token === undefined ? String(last) : `${last} ${token}`;
+}
+
 /** A counter's number; throws when the text is none. */
 export function readCounter(record: string): number {
-  const index = Number(record);
+  const [digits = ""] = record.split(" ", 1);
+  const index = digits === "" ? Number.NaN : Number(digits);
   if (!Number.isSafeInteger(index) || index < 0) throw new SyntaxError(`"${record}" is not an index`);
   return index;
 }

@@ -1,13 +1,21 @@
+import { assert } from "../lib/assert.ts";
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault } from "../lib/fault.ts";
 import { exactly } from "../store/range.ts";
-import { maxOperations, type Outcome, type Revision, type Store, type Transaction } from "../store/store.ts";
+import {
+  type Compare,
+  maxOperations,
+  type Outcome,
+  type Revision,
+  type Store,
+  type Transaction,
+} from "../store/store.ts";
 import { isKeysError, keysError, type KeysError } from "./errors.ts";
-import { planGroup, type WaitingWrite } from "./group.ts";
+import { planGroup, type Group, type WaitingWrite } from "./group.ts";
 import type { Answer } from "./keyspace.ts";
 import type { WriteOperation } from "./model.ts";
-import { counterKey } from "./records.ts";
+import { counterKey, counterRecord } from "./records.ts";
 import type { View } from "./view.ts";
 
 /** Writes that wait for their turn at one gateway; one more is refused. */
@@ -31,13 +39,35 @@ interface Write extends WaitingWrite {
 /** Calls `work` once: now, or after everything else that is to be done now, so that writes which come together go together. */
 export type Soon = (work: () => void) => void;
 
-/** What became of a try: settled, or why it has to be made again. */
-type Tried = "settled" | "conflict" | "unknown";
+/**
+ * What became of a try: settled, or why its writes have to be planned again: at once because they were too much together or what they were
+ * planned on failed, because another gateway was faster, or because the store did not say.
+ */
+type Tried = "settled" | "again" | "conflict" | "unknown";
+
+/** A transaction under way. */
+interface Flight {
+  readonly writes: readonly Write[];
+  readonly group: Group;
+  readonly token: string;
+  readonly fate: Fate;
+  readonly tried: Promise<Tried>;
+}
+
+interface Fate {
+  committed: boolean;
+}
+
+/**
+ * Transactions that may be under way at once. While the store carries one out the next is planned, on what the first leaves behind,
+ * and is carried out only if the first was.
+ */
+const mostUnderWay = 2;
 
 /**
  * Carries out writes in the order in which they come, those that wait for the store together. They are planned on what
- * the view shows and committed on condition that the counter is still the one of the plan; otherwise they are planned
- * again.
+ * the view shows and what is under way, and committed on condition that the counter is still the one of the plan;
+ * otherwise they are planned again.
  */
 export class Writer {
   readonly #env: Env;
@@ -45,13 +75,19 @@ export class Writer {
   readonly #view: View;
   /** Names this gateway's writes; different for every gateway and every start. */
   readonly #name: string;
-  /** The first ones may be under way. */
+  readonly #soon: Soon;
   #waiting: Write[] = [];
+  /** The oldest first. */
+  #underWay: Flight[] = [];
+  /** Whether `#run` sees to what is under way. */
   #running = false;
+  #startIsDue = false;
+  /** Nothing new is begun while what was under way has to be planned again. */
+  #halted = false;
   #count = 0;
+  #transactions = 0;
   /** So many of the first writes go alone, since they were too much together. */
   #alone = 0;
-  readonly #soon: Soon;
   /** Limits that are listened to: many writes share one. */
   readonly #limits = new WeakSet<AbortSignal>();
 
@@ -74,9 +110,13 @@ export class Writer {
     const { promise, resolve, reject } = Promise.withResolvers<Answer | KeysError>();
     this.#waiting.push({ operation, writer, limit, tried: [], resolve, reject });
     this.#listenTo(limit);
-    if (!this.#running) {
-      this.#running = true;
-      this.#soon(() => void this.#run());
+    if (!this.#startIsDue && !this.#halted && this.#underWay.length < mostUnderWay) {
+      this.#startIsDue = true;
+      this.#soon(() => {
+        this.#startIsDue = false;
+        this.#start();
+        if (!this.#running) void this.#run();
+      });
     }
     return promise;
   }
@@ -86,20 +126,79 @@ export class Writer {
     if (this.#limits.has(limit)) return;
     this.#limits.add(limit);
     const giveUp = (): void => {
-      for (const write of this.#waiting) if (write.limit === limit) write.reject(limit.reason);
+      const all = [...this.#underWay.flatMap(({ writes }) => writes), ...this.#waiting];
+      for (const write of all) if (write.limit === limit) write.reject(limit.reason);
     };
     limit.addEventListener("abort", giveUp, { once: true });
   }
 
   /** Goes on until no write waits. Rejects only for a bug. */
   async #run(): Promise<void> {
-    for (let attempt = 1; this.#waiting.length > 0; attempt++) {
-      this.#settleFinished();
-      const tried = await this.#tryFirst();
-      if (tried === "settled") attempt = 0;
+    this.#running = true;
+    for (let attempt = 1; ; attempt++) {
+      this.#start();
+      const [first] = this.#underWay;
+      if (first === undefined) break;
+      const tried = await first.tried;
+      if (tried === "settled") {
+        this.#underWay.shift();
+        attempt = 0;
+        continue;
+      }
+      this.#halted = true;
+      await this.#takeBack();
+      if (tried === "again") attempt = 0;
       else await this.#pause(tried, attempt);
+      this.#settleFinished();
+      this.#halted = false;
     }
     this.#running = false;
+  }
+
+  /** Begins as many transactions as may be under way. */
+  #start(): void {
+    while (!this.#halted && this.#underWay.length < mostUnderWay) {
+      if (this.#alone > 0 && this.#underWay.length > 0) return;
+      const flight = this.#plan();
+      if (flight === undefined) return;
+      this.#underWay.push(flight);
+    }
+  }
+
+  /** Begins to carry out the first writes that go together; undefined when they wait for what is under way, or there are none. */
+  #plan(): Flight | undefined {
+    this.#waiting = this.#waiting.filter(({ limit }) => !limit.aborted);
+    const { tree, index, counterRevision } = this.#view;
+    const changing = this.#underWay.filter(({ group }) => group.then.length > 0);
+    const before = changing.at(-1);
+    const ground = {
+      seen: tree,
+      lastIndex: before?.group.lastIndex ?? index,
+      underWay: changing.map(({ group }) => group.drafted),
+      nowMs: this.#env.clock.now(),
+    };
+    const token = `${this.#name}.${this.#transactions + 1}`;
+    const first = this.#waiting.slice(0, this.#alone > 0 ? 1 : maxOperations);
+    const group = planGroup(ground, first, token);
+    const writes = this.#waiting.splice(0, group.answers.length);
+    if (writes.length === 0) return undefined;
+    this.#transactions++;
+    // After one under way: only if that was carried out, which nothing but its token tells.
+    const when: Compare =
+      before === undefined
+        ? { key: counterKey, modRevision: counterRevision }
+        : { key: counterKey, value: counterRecord(before.group.lastIndex, before.token) };
+    const fate: Fate = { committed: false };
+    return { writes, group, token, fate, tried: this.#try(writes, group, when, fate, before?.fate) };
+  }
+
+  /** Waits for everything under way; what was not settled waits again, in front of all others. */
+  async #takeBack(): Promise<void> {
+    const flights = this.#underWay;
+    const again: Write[] = [];
+    for (const { writes, tried } of flights) if ((await tried) !== "settled") again.push(...writes);
+    this.#underWay = [];
+    this.#waiting = [...again, ...this.#waiting];
   }
 
   /** Takes out writes that were given up, and those that turn out to have been carried out. */
@@ -114,46 +213,47 @@ export class Writer {
     });
   }
 
-  /** Tries to carry out the first writes that go together. */
-  async #tryFirst(): Promise<Tried> {
-    const { tree, index, counterRevision } = this.#view;
-    const first = this.#waiting.slice(0, this.#alone > 0 ? 1 : maxOperations);
-    const { answers, then } = planGroup(tree, first, index, this.#env.clock.now());
-    const writes = first.slice(0, answers.length);
+  /** Tries to carry out writes as planned, and answers them. Never rejects. */
+  async #try(
+    writes: readonly Write[],
+    { answers, then }: Group,
+    when: Compare,
+    fate: Fate,
+    before: Fate | undefined,
+  ): Promise<Tried> {
     // They came one after the other, so the last one has the most time left.
-    const last = writes.at(-1);
-    if (last === undefined) return "settled";
+    const limit = writes.at(-1)?.limit;
+    assert(limit !== undefined, "a group has a write");
     answers.forEach((answer, at) => {
       if (!isKeysError(answer)) writes[at]?.tried.push(answer.index);
     });
-    const when = [{ key: counterKey, modRevision: counterRevision }];
     try {
-      const outcome = await this.#commit({ when, then, otherwise: [exactly(counterKey)] }, last.limit);
+      const outcome = await this.#commit({ when: [when], then, otherwise: [exactly(counterKey)] }, limit);
       if (outcome === "unknown") return "unknown";
       if ("errorCode" in outcome) {
-        if (writes.length > 1) this.#alone = writes.length;
-        else this.#settle([outcome]);
-        return "settled";
+        if (writes.length === 1) return this.#settle(writes, [outcome]);
+        this.#alone = writes.length;
+        return "again";
       }
       if (!outcome.committed) {
-        await this.#view.mirror.reached(counterRevisionOf(outcome), last.limit);
-        return "conflict";
+        await this.#view.mirror.reached(counterRevisionOf(outcome), limit);
+        return before === undefined || before.committed ? "conflict" : "again";
       }
-      if (then.length > 0) await this.#view.mirror.reached(outcome.revision, last.limit);
-      this.#settle(answers);
-      return "settled";
+      fate.committed = true;
+      if (then.length > 0) await this.#view.mirror.reached(outcome.revision, limit);
+      return this.#settle(writes, answers);
     } catch (error) {
-      if (last.limit.aborted) return "unknown";
-      for (const { reject } of this.#waiting.splice(0, writes.length)) reject(error);
+      if (limit.aborted) return "unknown";
+      for (const { reject } of writes) reject(error);
       return "settled";
     }
   }
 
-  /** Answers the first writes, one each. A refusal is as true as a success: the same comparison stands behind it. */
-  #settle(answers: readonly (Answer | KeysError)[]): void {
+  /** Answers writes. A refusal is as true as a success: the same comparison stands behind it. */
+  #settle(writes: readonly Write[], answers: readonly (Answer | KeysError)[]): "settled" {
     this.#alone = Math.max(0, this.#alone - answers.length);
-    const settled = this.#waiting.splice(0, answers.length);
-    answers.forEach((answer, at) => settled[at]?.resolve(answer));
+    answers.forEach((answer, at) => writes[at]?.resolve(answer));
+    return "settled";
   }
 
   async #commit(transaction: Transaction, limit: AbortSignal): Promise<Outcome | KeysError | "unknown"> {
