@@ -11,6 +11,8 @@ export interface Outside {
     readonly keyFile: string;
     readonly certFile: string;
     readonly caFile: string;
+    /** What the servers' certificates have to be for; empty: each for the host of its address. */
+    readonly serverName: string;
   }): ClientTransport;
   /** The targets of a DNS SRV name, as `HOST:PORT`; throws when there is none. */
   findService(name: string): Promise<readonly string[]>;
@@ -191,6 +193,8 @@ function openTransport(call: Call, outside: Outside): ClientTransport {
       keyFile: text("key-file"),
       certFile: text("cert-file"),
       caFile: text("ca-file"),
+      // Names that DNS gives can be anybody's: with etcd it is the domain itself that the certificates have to be for.
+      serverName: text("discovery-srv"),
     });
   } catch (error) {
     if (!isFault(error)) throw error;

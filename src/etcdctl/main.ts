@@ -14,7 +14,8 @@ import { etcdctlProgram } from "./program.ts";
 const outside: Outside = {
   transport: clientTransport,
   findService: async (name) =>
-    (await resolveSrv(name)).map(({ name: host, port }) => `${host.replace(/\.$/, "")}:${port}`),
+    // With the dot at its end, as etcd writes it: a whole name, below which no search list is tried.
+    (await resolveSrv(name)).map(({ name: host, port }) => `${host.replace(/\.$/, "")}.:${port}`),
   askSecret: async (prompt, call) => {
     call.stdout.write(prompt);
     // The terminal itself goes on to handle corrections and Ctrl-C.

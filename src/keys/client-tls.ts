@@ -9,6 +9,12 @@ export interface TlsFiles {
   readonly caFile: string;
 }
 
+/** How a client and its servers prove who they are. */
+export interface TlsIdentity extends TlsFiles {
+  /** What the servers' certificates have to be for; empty or left out: each for the host of its address. */
+  readonly serverName?: string;
+}
+
 /** Reads and checks the files. Throws Fault `file-unreadable` in the words of etcd's own client. */
 export function readTls({ keyFile, certFile, caFile }: TlsFiles): SecureContext {
   if ((keyFile === "") !== (certFile === "")) {

@@ -2,14 +2,14 @@ import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { Fault } from "../lib/fault.ts";
 import type { ClientRequest, ClientResponse, ClientTransport } from "./client.ts";
-import { certificateTrouble, readTls, type TlsFiles } from "./client-tls.ts";
+import { certificateTrouble, readTls, type TlsIdentity } from "./client-tls.ts";
 
 /** Bytes of an answer that are read at most; a whole keyspace may come in one. */
 const mostAnswerBytes = 512 * 1024 * 1024;
 const mostConnections = 16;
 
 /** Real sockets for a `ClusterClient`. Throws Fault `file-unreadable` for the files of TLS. */
-export function clientTransport(tls: TlsFiles): ClientTransport {
+export function clientTransport(tls: TlsIdentity): ClientTransport {
   const pool = { keepAlive: true, maxSockets: mostConnections };
   const plain = new HttpAgent(pool);
   const secure = new HttpsAgent({ ...pool, secureContext: readTls(tls) });
@@ -28,6 +28,7 @@ export function clientTransport(tls: TlsFiles): ClientTransport {
       method: request.method,
       path: url.path,
       agent: isSecure ? secure : plain,
+      ...serverNameFor(url.host, tls.serverName),
       signal: request.signal,
       headers: {
         ...request.headers,
@@ -50,6 +51,12 @@ export function clientTransport(tls: TlsFiles): ClientTransport {
       limits.end();
     }
   };
+}
+
+/** A name of TLS has no dot at its end (RFC 6066, 3), though DNS may give it one. */
+function serverNameFor(host: string, wanted = ""): { servername?: string } {
+  if (wanted !== "") return { servername: wanted };
+  return host.endsWith(".") ? { servername: host.slice(0, -1) } : {};
 }
 
 function limitsOf(

@@ -11,7 +11,7 @@ export interface Certificates extends AsyncDisposable {
 }
 
 /** For which names and uses a server's or client's certificate is. */
-const extensions = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
+const extensions = "subjectAltName=IP:127.0.0.1,DNS:secure.test\nextendedKeyUsage=serverAuth,clientAuth\n";
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 

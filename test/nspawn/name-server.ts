@@ -9,21 +9,21 @@ export type Answer = { readonly address: string } | { readonly port: number; rea
 const typeNames: Readonly<Record<number, "SRV" | "A">> = { 1: "A", 33: "SRV" };
 
 /** The smallest name server (RFC 1035, RFC 2782) for tests; ends with `close` of its socket. */
-export async function startNameServer(port: number, answers: Answers): Promise<Socket> {
+export async function startNameServer(port: number, answers: Answers, address = "0.0.0.0"): Promise<Socket> {
   const socket = createSocket("udp4");
-  socket.on("message", (message, { address, port: from }) => {
+  socket.on("message", (message, { address: asker, port: from }) => {
     const { name, type, end } = questionOf(message);
     const known = typeNames[type];
-    const found = known === undefined ? [] : answers(known, name, address);
+    const found = known === undefined ? [] : answers(known, name, asker);
     const header = Buffer.from(message.subarray(0, 12));
     // An answer, with authority; "no such name" where nothing is known of it at all.
     header.writeUInt16BE(0x8580 | (found.length > 0 || known === undefined ? 0 : 3), 2);
     header.writeUInt16BE(found.length, 6);
     header.writeUInt32BE(0, 8);
     const records = found.map((answer) => recordOf(type, answer));
-    socket.send(Buffer.concat([header, message.subarray(12, end), ...records]), from, address);
+    socket.send(Buffer.concat([header, message.subarray(12, end), ...records]), from, asker);
   });
-  socket.bind(port, "0.0.0.0");
+  socket.bind(port, address);
   await once(socket, "listening");
   return socket;
 }
