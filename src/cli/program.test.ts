@@ -95,6 +95,10 @@ test("help comes from --help, -h, help and no argument at all, and names the ver
   assert.match(one.out, /EXAMPLES:\n {2}# do unload\n {2}\$ tool unload a\n/);
   assert.equal((await run(["unload", "--help"])).out, one.out);
   assert.equal((await run(["lab"])).code, 0);
+  for (const word of ["version", "help"]) {
+    const { code, out } = await run(["help", word]);
+    assert.deepEqual([code, out], [0, (await run(["help"])).out]);
+  }
 });
 
 test("the version is one line", async () => {

@@ -165,6 +165,9 @@ function helpFor(
   const [name, ...others] = names;
   if (name === undefined) return { kind: "print", text: groupHelp(path, group, inherited) };
   const entry = findEntry(group, name);
+  // These two are in the list of commands, and all there is to say about them is there.
+  if (entry === undefined && ["help", "version"].includes(wholeName(group, name)))
+    return { kind: "print", text: groupHelp(path, group, inherited) };
   if (entry === undefined) return { ...unknownCommand(group, path, name), isTopic: true };
   if (isGroup(entry)) return helpFor(program, entry, `${path} ${entry.name}`, scope, others);
   return { kind: "print", text: commandHelp(`${path} ${entry.name}`, entry, scope) };

@@ -60,3 +60,14 @@ test("following the tokens gives every entry once, in order", () => {
     }),
   );
 });
+
+test("lists are longer than 65,535 entries, and end where tokens do", () => {
+  assert.deepEqual(pageOf(numbers(70_000), [pageToken(100, 656)], 100), {
+    items: numbers(65_600).slice(65_500),
+    nextPageToken: pageToken(100, 657),
+  });
+  assert.deepEqual(pageOf(numbers(70_000), [pageToken(100, 700)], 100), {
+    items: numbers(70_000).slice(69_900),
+  });
+  assert.deepEqual(pageOf(numbers(70_000), [pageToken(1, 65_535)], 1), { items: [65_534] });
+});

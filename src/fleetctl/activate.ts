@@ -83,7 +83,12 @@ export async function activate(call: Call, connect: Connect, activation: Activat
     if (!isFault(error)) throw error;
     return fail(call, `Error ${activation.verb}ing units: ${error.message}`);
   }
-  return await follow(call, client, activation.verb, activation.judge, triggered);
+  const names = (some: readonly SourcedUnit[]): string[] =>
+    some.filter(({ global }) => !global).map(({ name }) => name);
+  for (const { name, global } of triggered)
+    if (global) call.stdout.write(`Triggered global unit ${name} ${activation.verb}\n`);
+  const lasting = names(units.filter((unit) => !triggered.includes(unit)));
+  return await follow(call, client, activation.verb, activation.judge, names(triggered), lasting);
 }
 
 function isToChange({ file, existing }: SourcedUnit, { target }: Activation): boolean {
@@ -125,20 +130,29 @@ function isTemplate(name: string): boolean {
   return splitName(name)?.isTemplate === true;
 }
 
+/**
+ * Waits for the units that were triggered. Of the `lasting` ones, which were wanted so before, only what is wrong is told: that
+ * one has failed since, or that no machine can take it.
+ */
 async function follow(
   call: Call,
   client: FleetClient,
   verb: Activation["verb"],
   judge: (report: UnitReport) => Verdict,
-  units: readonly SourcedUnit[],
+  triggered: readonly string[],
+  lasting: readonly string[],
 ): Promise<number> {
-  const waitFor: string[] = [];
-  for (const { name, global } of units) {
-    if (global) call.stdout.write(`Triggered global unit ${name} ${verb}\n`);
-    else waitFor.push(name);
-  }
   const state = verb === "start" ? "launched" : "loaded";
-  return await waitForAll(call, client, { name: verb, state }, judge, waitFor);
+  const names = call.flags.on("no-block") ? triggered : [...triggered, ...lasting];
+  const judgeOne = (report: UnitReport): Verdict =>
+    triggered.includes(report.name) ? judge(report) : lastingVerdict(judge(report), report.name);
+  return await waitForAll(call, client, { name: verb, state }, judgeOne, names);
+}
+
+function lastingVerdict(verdict: Verdict, name: string): Verdict {
+  if (verdict.kind === "unplaced") return verdict;
+  if (verdict.kind !== "failed") return { kind: "done", line: "" };
+  return { ...verdict, sentence: `${verdict.sentence}; to start it again: fleetctl restart ${name}` };
 }
 
 /** A verb that waits until units are up: its name, and the state it waits for. */
@@ -183,7 +197,7 @@ export async function waitForAll(
 }
 
 function tell(call: Call, name: string, verdict: Verdict): void {
-  if (verdict.kind === "done") call.stdout.write(`${verdict.line}\n`);
+  if (verdict.kind === "done" && verdict.line !== "") call.stdout.write(`${verdict.line}\n`);
   if (verdict.kind === "failed") call.stderr.write(`Error waiting for units: ${verdict.sentence}\n`);
   if (verdict.kind !== "unplaced") return;
   const lines = verdict.reasons.map(({ machine, why }) =>

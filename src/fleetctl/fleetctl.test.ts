@@ -119,6 +119,36 @@ test("a unit without a place is told with the reasons, machine by machine, and e
   );
 });
 
+test("start of a unit that is wanted already tells only what is wrong with it", async () => {
+  const { registry, run } = cluster();
+  const text = { "a.service": hello };
+  await run("fleetctl start --no-block a", text);
+  assert.deepEqual(await run("fleetctl start a", text), { code: 0, out: "", err: "" }, "not placed yet");
+  registry.setPlacement("a.service", [{ machine: one, why: "local Machine metadata insufficient" }]);
+  const waiting = await run("fleetctl start a", text);
+  assert.equal(waiting.code, 3);
+  assert.match(waiting.err, /^Unit a\.service cannot be placed on any machine now:\n/);
+  assert.equal((await run("fleetctl start --no-block a", text)).code, 0);
+
+  registry.setPlacement("a.service", one);
+  registry.setState({ unit: "a.service", machine: one });
+  assert.deepEqual(await run("fleetctl start a", text), { code: 0, out: "", err: "" }, "it runs");
+  registry.setState({
+    unit: "a.service",
+    machine: one,
+    active: "failed",
+    sub: "failed",
+    result: "exit-code",
+  });
+  assert.deepEqual(await run("fleetctl start a", text), {
+    code: 1,
+    out: "",
+    err:
+      "Error waiting for units: Unit a.service failed on 11111111.../10.0.0.1: result exit-code. To see why: " +
+      "fleetctl journal a.service; to start it again: fleetctl restart a.service\n",
+  });
+});
+
 test("a oneshot that ran to its end with success is a success", async () => {
   const { registry, run } = cluster();
   obedient(registry, one, { active: "inactive", sub: "dead", result: "success" });

@@ -4,7 +4,7 @@ import { machineLegend } from "./legend.ts";
 /** What a report says about something that was asked of a unit. */
 export type Verdict =
   | { readonly kind: "pending"; readonly afterMs?: undefined }
-  /** It is so; `line` tells it. */
+  /** It is so; `line` tells it, and is empty where nothing is to be told. */
   | { readonly kind: "done"; readonly line: string; readonly afterMs?: number }
   /** It has failed for good; `sentence` tells why. */
   | { readonly kind: "failed"; readonly sentence: string; readonly afterMs?: number }
