@@ -5,6 +5,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
+import type { FleetLockOptions } from "../src/argosy/fleetlock.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { OpenMembership } from "../src/argosy/member-flags.ts";
 import type { StoreSpec } from "../src/argosy/store-flags.ts";
@@ -49,7 +50,7 @@ if (words[0] === "fleetctl") {
   await runHere(
     argosyProgram(
       { fleet: runFleet, etcd: runKeysApi },
-      { serveKeys, serveDiscovery, connectMembers, openStore },
+      { serveKeys, serveDiscovery, serveFleetLock, connectMembers, openStore },
     ),
     words,
   );
@@ -84,6 +85,10 @@ async function serveKeys(options: KeysServerOptions): Promise<number> {
 
 async function serveDiscovery(options: DiscoveryServiceOptions): Promise<number> {
   return await (await import("./daemons.ts")).serveDiscovery(options);
+}
+
+async function serveFleetLock(options: FleetLockOptions): Promise<number> {
+  return await (await import("./daemons.ts")).serveFleetLock(options);
 }
 
 async function connectMembers(env: Env, endpoints: readonly string[]): Promise<OpenMembership> {

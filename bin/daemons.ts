@@ -1,6 +1,7 @@
 import type { RunDaemon } from "../src/argosy/daemon-command.ts";
 import type { ServeDiscovery } from "../src/argosy/discovery-serve.ts";
 import type { RunFleet } from "../src/argosy/fleetd.ts";
+import type { ServeFleetLock } from "../src/argosy/fleetlock.ts";
 import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 import type { OpenStore } from "../src/argosy/store-flags.ts";
@@ -21,6 +22,10 @@ export const serveKeys: ServeKeys = async (options) =>
 /** `argosy discovery serve`. */
 export const serveDiscovery: ServeDiscovery = async (options) =>
   await (await import("../src/daemon/discovery.ts")).serveInForeground(options);
+
+/** `argosy fleetlock`. */
+export const serveFleetLock: ServeFleetLock = async (options) =>
+  await (await import("../src/daemon/fleetlock.ts")).serveFleetLock(options);
 
 /** `argosy member`. */
 export const connectMembers: ConnectMembers = async (env, endpoints) =>

@@ -7,6 +7,7 @@ import type { ServeDiscovery } from "./discovery-serve.ts";
 import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
 import { drainCommand } from "./drain.ts";
 import { eventsCommand } from "./events.ts";
+import { fleetLockCommand, type ServeFleetLock } from "./fleetlock.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { laterCommands } from "./later-commands.ts";
@@ -23,6 +24,7 @@ import { whyCommand } from "./why.ts";
 export interface OutsideParts {
   readonly serveKeys: ServeKeys;
   readonly serveDiscovery: ServeDiscovery;
+  readonly serveFleetLock: ServeFleetLock;
   readonly connectMembers: ConnectMembers;
   readonly openStore: OpenStore;
 }
@@ -50,6 +52,7 @@ export function argosyProgram(
       cordonCommand(),
       uncordonCommand(),
       rebootsCommand(),
+      fleetLockCommand(parts.serveFleetLock),
       installCommand,
       etcdCommand(parts.serveKeys),
       memberCommand(parts.connectMembers),

@@ -18,7 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   etcdctl: ["lib", "cli", "keys"],
   locksmithctl: ["lib", "cli", "keys", "locksmith"],
   argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "keys", "membership", "locksmith"],
-  daemon: ["lib", "unit", "store", "keys", "membership", "fleet", "systemd", "argosy"],
+  daemon: ["lib", "unit", "store", "keys", "membership", "fleet", "systemd", "locksmith", "argosy"],
   lab: ["lib", "argosy", "fleet"],
 };
 
@@ -69,6 +69,7 @@ const banned: readonly (readonly [RegExp, string])[] = [
 /** Files that hold rules: decisions over plain data, without waiting for anything. */
 const ruleFiles = [
   "src/unit/",
+  "src/locksmith/fleet-lock-rules.ts",
   "src/locksmith/lock-keys.ts",
   "src/locksmith/semaphore.ts",
   "src/lib/glob.ts",

@@ -67,11 +67,12 @@ const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
 /** Commands that docs/locksmith.md is about. */
-const ofReboots = ["reboots"];
+const ofReboots = ["reboots", "fleetlock"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
 const outside = {
   serveKeys: notServed,
   serveDiscovery: notServed,
+  serveFleetLock: notServed,
   connectMembers: unheard,
   openStore: unheard,
 };
