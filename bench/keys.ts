@@ -2,7 +2,14 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { startEmbedded, startOver, type ServerProcess } from "../test/conformance/server-process.ts";
+import {
+  startEmbedded,
+  startOver,
+  type ServerProcess,
+  type ServerProgram,
+} from "../test/conformance/server-process.ts";
+import { builtProduct } from "../src/lab/product.ts";
+import { etcdMalloc, etcdNodeFlags, memberLimits } from "../src/argosy/systemd-units.ts";
 import { startEtcd } from "../test/etcd/etcd-process.ts";
 import { median, rounded, say, sayLoad } from "./figures.ts";
 import type { Counted, Job } from "./keys-load.ts";
@@ -15,6 +22,26 @@ const rounds = 3;
 const fanOutWaits = 1_000;
 const fanOutRounds = 10;
 const heldWaits = 10_000;
+
+const buildFolder = fileURLToPath(new URL("../build", import.meta.url));
+/** What users run: the bundle, as etcd.service starts it. */
+const product: ServerProgram = {
+  command: [
+    `${buildFolder}/node`,
+    ...etcdNodeFlags,
+    "--disable-warning=ExperimentalWarning",
+    `${buildFolder}/etcd.mjs`,
+  ],
+  environment: settingsIn(etcdMalloc),
+};
+/** The limits of etcd-member.service, as flags. */
+const memberFlags = Object.entries(settingsIn(memberLimits)).map(
+  ([name, value]) =>
+    `--${name
+      .replace(/^ETCD_/, "")
+      .toLowerCase()
+      .replaceAll("_", "-")}=${value}`,
+);
 
 /** One server under measurement. */
 interface Subject {
@@ -29,6 +56,7 @@ interface Subject {
 export async function benchKeys(): Promise<void> {
   const load = new Load();
   try {
+    await builtProduct(say);
     sayLoad();
     const embedded = await measureEmbedded(load);
     const gateway = await measureGateway(load);
@@ -41,7 +69,7 @@ export async function benchKeys(): Promise<void> {
 
 async function measureEmbedded(load: Load): Promise<Record<string, number>> {
   await using etcd = await startEtcd(1, ["--enable-v2=true"]);
-  await using ours = await startEmbedded();
+  await using ours = await startEmbedded(product);
   const peer = { name: "etcd, one member", port: portOf(etcd.endpoints[0] ?? "") };
   const mine = { name: "argosy, embedded", port: portOf(ours.origin) };
   say("\nOne etcd member, and argosy etcd with the embedded store");
@@ -63,8 +91,8 @@ async function measureEmbedded(load: Load): Promise<Record<string, number>> {
 }
 
 async function measureGateway(load: Load): Promise<Record<string, number>> {
-  await using etcd = await startEtcd(3, ["--enable-v2=true"]);
-  await using ours = await startOver(etcd.endpoints);
+  await using etcd = await startEtcd(3, ["--enable-v2=true", ...memberFlags]);
+  await using ours = await startOver(etcd.endpoints, product);
   // The leader: its clients spare themselves the way from another member to it.
   const peer = { name: "etcd, three members", port: portOf(etcd.endpoints[await etcd.leader()] ?? "") };
   const mine = { name: "argosy, gateway", port: portOf(ours.origin) };
@@ -167,6 +195,10 @@ class Load {
   end(): void {
     this.#child.kill();
   }
+}
+
+function settingsIn(text: string): Record<string, string> {
+  return Object.fromEntries(text.split(" ").map((setting) => setting.split("=", 2)));
 }
 
 function portOf(origin: string): number {

@@ -21,12 +21,23 @@ export interface ServerProcess extends AsyncDisposable {
   stop(signal?: NodeJS.Signals): Promise<number>;
 }
 
+/** What is run, and with which environment. */
+export interface ServerProgram {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const sources: ServerProgram = {
+  command: [process.execPath, fileURLToPath(new URL("../../bin/argosy.ts", import.meta.url))],
+  environment: {},
+};
+
 /** Starts a server over an embedded store in a folder that goes with it. */
-export async function startEmbedded(): Promise<ServerProcess> {
+export async function startEmbedded(program?: ServerProgram): Promise<ServerProcess> {
   const folder = await mkdtemp(join(tmpdir(), "argosy-keys-"));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const server = await startServer(["--data-dir", join(folder, "data")]);
+    const server = await startServer(["--data-dir", join(folder, "data")], program);
     return {
       ...server,
       async [Symbol.asyncDispose]() {
@@ -41,18 +52,24 @@ export async function startEmbedded(): Promise<ServerProcess> {
 }
 
 /** Starts a gateway over members of an etcd. */
-export function startOver(endpoints: readonly string[]): Promise<ServerProcess> {
-  return startServer(["--store", "etcd", "--endpoints", endpoints.join(",")]);
+export function startOver(endpoints: readonly string[], program?: ServerProgram): Promise<ServerProcess> {
+  return startServer(["--store", "etcd", "--endpoints", endpoints.join(",")], program);
 }
 
-/** @param words arguments of `argosy etcd`; without an address to listen on it takes a free port */
-export async function startServer(words: readonly string[]): Promise<ServerProcess> {
+/**
+ * @param words arguments of `argosy etcd`; without an address to listen on it takes a free port
+ * @param program left out: the sources as they are
+ */
+export async function startServer(
+  words: readonly string[],
+  program: ServerProgram = sources,
+): Promise<ServerProcess> {
   const begunMs = performance.now();
-  const entry = fileURLToPath(new URL("../../bin/argosy.ts", import.meta.url));
+  const [command = "", ...before] = program.command;
   const own = words.includes("--listen-client") ? [] : ["--listen-client", "127.0.0.1:0"];
-  const child = spawn(process.execPath, [entry, "etcd", ...own, ...words], {
+  const child = spawn(command, [...before, "etcd", ...own, ...words], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, ARGOSY_LOG_LEVEL: "warning" },
+    env: { ...process.env, ARGOSY_LOG_LEVEL: "warning", ...program.environment },
   });
   const endWithUs = (): void => void child.kill("SIGKILL");
   process.on("exit", endWithUs);
