@@ -244,7 +244,8 @@ class SystemdUnitManager implements UnitManager {
         this.#env.log.warning(`cannot read what changed: ${sentenceOf(error)}`);
         this.#tell(undefined);
       });
-    this.#told = Promise.all([this.#told, now]);
+    const before = this.#told;
+    this.#told = now.then(() => before);
   }
 
   /**
