@@ -3,15 +3,17 @@ import { test } from "node:test";
 import { startForeground } from "../differential/foreground.ts";
 import { attack, faultsIn } from "./attack.ts";
 
-/** About half a minute on two processors. */
-const enough = 10_000;
+/** How long requests are sent, in ms: as many as the machine manages, and always the same ones in the same order. */
+const enoughMs = 60_000;
 const seed = 1;
 
-test(`the server outlives ${enough} broken requests and serves well after each five hundred (seed ${seed})`, async () => {
+test(`the server outlives a minute of broken requests and serves well after each five hundred (seed ${seed})`, async (context) => {
   await using server = await startForeground();
-  const { requests, faults } = await attack(server, seed, (sent) => sent < enough);
+  const begunMs = performance.now();
+  const { requests, faults } = await attack(server, seed, () => performance.now() - begunMs < enoughMs);
+  context.diagnostic(`${requests} requests`);
   assert.deepEqual(faults, []);
-  assert.ok(requests >= enough);
+  assert.ok(requests > 0);
 });
 
 test("an answer that blames the server has to say why", () => {
