@@ -54,3 +54,24 @@ test("all groups are shown, and a halt refuses every lock until it ends", async 
   assert.match((await run())[1], /a \(lease ended\)/);
   assert.equal((await run("stop"))[0], 1);
 });
+
+test("a window is judged without any server", async () => {
+  // The fake clock of commands stands at 1970-01-01T00:00:00Z, whatever the time zone of this machine.
+  const midnight = new Date(0);
+  const start = `${midnight.getHours()}:${midnight.getMinutes()}`;
+  assert.deepEqual(JSON.parse((await run("window", start, "1h", "--json"))[1]), {
+    open: true,
+    closesAt: "1970-01-01T01:00:00.000Z",
+  });
+  const later = `${(midnight.getHours() + 2) % 24}:${midnight.getMinutes()}`;
+  assert.match(
+    (await run("window", later, "1h"))[1],
+    /^Closed until \w{3} 19(69|70)-\d\d-\d\d \d\d:\d\d:00\n$/,
+  );
+  assert.deepEqual(await run("window", "noon", "1h"), [
+    1,
+    "",
+    'Error: parsing reboot window: unable to parse start: invalid time of day "noon": it is not HH:MM\n',
+  ]);
+  assert.equal((await run("window", "4:00"))[0], 1);
+});

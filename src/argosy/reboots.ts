@@ -3,10 +3,11 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { ClusterClient } from "../keys/client.ts";
 import { KeysClient } from "../keys/client-keys.ts";
 import { clientTransport } from "../keys/client-transport.ts";
-import { Fault } from "../lib/fault.ts";
+import { Fault, isFault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { AllGroups, type GroupPicture } from "../locksmith/all-groups.ts";
 import type { Lease } from "../locksmith/reboot-lock.ts";
+import { parseWindow, type RebootWindow, windowState } from "../locksmith/window.ts";
 
 const defaultEndpoint = "http://127.0.0.1:4001";
 const headLimitMs = 5_000;
@@ -27,27 +28,31 @@ export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroup
   return {
     name: "reboots",
     summary: "Show who may reboot; stop and resume all reboots",
-    usage: "[halt [REASON] | resume]",
+    usage: "[halt [REASON] | resume | window START LENGTH]",
     description:
       "Without an argument, prints the reboot locks of every group: free slots, slots in all, and who holds one, with what " +
       "is left of the lease. halt has every lock of Argosy refused from now on, in all groups, until resume; machines " +
-      "that hold a slot keep it. locksmithctl of CoreOS knows nothing of a halt: for its machines, set the slots to 0.",
+      "that hold a slot keep it. locksmithctl of CoreOS knows nothing of a halt: for its machines, set the slots to 0. " +
+      "window tells whether a reboot window as locksmith's settings write it is open now, in this machine's local time, " +
+      "and when that changes; it asks no server.",
     flags: [endpointFlag, jsonFlag],
-    choices: { words: ["halt", "resume"] },
+    choices: { words: ["halt", "resume", "window"] },
     examples: [
       { line: "argosy reboots", meaning: "all groups" },
       { line: 'argosy reboots halt "the shop is busy"', meaning: "nobody begins to reboot" },
       { line: "argosy reboots resume", meaning: "they may again" },
+      { line: 'argosy reboots window "Thu 04:00" 1h30m', meaning: "checks a window before it is used" },
     ],
     run: async (call) => {
       const [deed, ...words] = call.arguments;
+      if (deed === "window") return showWindow(call, words);
       const groups = connect(call);
       if (deed === undefined) return await show(call, groups);
       if (deed === "halt") return await halt(call, groups, words.join(" "));
       if (deed === "resume" && words.length === 0) return await resume(call, groups);
       throw new Fault(
         "bad-argument",
-        `cannot ${call.arguments.join(" ")} reboots; give halt, resume or nothing`,
+        `cannot ${call.arguments.join(" ")} reboots; give halt, resume, window or nothing`,
       );
     },
   };
@@ -103,6 +108,40 @@ function groupJson({ group, semaphore, leases }: GroupPicture): object {
 function leaseText(lease: Lease | undefined): string {
   if (lease === undefined) return "";
   return lease.leftSeconds === 0 ? " (lease ended)" : ` (${lease.leftSeconds}s left)`;
+}
+
+function showWindow(call: Call, [start, length, ...more]: readonly string[]): number {
+  if (start === undefined || length === undefined || more.length > 0) {
+    throw new Fault(
+      "bad-argument",
+      'a window is two words, its start and its length, such as "Thu 04:00" 1h30m',
+    );
+  }
+  const state = windowState(parsedWindow(start, length), call.env.clock.now());
+  const changesAt = new Date(state.open ? state.closesAt : state.opensAt);
+  if (call.flags.on("json")) {
+    const times = state.open ? { closesAt: changesAt } : { opensAt: changesAt, waitMs: state.waitMs };
+    printJson(call, { open: state.open, ...times });
+  } else {
+    call.stdout.write(`${state.open ? "Open until" : "Closed until"} ${localText(changesAt)}\n`);
+  }
+  return exitCodes.done;
+}
+
+function parsedWindow(start: string, length: string): RebootWindow {
+  try {
+    return parseWindow(start, length);
+  } catch (error) {
+    if (!isFault(error, "bad-window")) throw error;
+    throw new Fault("bad-window", `parsing reboot window: ${error.message}`);
+  }
+}
+
+function localText(time: Date): string {
+  const two = (number: number): string => String(number).padStart(2, "0");
+  const day = time.toLocaleDateString("en", { weekday: "short" });
+  const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
 }
 
 async function halt(call: Call, groups: AllGroups, reason: string): Promise<number> {

@@ -72,6 +72,7 @@ const ruleFiles = [
   "src/locksmith/fleet-lock-rules.ts",
   "src/locksmith/lock-keys.ts",
   "src/locksmith/semaphore.ts",
+  "src/locksmith/window.ts",
   "src/lib/glob.ts",
   "src/lib/table.ts",
   "src/cloudinit/content.ts",
