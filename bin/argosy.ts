@@ -3,7 +3,6 @@ import { enableCompileCache } from "node:module";
 import { basename } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { comesLater, refuseLater } from "../src/argosy/later-commands.ts";
 import type { DiscoveryServiceOptions } from "../src/argosy/discovery-serve.ts";
 import type { FleetLockOptions } from "../src/argosy/fleetlock.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
@@ -43,8 +42,9 @@ if (words[0] === "fleetctl") {
 } else if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);
-} else if (comesLater(words[0])) {
-  process.exitCode = refuseLater(words[0], (text) => process.stderr.write(text));
+} else if (words[0] === "coreos-cloudinit") {
+  const { cloudinitProgram } = await import("../src/argosy/coreos-cloudinit.ts");
+  await runHere(cloudinitProgram, words);
 } else {
   const { argosyProgram } = await import("../src/argosy/program.ts");
   await runHere(

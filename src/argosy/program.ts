@@ -1,6 +1,8 @@
 import type { Command, CommandGroup, Example } from "../cli/command.ts";
 import { withCompletion } from "../cli/completion.ts";
+import { cloudConfigCommand } from "./cloud-config.ts";
 import { cordonCommand } from "./cordon.ts";
+import { cloudinitCommand } from "./coreos-cloudinit.ts";
 import { daemonCommand, type RunDaemon } from "./daemon-command.ts";
 import { discoveryCommand } from "./discovery.ts";
 import type { ServeDiscovery } from "./discovery-serve.ts";
@@ -10,7 +12,6 @@ import { eventsCommand } from "./events.ts";
 import { fleetLockCommand, type ServeFleetLock } from "./fleetlock.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
-import { laterCommands } from "./later-commands.ts";
 import { memberCommand } from "./member.ts";
 import type { ConnectMembers } from "./member-flags.ts";
 import { productVersion } from "../lib/version.ts";
@@ -59,7 +60,8 @@ export function argosyProgram(
       storeCommand(parts.openStore),
       discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
-      ...laterCommands,
+      cloudConfigCommand,
+      cloudinitCommand,
     ],
   });
 }

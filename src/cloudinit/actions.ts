@@ -78,6 +78,17 @@ export function writeText(path: string, text: string): Action {
   return { kind: "write-file", path, content: new TextEncoder().encode(text), mode: 0o644 };
 }
 
+/** The actions that would be carried out: nothing behind one that fails, except what lets people log in. */
+export function reached(actions: readonly Action[]): readonly Action[] {
+  const end = actions.findIndex(({ kind }) => kind === "fail");
+  return end < 0 ? actions : actions.filter((action, index) => index <= end || givesAccess(action));
+}
+
+/** Whether an action lets people log in: a machine that nobody can reach cannot be repaired. */
+export function givesAccess(action: Action): boolean {
+  return action.kind === "authorize-keys" || (action.kind === "run" && action.access === true);
+}
+
 /** An action in one line, for `--dry-run`. */
 export function actionLine(action: Action): string {
   switch (action.kind) {

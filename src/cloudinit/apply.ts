@@ -1,6 +1,6 @@
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import type { Action, Facts } from "./actions.ts";
+import { type Action, type Facts, reached } from "./actions.ts";
 import { carryOut, type Journal, type Machine } from "./carry-out.ts";
 import type { Datasource } from "./datasources/datasource.ts";
 import type { Metadata } from "./metadata.ts";
@@ -92,7 +92,7 @@ export async function applyUserData(
   tell(plan, journal, print);
   const bad = plan.problem !== undefined || fetched.failed;
   if (options.show !== undefined) {
-    options.show(plan.actions);
+    options.show(reached(plan.actions));
     return bad && !options.ignoreFailure ? 1 : 0;
   }
   const failure = await carryOut(plan.actions, machine, journal);

@@ -1,5 +1,5 @@
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import { type Action, type JobMethod } from "./actions.ts";
+import { type Action, givesAccess, type JobMethod } from "./actions.ts";
 
 /** What carrying out asks of a machine: the seam between plans and the world. */
 export interface Machine {
@@ -50,10 +50,6 @@ export async function carryOut(
     }
   }
   return failure;
-}
-
-function givesAccess(action: Action): boolean {
-  return action.kind === "authorize-keys" || (action.kind === "run" && action.access === true);
 }
 
 async function carryOutOne(action: Action, machine: Machine, journal: Journal): Promise<void> {

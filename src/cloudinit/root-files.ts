@@ -1,5 +1,16 @@
 import { constants, type Stats } from "node:fs";
-import { chmod, lstat, mkdir, open, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+} from "node:fs/promises";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { absolutePath, folderOf } from "./paths.ts";
 
@@ -56,6 +67,18 @@ export class RootFiles {
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
       throw new Fault("file-unreadable", `Cannot read ${path}: ${sentenceOf(error)}.`, { cause: error });
+    }
+  }
+
+  /** The names in a folder, sorted; none when there is no such folder. */
+  async names(path: string): Promise<readonly string[]> {
+    try {
+      return (await readdir(await this.place(path, true))).toSorted();
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
+      throw new Fault("file-unreadable", `Cannot read the folder ${path}: ${sentenceOf(error)}.`, {
+        cause: error,
+      });
     }
   }
 

@@ -11,16 +11,10 @@ import {
   Scalar,
 } from "yaml";
 import { plainValue, type ScalarValue, taggedValue } from "./scalar.ts";
-import { nameProblem } from "./yaml-problem.ts";
+import { nameProblem, type Place, type YamlProblem } from "./yaml-problem.ts";
 
 /** A document as YAML's old dialect reads it: merges done, aliases followed, nothing judged. */
 export type Tree = TreeScalar | TreeList | TreeMap;
-
-/** Where something stands, both counted from 1 with the header as line 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
 
 export interface TreeScalar extends Place {
   readonly kind: "scalar";
@@ -44,14 +38,6 @@ export interface TreeMap extends Place {
 export interface TreeEntry {
   readonly key: TreeScalar;
   readonly value: Tree;
-}
-
-/** Why a document is no YAML. */
-export interface YamlProblem extends Place {
-  /** The line that the original names: one less than people count; undefined when it names none. */
-  readonly oldLine?: number;
-  /** The original's words. */
-  readonly text: string;
 }
 
 export type ReadYaml = { readonly root: Tree | undefined } | { readonly problem: YamlProblem };

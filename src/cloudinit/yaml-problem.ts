@@ -1,5 +1,18 @@
 import type { LineCounter, YAMLError } from "yaml";
-import type { YamlProblem } from "./tree.ts";
+
+/** Where something stands, both counted from 1 with the header as line 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Why a document is no YAML. */
+export interface YamlProblem extends Place {
+  /** The line that the original names: one less than people count; undefined when it names none. */
+  readonly oldLine?: number;
+  /** The original's words. */
+  readonly text: string;
+}
 
 /**
  * Says what is wrong with a document in the words and with the lines of the parser that the original used (libyaml in

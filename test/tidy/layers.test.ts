@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   fleetctl: ["lib", "cli", "unit", "fleet"],
   etcdctl: ["lib", "cli", "keys"],
   locksmithctl: ["lib", "cli", "keys", "locksmith"],
-  argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "keys", "membership", "locksmith"],
+  argosy: ["lib", "cli", "lab", "unit", "store", "fleet", "keys", "membership", "locksmith", "cloudinit"],
   daemon: ["lib", "unit", "store", "keys", "membership", "fleet", "systemd", "locksmith", "argosy"],
   lab: ["lib", "argosy", "fleet"],
 };
@@ -50,6 +50,9 @@ const edgeFiles = [
   "src/etcdctl/main.ts",
   "src/locksmithctl/main.ts",
   "src/cloudinit/gunzip.ts",
+  "src/cloudinit/root-files.ts",
+  "src/cloudinit/real-machine.ts",
+  "src/cloudinit/real-access.ts",
 ];
 
 /** Folders below an otherwise pure one whose files are edges. */
@@ -75,9 +78,14 @@ const ruleFiles = [
   "src/locksmith/window.ts",
   "src/lib/glob.ts",
   "src/lib/table.ts",
+  "src/cloudinit/actions.ts",
+  "src/cloudinit/check.ts",
   "src/cloudinit/content.ts",
   "src/cloudinit/directives/",
+  "src/cloudinit/json-schema.ts",
   "src/cloudinit/lines.ts",
+  "src/cloudinit/network/",
+  "src/cloudinit/plan.ts",
   "src/cloudinit/read-config.ts",
   "src/cloudinit/scalar.ts",
   "src/cloudinit/schema.ts",

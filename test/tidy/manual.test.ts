@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { test } from "node:test";
 import { labCommand } from "../../src/argosy/lab.ts";
 import { argosyProgram } from "../../src/argosy/program.ts";
 import { type Command, type CommandGroup, type Flag, isGroup } from "../../src/cli/command.ts";
+import { cloudConfigJsonSchema, referencePage } from "../../src/cloudinit/json-schema.ts";
 import { etcdSettings } from "../../src/daemon/etcd.ts";
 import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
 import { optionTable } from "../../src/fleet/options.ts";
@@ -66,6 +67,8 @@ const fleetctl = fleetctlProgram({ open: unheard, ssh: unheard }, "0.0.0");
 const ofClusters = ["discovery", "member"];
 /** Commands that docs/units.md is about. */
 const ofUnits = ["why", "events"];
+/** Commands that docs/cloud-config.md is about. */
+const ofCloudConfigs = ["cloud-config", "coreos-cloudinit"];
 /** Commands that docs/locksmith.md is about. */
 const ofReboots = ["reboots", "fleetlock"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
@@ -167,6 +170,7 @@ test("every other command of argosy is in the page about installing", () => {
         "etcd",
         "store",
         ...ofReboots,
+        ...ofCloudConfigs,
         ...ofClusters,
         ...ofUnits,
         ...ofMaintenance,
@@ -198,6 +202,20 @@ test("the commands about what happens to units have sections in the page about u
   const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofUnits.includes(name));
   assert.equal(commands.length, ofUnits.length);
   assert.deepEqual(complaints(page("docs/units.md"), "argosy", commands), []);
+});
+
+test("the commands about cloud-configs have sections in their page", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofCloudConfigs.includes(name));
+  assert.equal(commands.length, ofCloudConfigs.length);
+  assert.deepEqual(complaints(page("docs/cloud-config.md"), "argosy", commands), []);
+});
+
+test("the schema and the reference page of cloud-configs are what the program prints", () => {
+  assert.equal(
+    readFileSync(posix.join(repository, "docs/cloud-config.schema.json"), "utf8"),
+    `${JSON.stringify(cloudConfigJsonSchema(), null, 2)}\n`,
+  );
+  assert.equal(page("docs/cloud-config-reference.md").text, referencePage());
 });
 
 test("the commands that empty machines have sections in the page about maintenance", () => {
