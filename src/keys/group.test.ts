@@ -247,3 +247,17 @@ test("a write whose client goes away does not keep the others waiting", async ()
   for (const answer of await Promise.all([first, last])) assert.ok(!isKeysError(answer));
   await site.stop();
 });
+
+test("writes without a signal end when the store does not answer in time, and when the keyspace is stopped", async () => {
+  const site = await new Site().start();
+  site.before = () => {
+    throw new Fault("store-unavailable", "Cannot commit, nobody answers.");
+  };
+  const late = site.keyspace.write(set("/a", "1"));
+  await site.env.advance(8_000);
+  const cut = site.keyspace.write(set("/b", "1"));
+  await site.stop();
+  await site.env.settle();
+  const causes = (await Promise.all([late, cut])).map((answer) => isKeysError(answer) && answer.cause);
+  assert.deepEqual(causes, ["etcdserver: request timed out", "etcdserver: server stopped"]);
+});
