@@ -1,5 +1,5 @@
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import { type Action, givesAccess, type JobMethod } from "./actions.ts";
+import { type Action, givesAccess, type JobMethod, jobWord } from "./actions.ts";
 
 /** What carrying out asks of a machine: the seam between plans and the world. */
 export interface Machine {
@@ -16,8 +16,8 @@ export interface Machine {
   hostname(): Promise<string>;
   enable(unit: string, runtime: boolean): Promise<void>;
   reload(): Promise<void>;
-  /** Queues a job and waits for its end; a job that fails is false, one that cannot be queued throws. */
-  job(method: JobMethod, unit: string): Promise<boolean>;
+  /** Queues a job and waits for its end. Why it failed, or undefined: one unit that is not there keeps no other from starting. */
+  job(method: JobMethod, unit: string): Promise<string | undefined>;
   linksDown(names: readonly string[]): Promise<void>;
   /** Runs a script as a unit of its own and waits only for its start. */
   script(text: string, workspace: string): Promise<void>;
@@ -78,11 +78,12 @@ async function carryOutOne(action: Action, machine: Machine, journal: Journal): 
       return await machine.enable(action.unit, action.runtime);
     case "reload":
       return await machine.reload();
-    case "job":
-      if (!(await machine.job(action.method, action.unit))) {
-        journal.error(`${action.method} of ${action.unit} failed; see journalctl -u ${action.unit}`);
-      }
+    case "job": {
+      const complaint = await machine.job(action.method, action.unit);
+      if (complaint !== undefined)
+        journal.error(`Cannot ${jobWord(action.method)} ${action.unit}: ${complaint}`);
       return;
+    }
     case "links-down":
       return await machine.linksDown(action.names);
     case "script":

@@ -130,7 +130,7 @@ function machineIn(root: string): Machine {
     hostname: async () => "machine",
     enable: nothing,
     reload: nothing,
-    job: async () => true,
+    job: async () => undefined,
     linksDown: nothing,
     script: nothing,
   };

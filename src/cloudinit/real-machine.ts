@@ -21,6 +21,8 @@ export async function realFacts(sshKeyName: string): Promise<Facts> {
     const text = await root.text(path);
     if (text !== undefined) files[path] = text;
   }
+  // The original's image shipped this file; without one, what is set stands alone.
+  files["/usr/share/coreos/update.conf"] ??= "";
   const passwd = (await root.text("/etc/passwd")) ?? "";
   return { users: new Set(passwd.split("\n").map((line) => line.split(":", 1)[0] ?? "")), files, sshKeyName };
 }
@@ -63,11 +65,8 @@ export function realMachine(access: SourceAccess, waits: boolean): Machine {
         ...queue,
         unit,
       ]);
-      if (code === 0) return true;
-      if (/not found|not loaded|is masked|Invalid unit name/i.test(complaint)) {
-        throw new Fault("program-failed", `Cannot ${jobWord(method)} ${unit}: ${complaint}`);
-      }
-      return false;
+      if (code === 0) return undefined;
+      return complaint === "" ? `exit code ${code}` : complaint;
     },
     linksDown: async (names) => {
       const existing = networkInterfaces();

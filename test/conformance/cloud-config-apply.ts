@@ -181,7 +181,7 @@ function recorder(
     reload: async () => void calls.push({ systemd: ["Reload"] }),
     job: async (method, unit) => {
       calls.push({ systemd: [method, unit, "replace"] });
-      return true;
+      return undefined;
     },
     linksDown: async () => {},
     script: async (text, workspace) => {
