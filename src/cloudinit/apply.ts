@@ -4,8 +4,9 @@ import { type Action, type Facts, reached } from "./actions.ts";
 import { carryOut, type Journal, type Machine } from "./carry-out.ts";
 import type { Datasource } from "./datasources/datasource.ts";
 import type { Metadata } from "./metadata.ts";
-import { readDebianNetwork } from "./network/debian.ts";
+import { readDebianNetwork, type ReadNetwork } from "./network/debian.ts";
 import { networkPlan } from "./network/interfaces.ts";
+import { readPacketNetwork } from "./network/packet.ts";
 import { type NetworkPlan, type Plan, planUserData } from "./plan.ts";
 import { unpackUserData, userDataText } from "./user-data.ts";
 import { entryLine, validateUserData } from "./validate.ts";
@@ -138,9 +139,12 @@ function convertNetwork(
   { network }: Metadata,
 ): NetworkPlan | { readonly problem: string } {
   if (network === undefined || network === "") return { actions: [], wishes: [] };
-  if (format !== "debian" || typeof network !== "string") {
-    return { problem: `the datasource gives no network configuration in the format ${format}` };
-  }
-  const read = readDebianNetwork(network);
+  const read = readNetwork(format, network);
   return "problem" in read ? read : networkPlan(read.interfaces);
+}
+
+function readNetwork(format: NetworkFormat, network: unknown): ReadNetwork {
+  if (format === "packet") return readPacketNetwork(network);
+  if (format === "debian" && typeof network === "string") return readDebianNetwork(network);
+  return { problem: `the datasource gives no network configuration in the format ${format}` };
 }

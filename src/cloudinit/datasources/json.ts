@@ -48,6 +48,11 @@ export class Json {
     return typeof this.#value === "number" ? this.#value : undefined;
   }
 
+  /** As it was parsed. */
+  value(): unknown {
+    return this.#value;
+  }
+
   isTrue(): boolean {
     return this.#value === true;
   }

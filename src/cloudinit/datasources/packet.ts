@@ -28,6 +28,7 @@ export function packetSource(url: string, access: SourceAccess): Datasource {
           .text();
       const keys = read.get("ssh_keys").items();
       return {
+        network: read.get("network").value(),
         sshKeys: Object.fromEntries(keys.map((key, index) => [String(index), key.text() ?? ""])),
         ...present({
           hostname: read.get("hostname").text(),
