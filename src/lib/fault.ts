@@ -17,7 +17,9 @@ export class Fault extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     // Subclasses are told apart as usual: not every Fault is one of them.
     if (this !== Fault) return Function.prototype[Symbol.hasInstance].call(this, value);
-    return value instanceof Error && value.name === "Fault" && "code" in value && typeof value.code === "string";
+    return (
+      value instanceof Error && value.name === "Fault" && "code" in value && typeof value.code === "string"
+    );
   }
 }
 
