@@ -1,13 +1,12 @@
 /**
- * How Node runs fleet's daemon, which is on every machine and mostly waits: small heaps before speed, and no
- * optimizing compilers in memory. The benchmarks `idle` and `start` tell what that saves and costs.
+ * How Node runs fleet's daemon, which is on every machine and mostly waits: small heaps, and of the
+ * optimizing compilers only the small one. The benchmarks `idle` and `start` tell what that saves and costs.
  */
 export const fleetNodeFlags: readonly string[] = [
   "--max-semi-space-size=1",
   "--optimize-for-size",
   "--v8-pool-size=1",
   "--no-turbofan",
-  "--no-maglev",
 ];
 
 /**
