@@ -31,7 +31,7 @@ test("the bundled product runs from a root folder, and installs itself from ther
     assert.match((await run(`${second}/usr/bin/etcdctl`, ["--version"])).stdout, /^etcdctl version: \d/);
     const locksmithctl = await run(`${second}/usr/bin/locksmithctl`, ["--version"]);
     assert.match(locksmithctl.stdout, /^locksmithctl version \d/);
-    assert.match((await run(`${second}/usr/bin/coreos-cloudinit`, ["--help"])).stdout, /--from-file PATH/);
+    assert.match((await run(`${second}/usr/bin/coreos-cloudinit`, ["--help"])).stdout, /--from-file=PATH/);
     const daemons = `import("${second}/usr/lib/argosy/daemons.mjs").then((all) => console.log(Object.keys(all.daemons).join()))`;
     assert.equal((await run(`${second}/usr/lib/argosy/node`, ["-e", daemons])).stdout, "fleet,etcd\n");
 
