@@ -18,7 +18,7 @@ export interface ViewSource {
 /** How often a change of one unit is tried again when others change the same unit at the same time. */
 const mostTries = 16;
 /** How often one write is sent when the answer is lost, as when the store's leader dies: an election fits in between. */
-const mostSendings = 2;
+const mostSendings = 4;
 /** Keys of metadata one request can change; there is room for its event in the transaction. */
 const mostMetadataKeys = maxOperations - 1;
 
