@@ -5,6 +5,7 @@ import { runProgram } from "../cli/program.ts";
 import { FleetClient } from "../fleet/api-client.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { FakeMachine } from "../fleet/fake-machine.ts";
+import { fakeTransport } from "../fleet/fake-transport.ts";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { hashUnitText } from "../unit/hash.ts";
@@ -33,17 +34,7 @@ async function atDesk(body: (desk: Desk) => Promise<void>): Promise<void> {
   const [first] = machines;
   assert.ok(first);
   const handler = fleetApi(first.registry, { version: "1.0.0", clock: env.clock });
-  const connect = (): FleetClient =>
-    new FleetClient(
-      async (method, path, sent, signal) =>
-        await handler(
-          new Request(`http://fleet${path}`, {
-            method,
-            ...(sent === undefined ? {} : { body: sent }),
-            ...(signal === undefined ? {} : { signal }),
-          }),
-        ),
-    );
+  const connect = (): FleetClient => new FleetClient(fakeTransport(handler));
   const program = {
     name: "argosy",
     summary: "",

@@ -7,6 +7,7 @@ import { fleetApi } from "../fleet/api-server.ts";
 import { EventFeed } from "../fleet/event-feed.ts";
 import { asDescribed } from "../fleet/openapi-check.ts";
 import { FakeMachine } from "../fleet/fake-machine.ts";
+import { fakeTransport } from "../fleet/fake-transport.ts";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { hashUnitText } from "../unit/hash.ts";
@@ -43,17 +44,7 @@ async function atDesk(body: (desk: Desk) => Promise<void>): Promise<void> {
     },
   });
   const handler = asDescribed(answered);
-  const connect = (): FleetClient =>
-    new FleetClient(
-      async (method, path, sent, signal) =>
-        await handler(
-          new Request(`http://fleet${path}`, {
-            method,
-            ...(sent === undefined ? {} : { body: sent }),
-            ...(signal === undefined ? {} : { signal }),
-          }),
-        ),
-    );
+  const connect = (): FleetClient => new FleetClient(fakeTransport(handler));
   const program = {
     name: "argosy",
     summary: "",

@@ -1,8 +1,8 @@
 import { fakeSurroundings } from "../cli/fake-surroundings.ts";
 import { runProgram } from "../cli/program.ts";
-import type { Transport } from "../fleet/api-client.ts";
 import { fleetApi } from "../fleet/api-server.ts";
 import { FakeRegistry } from "../fleet/fake-registry.ts";
+import { fakeTransport } from "../fleet/fake-transport.ts";
 import { Fault } from "../lib/fault.ts";
 import type { OpenTransport } from "./connect.ts";
 import type { Ssh } from "./open-ssh.ts";
@@ -41,14 +41,7 @@ export function cluster() {
       fetchMachine: undefined,
     },
   });
-  const transport: Transport = async (method, path, body, signal) =>
-    await handler(
-      new Request(`http://fleet${path}`, {
-        method,
-        ...(body === undefined ? {} : { body, headers: { "Content-Type": "application/json" } }),
-        ...(signal === undefined ? {} : { signal }),
-      }),
-    );
+  const transport = fakeTransport(handler);
   const run = async (line: string, files: Record<string, string> = {}) =>
     await fleetctl(() => transport, line, files);
   return { registry, transport, run };
