@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { realEnv, stderrLog } from "../src/daemon/real-env.ts";
 import { labDown, labUp } from "../src/lab/lab.ts";
+import type { Machine } from "../src/lab/machine.ts";
 import { builtProduct } from "../src/lab/product.ts";
 import { FleetLab } from "../test/nspawn/fleet-lab.ts";
 import { testLab } from "../test/nspawn/lab-name.ts";
@@ -13,8 +14,7 @@ import { MachineSystemd } from "./machine-systemd.ts";
 
 const labName = testLab("bench-failover");
 const unitCount = 90;
-const roundsAtTtl10 = 10;
-const roundsAtTtl3 = 5;
+const usualRounds = 10;
 const usualSaturationMinutes = 10;
 const names = Array.from({ length: unitCount }, (_, at) => `failover-${at + 1}.service`);
 const text = "[Service]\nExecStart=/bin/sleep infinity\n";
@@ -23,26 +23,31 @@ const text = "[Service]\nExecStart=/bin/sleep infinity\n";
  * Power loss: 90 units on three machines, one of which loses its power, every machine in turn, also the one whose engine leads;
  * how long until systemd elsewhere says that the last of its units is active. The limit in the same run is the time to live:
  * before it is over, nobody may take the machine for dead. Then every processor is kept busy by others, and no unit may be
- * disturbed. `--saturate-minutes` says for how long.
+ * disturbed. `--saturate-minutes` says for how long, `--rounds` how often power is lost with each time to live.
  */
 export async function benchFailover(words: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...words],
-    options: { "saturate-minutes": { type: "string", default: String(usualSaturationMinutes) } },
+    options: {
+      "saturate-minutes": { type: "string", default: String(usualSaturationMinutes) },
+      rounds: { type: "string", default: String(usualRounds) },
+    },
   });
   const minutes = Number(values["saturate-minutes"]);
   if (!(minutes >= 0)) throw new Error("--saturate-minutes is a number of minutes");
+  const rounds = Number(values.rounds);
+  if (!(rounds >= 1)) throw new Error("--rounds is a number of losses of power");
   const product = await builtProduct(say);
   const cluster = new FleetLab(await labUp({ name: labName, machines: 3, product, progress: say }));
   try {
     await cluster.untilWhole();
     for (const name of names) await cluster.put(name, text);
     await cluster.untilRunning(names);
-    const falseFailovers = await saturate(cluster, minutes);
-    const ttl10 = await losePower(cluster, roundsAtTtl10, 10);
+    const { falseFailovers, elections } = await saturate(cluster, minutes);
+    const ttl10 = await losePower(cluster, rounds, 10);
     await cluster.setTimeToLive("3s");
     await cluster.untilRunning(names);
-    const ttl3 = await losePower(cluster, roundsAtTtl3, 3);
+    const ttl3 = await losePower(cluster, rounds, 3);
     sayLoad();
     const result = {
       ttl10MaxSec: rounded(Math.max(...ttl10), 2),
@@ -52,6 +57,7 @@ export async function benchFailover(words: readonly string[]): Promise<void> {
       ttl3MedianSec: rounded(median(ttl3), 2),
       overTtl10: rounded(Math.max(...ttl10) / 10, 2),
       saturatedMinutes: minutes,
+      electionsWhileSaturated: elections,
     };
     say(JSON.stringify(result));
   } finally {
@@ -71,6 +77,7 @@ async function losePower(cluster: FleetLab, rounds: number, ttlSec: number): Pro
     const through = cluster.machines.find((machine) => machine !== victim);
     if (victim === undefined || through === undefined) throw new Error("no machine has units to lose");
     const lost = unitsOf(victim.id);
+    const what = (await electionOf(victim)).leads ? `${victim.name}, whose etcd led,` : victim.name;
     const killedMs = Date.now();
     await cluster.lab.kill(victim.name);
     const reports = await cluster.until(
@@ -83,7 +90,7 @@ async function losePower(cluster: FleetLab, rounds: number, ttlSec: number): Pro
     const lastMs = await lastActiveMs(cluster, where);
     took.push((lastMs - killedMs) / 1000);
     say(
-      `time to live ${ttlSec} s, ${victim.name} lost its power and ${lost.length} units: all active elsewhere after ${took.at(-1)?.toFixed(2)} s`,
+      `time to live ${ttlSec} s, ${what} lost its power and ${lost.length} units: all active elsewhere after ${took.at(-1)?.toFixed(2)} s`,
     );
     await cluster.lab.revive(victim.name);
     await cluster.untilWhole();
@@ -109,10 +116,31 @@ async function lastActiveMs(cluster: FleetLab, where: ReadonlyMap<string, string
   return lastMs;
 }
 
-/** Keeps every processor busy; how many units were placed elsewhere or started again meanwhile. */
-async function saturate(cluster: FleetLab, minutes: number): Promise<number> {
-  if (minutes === 0) return 0;
+/** What a machine's etcd says of its cluster: the number of elections that there were, and whether it won the last one. */
+async function electionOf(machine: Machine): Promise<{ readonly term: number; readonly leads: boolean }> {
+  const answer = await fetch(`http://${machine.address}:2379/v3/maintenance/status`, {
+    method: "POST",
+    // A connection that is kept may lead to a machine that has lost its power since.
+    headers: { Connection: "close" },
+    body: "{}",
+  });
+  const { header, leader, raftTerm } = (await answer.json()) as {
+    header: { member_id: string };
+    leader: string;
+    raftTerm: string;
+  };
+  return { term: Number(raftTerm), leads: leader === header.member_id };
+}
+
+/** Keeps every processor busy; how many units were placed elsewhere or started again meanwhile, and how often etcd's leader changed. */
+async function saturate(
+  cluster: FleetLab,
+  minutes: number,
+): Promise<{ readonly falseFailovers: number; readonly elections: number }> {
+  const [first] = cluster.machines;
+  if (minutes === 0 || first === undefined) return { falseFailovers: 0, elections: 0 };
   const before = await cluster.snapshot(names);
+  const { term } = await electionOf(first);
   const burners = Array.from({ length: availableParallelism() }, () =>
     spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" }),
   );
@@ -130,5 +158,5 @@ async function saturate(cluster: FleetLab, minutes: number): Promise<number> {
     ([what, unit]) => after[what]?.invocation !== unit.invocation,
   );
   for (const [what] of disturbed) say(`${what} was disturbed`);
-  return disturbed.length;
+  return { falseFailovers: disturbed.length, elections: (await electionOf(first)).term - term };
 }

@@ -7,6 +7,7 @@ import { EventFeed } from "../src/fleet/event-feed.ts";
 import { keepEvents } from "../src/fleet/event-keeper.ts";
 import { EventWriter } from "../src/fleet/events.ts";
 import { FakeUnitManager } from "../src/fleet/fake-unit-manager.ts";
+import { leaseLifeMs } from "../src/fleet/lease-life.ts";
 import { FleetMetrics } from "../src/fleet/metrics.ts";
 import type { Machine } from "../src/fleet/model.ts";
 import { PartitionGuard } from "../src/fleet/partition.ts";
@@ -24,7 +25,7 @@ import { between, under } from "../src/store/range.ts";
 import type { LeaseId, Store } from "../src/store/store.ts";
 
 /** The settings of a machine as they are when nobody sets them. */
-const ttlMs = 10_000;
+const ttlMs = leaseLifeMs(10_000);
 const idlePictureMs = 60_000;
 
 /**

@@ -21,6 +21,13 @@ export const etcdMalloc = "MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072";
 /** What the keys need of etcd (maxTransactionBytes, maxOperationsAlone), as its own settings. */
 export const memberLimits = "ETCD_MAX_REQUEST_BYTES=134217728 ETCD_MAX_TXN_OPS=1024";
 
+/**
+ * How soon a member that hears nothing of its leader asks to lead: twice as fast as etcd by itself, because nothing is decided
+ * until then, no loss of a machine either (`leaseLifeMs`). Asking first whether the others miss the leader too keeps a member that
+ * was slow itself from deposing a leader that is well. The benchmark `failover` counts elections while all processors are busy.
+ */
+export const memberElections = "ETCD_HEARTBEAT_INTERVAL=100 ETCD_ELECTION_TIMEOUT=500 ETCD_PRE_VOTE=true";
+
 /** The systemd units of the product, by file name. Names are CoreOS's: existing cloud-configs and habits use them. */
 export const systemdUnits: Readonly<Record<string, string>> = {
   "etcd-member.service": `[Unit]
@@ -44,6 +51,8 @@ Environment=ETCD_AUTO_COMPACTION_MODE=periodic ETCD_AUTO_COMPACTION_RETENTION=1h
 # The v2 keys take values of up to 10 MiB, and one write sends them up to three times (maxTransactionBytes); and one
 # write makes all directories above its key (maxOperationsAlone).
 Environment=${memberLimits}
+# The same on every member.
+Environment=${memberElections}
 EnvironmentFile=-/etc/argosy/etcd-member.env
 EnvironmentFile=-/var/lib/argosy/member/environment
 ExecStart=/usr/bin/etcd

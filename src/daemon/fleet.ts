@@ -12,6 +12,7 @@ import { keepEvents } from "../fleet/event-keeper.ts";
 import { EventWriter } from "../fleet/events.ts";
 import { measuredStore, measuredUnits } from "../fleet/measured.ts";
 import { FleetMetrics } from "../fleet/metrics.ts";
+import { leaseLifeMs } from "../fleet/lease-life.ts";
 import { PartitionGuard } from "../fleet/partition.ts";
 import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
 import type { MachineId } from "../fleet/model.ts";
@@ -90,7 +91,8 @@ async function run(
     attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
   );
   const renewals = renewalFile(join(dirname(settings.unitsDirectory), "renewed"), env.clock);
-  const partition = new PartitionGuard(env, { ttlMs: settings.agentTtlMs, units, attempts, renewals });
+  const ttlMs = leaseLifeMs(settings.agentTtlMs);
+  const partition = new PartitionGuard(env, { ttlMs, units, attempts, renewals });
   const agent = new Agent(env, {
     store,
     me: id,
@@ -155,7 +157,7 @@ async function run(
         store,
         facts: () => facts,
         refresh,
-        ttlMs: settings.agentTtlMs,
+        ttlMs,
         changed: (granted) => lease.change(granted),
         renewed: (sentAtMs) => partition.renewed(sentAtMs),
         events,
@@ -178,7 +180,7 @@ async function run(
         {
           store,
           me: facts.id,
-          ttlMs: settings.agentTtlMs,
+          ttlMs,
           members,
           shared,
           events,

@@ -24,7 +24,7 @@ import type { Held, SharedPicture } from "./shared-picture.ts";
 export interface EngineOptions {
   readonly store: Store;
   readonly me: MachineId;
-  /** Time to live of a machine's presence: how long an unexplained absence is given to end. */
+  /** How long a machine's lease lives (`leaseLifeMs`): how long an unexplained absence is given to end. */
   readonly ttlMs: number;
   /** A mirror of `engine/` to `machines/`: who leads and who is present. Small, so every engine keeps one. */
   readonly members: Mirror;

@@ -13,7 +13,7 @@ export interface RenewalLog {
 }
 
 export interface PartitionOptions {
-  /** How long the machine counts as present after its last renewal (setting `agent_ttl`). */
+  /** How long the machine's lease lives after its last renewal (`leaseLifeMs` of the setting `agent_ttl`). */
   readonly ttlMs: number;
   readonly units: UnitManager;
   readonly renewals: RenewalLog;

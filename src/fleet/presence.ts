@@ -23,7 +23,7 @@ export interface PresenceOptions {
   readonly facts: () => MachineFacts;
   /** Wakes when `facts` gives something else than before. */
   readonly refresh: Wake;
-  /** How long the machine counts as present after its last renewal (setting `agent_ttl`). */
+  /** How long the machine's lease lives after its last renewal (`leaseLifeMs` of the setting `agent_ttl`). */
   readonly ttlMs: number;
   /** Called with the lease when the machine becomes present, and with undefined when its lease is gone. */
   readonly changed: (lease: LeaseId | undefined) => void;
@@ -34,6 +34,8 @@ export interface PresenceOptions {
 }
 
 const shortestPauseMs = 100;
+/** Of a lease's life, the pause between two renewals: two may fail, and each is tried again long before the next is due. */
+const renewalShare = 0.4;
 
 /**
  * Keeps one machine present: one lease, and on it the machine's record, its unit states and, if it leads, the engine's
@@ -56,7 +58,8 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         options.renewed?.(sentAtMs);
       }
       failures = 0;
-      if (await refreshedWithin(env, options.refresh, ttlMs / 3, signal)) await join(env, options, signal);
+      if (await refreshedWithin(env, options.refresh, renewalShare * ttlMs, signal))
+        await join(env, options, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (isFault(error, "store-lease-gone")) {

@@ -1,0 +1,13 @@
+/** What a presence may need beyond its lease, at most: see `leaseLifeMs`. */
+const mostForElectionMs = 2_000;
+
+/**
+ * How long a machine's lease lives, in ms: less than `agent_ttl`, so that a machine that is lost is known to be lost in time also
+ * when its etcd led the others. Then nobody ends leases for as long as an election takes, and the next leader gives each of them
+ * its whole life once more and an election timeout besides (etcd 3.4, lessor.Promote). What is taken off makes up for that; of a
+ * short `agent_ttl` no more than a third. Leases live for whole seconds.
+ */
+export function leaseLifeMs(agentTtlMs: number): number {
+  const longestMs = agentTtlMs - Math.min(mostForElectionMs, agentTtlMs / 3);
+  return Math.max(1, Math.floor(longestMs / 1_000)) * 1_000;
+}
