@@ -1,7 +1,7 @@
 import { rename, rm } from "node:fs/promises";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
-import { type EtcdVariables, localEndpoint, noBootstrap } from "../membership/environment.ts";
+import { type EtcdVariables, localEndpoint, memberName, noBootstrap } from "../membership/environment.ts";
 import type { MemberMachine, RoleRecord } from "../membership/machine.ts";
 import type { EmbeddedStore } from "../store/embedded/embedded-store.ts";
 import { type EtcdStore, openEtcdStore } from "../store/etcd/etcd-store.ts";
@@ -47,7 +47,7 @@ export async function growToEtcd(
   const founding: EtcdVariables = {
     ...variables,
     ...noBootstrap,
-    ETCD_INITIAL_CLUSTER: `${all["ETCD_NAME"] ?? machine.name}=${peer}`,
+    ETCD_INITIAL_CLUSTER: `${all["ETCD_NAME"] ?? memberName(machine.name, machine.id)}=${peer}`,
     ETCD_INITIAL_CLUSTER_STATE: "new",
     ETCD_INITIAL_CLUSTER_TOKEN: machine.id,
   };

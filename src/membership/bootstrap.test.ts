@@ -8,6 +8,7 @@ const nothing: BootstrapSettings = {
   given: {},
   storeEndpoints: [],
   own: { name: "m1", address },
+  hostname: "m1",
   hasData: false,
 };
 const peer = (number: number): string => `http://10.0.0.1${number}:2380`;
@@ -34,6 +35,20 @@ test("a proxy by settings asks the peers that a static list names", () => {
   const decision = decide({ ...nothing, given });
   assert(decision.is === "proxy");
   assert.deepEqual(decision.peers, ["http://a:2380", "http://b:2380"]);
+});
+
+test("one static list serves all machines: an address tells which member a machine is, or that it is none", () => {
+  const given = { ETCD_INITIAL_CLUSTER: three.map(({ name, peerUrls }) => `${name}=${peerUrls[0]}`).join() };
+  const unknown = { ...nothing, hostname: "localhost", given };
+  const second = decide({ ...unknown, own: { name: "x-1", address: "10.0.0.12" } });
+  assert(second.is === "member");
+  assert.equal(second.variables["ETCD_NAME"], "m2");
+  assert.equal(second.variables["ETCD_LISTEN_PEER_URLS"], peer(2));
+  const fourth = decide({ ...unknown, own: { name: "x-4", address: "10.0.0.14" } });
+  assert(fourth.is === "proxy");
+  assert.deepEqual(fourth.peers, [peer(1), peer(2), peer(3)]);
+  const named = decide({ ...nothing, given: { ...given, ETCD_NAME: "m9" } });
+  assert.deepEqual(named.is === "member" && named.variables, {});
 });
 
 const token = (count: number, size = 3): Token => ({

@@ -14,6 +14,8 @@ export interface BootstrapSettings {
   /** Addresses of a store elsewhere; empty when none were named. */
   readonly storeEndpoints: readonly string[];
   readonly own: OwnMachine;
+  /** What the machine is called. */
+  readonly hostname: string;
   /** Whether this machine's etcd has data: then it is a member, whatever else is said, as etcd itself decides. */
   readonly hasData: boolean;
 }
@@ -40,7 +42,8 @@ export type Decision =
 export function decide(settings: BootstrapSettings): Decision {
   const { given, storeEndpoints, hasData } = settings;
   const proxyOnly = given["ETCD_PROXY"] === "on" || given["ETCD_PROXY"] === "readonly";
-  const staticPeers = urlsIn(given["ETCD_INITIAL_CLUSTER"]).map((pair) => pair.replace(/^[^=]*=/, ""));
+  const listed = membersIn(given["ETCD_INITIAL_CLUSTER"]);
+  const staticPeers = listed.map(({ peerUrl }) => peerUrl);
   if (hasData && !proxyOnly) {
     return { is: "member", variables: {}, sure: true, why: "its etcd has data" };
   }
@@ -50,9 +53,7 @@ export function decide(settings: BootstrapSettings): Decision {
   if (proxyOnly) {
     return { is: "proxy", endpoints: storeEndpoints, peers: staticPeers, why: "ETCD_PROXY says so" };
   }
-  if (staticPeers.length > 0) {
-    return { is: "member", variables: {}, sure: true, why: "it is told all members" };
-  }
+  if (listed.length > 0) return decideByList(settings, listed);
   if (storeEndpoints.length > 0) {
     return { is: "proxy", endpoints: storeEndpoints, peers: [], why: "ARGOSY_STORE_ENDPOINTS names a store" };
   }
@@ -60,6 +61,47 @@ export function decide(settings: BootstrapSettings): Decision {
     return { is: "member", variables: {}, sure: true, why: "its etcd has settings" };
   }
   return { is: "embedded", why: "nothing names other machines" };
+}
+
+/** One of the members that a static list names. */
+interface ListedMember {
+  readonly name: string;
+  readonly peerUrl: string;
+}
+
+function membersIn(list: string | undefined): readonly ListedMember[] {
+  return urlsIn(list).map((pair) => {
+    const [, name = "", peerUrl = ""] = /^([^=]*)=(.*)$/.exec(pair) ?? ["", "", pair];
+    return { name, peerUrl };
+  });
+}
+
+/**
+ * What a static list makes of a machine. Its address or its name tells which of the members it is, so that one list
+ * serves all machines; who is not among them uses the members and is none. An etcd that the administrator named is
+ * taken at his word.
+ */
+function decideByList(
+  { given, own, hostname }: BootstrapSettings,
+  listed: readonly ListedMember[],
+): Decision {
+  const why = "it is told all members";
+  if (given["ETCD_NAME"] !== undefined || own.address === "")
+    return { is: "member", variables: {}, sure: true, why };
+  const variables = addressVariables(given, own);
+  const peerUrl = ownPeerUrl({ ...given, ...variables });
+  const itself =
+    listed.find((member) => member.peerUrl === peerUrl) ??
+    listed.find(({ name, peerUrl: url }) => [name, URL.parse(url)?.hostname].includes(hostname));
+  if (itself !== undefined)
+    return { is: "member", variables: { ...variables, ETCD_NAME: itself.name }, sure: true, why };
+  const peers = listed.map((member) => member.peerUrl);
+  return {
+    is: "proxy",
+    endpoints: [],
+    peers,
+    why: `the list of members has neither ${peerUrl} nor ${hostname}`,
+  };
 }
 
 /** What is registered below a discovery token. */

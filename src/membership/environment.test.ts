@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressVariables, environmentText, joiningVariables, localEndpoint } from "./environment.ts";
+import {
+  addressVariables,
+  environmentText,
+  joiningVariables,
+  localEndpoint,
+  memberName,
+} from "./environment.ts";
 
 const own = { name: "m1", address: "10.0.0.11" };
 
@@ -30,6 +36,13 @@ test("the port of the keys is not etcd's", () => {
   const made = addressVariables(given, own);
   assert.equal(made["ETCD_LISTEN_CLIENT_URLS"], "http://0.0.0.0:2379");
   assert.equal(made["ETCD_ADVERTISE_CLIENT_URLS"], "http://10.0.0.11:2379");
+});
+
+test("no two etcds get one name, whatever their machines are called", () => {
+  const ids = ["1".repeat(32), "2".repeat(32)];
+  for (const hostname of ["", "localhost", "harbour"])
+    assert.equal(new Set(ids.map((id) => memberName(hostname, id))).size, 2, hostname);
+  assert.equal(memberName("harbour", ids[0] ?? ""), "harbour-11111111");
 });
 
 test("an etcd that joins is told all members, those without a name included", () => {

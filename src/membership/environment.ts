@@ -3,7 +3,7 @@ export type EtcdVariables = Readonly<Record<string, string>>;
 
 /** What a machine knows of itself when its member's settings are made. */
 export interface OwnMachine {
-  /** Its host name. */
+  /** What its etcd is called if nobody says it: `memberName`. */
   readonly name: string;
   /** The address other machines reach it at; empty when it has none. */
   readonly address: string;
@@ -13,6 +13,17 @@ const clientPort = 2379;
 const peerPort = 2380;
 /** Here the v2 keys are served, not by etcd. Old cloud-configs let etcd listen there, too. */
 const keysPort = "4001";
+
+/** What machines are called that nobody gave a name. */
+const genericNames: readonly string[] = ["", "localhost", "localhost.localdomain"];
+
+/**
+ * A name for a machine's etcd that no other has: etcd takes two members of one name for one. Machines made from one
+ * cloud-config may all have the same host name, or none.
+ */
+export function memberName(hostname: string, machineId: string): string {
+  return genericNames.includes(hostname) ? machineId : `${hostname}-${machineId.slice(0, 8)}`;
+}
 
 /**
  * The variables that an etcd needs and nobody has set: its name, and where it listens and is reached. An address alone

@@ -12,6 +12,7 @@ import {
   type EtcdVariables,
   joiningVariables,
   localEndpoint,
+  memberName,
   ownPeerUrl,
 } from "./environment.ts";
 import type { MemberMachine, RoleRecord } from "./machine.ts";
@@ -125,7 +126,7 @@ export class MemberKeeper {
         return;
       case "start": {
         const addresses = this.#addresses();
-        const name = { ...machine.given, ...addresses }["ETCD_NAME"] ?? machine.name;
+        const name = { ...machine.given, ...addresses }["ETCD_NAME"] ?? memberName(machine.name, machine.id);
         const variables = { ...addresses, ...joiningVariables(members, { name, peerUrl }) };
         await machine.startEtcd(variables);
         await this.#change({ ...this.#role, role: "member", variables });
@@ -164,8 +165,8 @@ export class MemberKeeper {
   }
 
   #addresses(): Readonly<Record<string, string>> {
-    const { given, name, address } = this.#parts.machine;
-    return addressVariables(given, { name, address });
+    const { given, id, name, address } = this.#parts.machine;
+    return addressVariables(given, { name: memberName(name, id), address });
   }
 
   #peerUrl(): string {

@@ -10,7 +10,7 @@ import {
   type Names,
   type Token,
 } from "./bootstrap.ts";
-import { type EtcdVariables, localEndpoint } from "./environment.ts";
+import { type EtcdVariables, localEndpoint, memberName } from "./environment.ts";
 import type { MemberMachine, RoleRecord } from "./machine.ts";
 
 /** Where a machine that is alone serves its store to its own daemons, and to clients of etcd's v3 API. */
@@ -99,11 +99,12 @@ async function askedDecision(
   informants: Informants,
   signal: AbortSignal,
 ): Promise<{ readonly decision: Sure; readonly token?: Token }> {
-  const { given, storeEndpoints, name, address } = machine;
+  const { given, storeEndpoints, address } = machine;
   const settings: BootstrapSettings = {
     given,
     storeEndpoints,
-    own: { name, address },
+    own: { name: memberName(machine.name, machine.id), address },
+    hostname: machine.name,
     hasData: await machine.hasData(),
   };
   const decision = decide(settings);
