@@ -3,6 +3,8 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { Fault } from "../lib/fault.ts";
 import { type LabOptions, labUp } from "../lab/lab.ts";
 import { builtProduct } from "../lab/product.ts";
+import { cloudConfigWays } from "../lab/layout.ts";
+import { cloudConfigOf } from "./lab-cloud-config.ts";
 import { labName, machineTable, nameFlag, progressOf } from "./lab-flags.ts";
 
 /** `argosy lab up`. */
@@ -47,6 +49,20 @@ export const labUpCommand: Command = {
       placeholder: "NAME=VALUE",
       repeated: true,
     },
+    {
+      name: "cloud-config",
+      kind: "text",
+      summary: "the machines know nothing but this file (new labs only)",
+      placeholder: "FILE",
+    },
+    {
+      name: "cloud-config-by",
+      kind: "text",
+      summary: `how it gets into them: ${cloudConfigWays.join(" or ")} (new labs only)`,
+      placeholder: "WAY",
+      otherwise: "credential",
+      choices: { words: cloudConfigWays },
+    },
     { name: "plain", kind: "switch", summary: "plain Debian machines, without Argosy in them" },
     jsonFlag,
   ],
@@ -54,8 +70,13 @@ export const labUpCommand: Command = {
   examples: [
     { line: "argosy lab up", meaning: "three machines that are one cluster" },
     { line: "argosy lab up --name second --machines 5", meaning: "another lab beside it, with five" },
+    {
+      line: "argosy lab up --machines 5 --cloud-config cloud-config.yml",
+      meaning: "five machines that make themselves what the file says",
+    },
   ],
   run: async (call) => {
+    const store = await storeOf(call);
     const start = call.env.clock.monotonic();
     const progress = progressOf(call);
     const machines = call.flags.number("machines");
@@ -64,7 +85,7 @@ export const labUpCommand: Command = {
       name: labName(call),
       ...(machines === undefined ? {} : { machines }),
       ...(members === undefined ? {} : { members }),
-      ...storeOf(call),
+      ...store,
       ...(call.flags.given("metadata") ? { metadata: call.flags.all("metadata") } : {}),
       ...(call.flags.on("plain") ? {} : { product: await builtProduct(progress) }),
       progress,
@@ -76,15 +97,23 @@ export const labUpCommand: Command = {
       printJson(call, { ...status, seconds });
       return exitCodes.done;
     }
-    const is = call.flags.on("plain") ? "is up" : "is a working cluster";
+    const alone = call.flags.on("plain") || !lab.isOneCluster;
+    const is = alone ? "is up" : "is a working cluster";
     call.stdout.write(machineTable(status.machines));
     call.stdout.write(`Lab "${lab.name}" ${is} after ${seconds.toFixed(1)} s.\n`);
     return exitCodes.done;
   },
 };
 
-/** How the lab's machines find their store, as the flags say. Throws Fault `bad-flags`. */
-function storeOf(call: Call): Pick<LabOptions, "store"> {
+/** How the lab's machines find their store, as the flags say. Throws Fault `bad-flags`, and what `cloudConfigOf` throws. */
+async function storeOf(call: Call): Promise<Pick<LabOptions, "store" | "cloudConfig">> {
+  const path = call.flags.text("cloud-config");
+  if (path !== undefined) return await cloudConfigOf(call, path);
+  if (call.flags.given("cloud-config-by"))
+    throw new Fault(
+      "bad-flags",
+      "--cloud-config-by says how a file gets into machines: name it with --cloud-config",
+    );
   const url = call.flags.text("discovery");
   if (url !== undefined && call.flags.on("embedded"))
     throw new Fault("bad-flags", "a lab begins in one way: give --embedded or --discovery, not both");

@@ -1,9 +1,13 @@
+import { get } from "node:http";
+import { Fault } from "../lib/fault.ts";
 import type { Machine } from "./machine.ts";
 import { waitUntil } from "./waiting.ts";
 
 /** Longest wait for the machines to find each other, and for one answer of one machine. */
 const clusterLimitMs = 90_000;
 const answerLimitMs = 2_000;
+/** One page of machines is far shorter. */
+const mostAnswerCharacters = 1024 * 1024;
 
 /**
  * Waits until each of these machines' own fleet API lists all of them, each once.
@@ -32,13 +36,7 @@ export async function listedMachines(machine: Machine): Promise<ReadonlySet<stri
   let page = "";
   try {
     do {
-      const answer = await fetch(`${machine.fleetApi}/fleet/v1/machines${page}`, {
-        // A connection that is kept may lead to a machine that has lost its power since.
-        headers: { Connection: "close" },
-        signal: AbortSignal.timeout(answerLimitMs),
-      });
-      if (!answer.ok) return ids;
-      const body: unknown = await answer.json();
+      const body: unknown = JSON.parse(await answerOf(machine, `/fleet/v1/machines${page}`));
       for (const id of machineIds(body)) ids.add(id);
       page = nextPage(body);
     } while (page !== "");
@@ -47,6 +45,25 @@ export async function listedMachines(machine: Machine): Promise<ReadonlySet<stri
     return new Set();
   }
   return ids;
+}
+
+/** What a machine's fleet answers on its own socket, which it has whatever else it listens on. */
+async function answerOf(machine: Machine, path: string): Promise<string> {
+  const socketPath = await machine.fleetSocket();
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  if (socketPath === undefined) throw new Fault("machine-off", `${machine.name} is off.`);
+  const signal = AbortSignal.timeout(answerLimitMs);
+  const asked = get({ socketPath, path, agent: false, signal }, (answer) => {
+    let body = "";
+    answer.setEncoding("utf8");
+    answer.on("data", (piece: string) => {
+      if (body.length < mostAnswerCharacters) body += piece;
+    });
+    answer.once("end", () => resolve(answer.statusCode === 200 ? body : ""));
+    answer.once("error", reject);
+  });
+  asked.once("error", reject);
+  return await promise;
 }
 
 /** fleet v1.0.0 API, GET /machines: `{"machines": [{"id": ..., "primaryIP": ..., "metadata": {...}}], "nextPageToken": ...}`. */

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { dirname } from "node:path";
 import { Fault } from "../lib/fault.ts";
+import { keepCloudConfig, sameCloudConfig } from "./cloud-config.ts";
 import { untilWorking } from "./cluster.ts";
+import { untilConfigured } from "./configured.ts";
 import { childGroups, killControlGroup, labControlGroup, removeControlGroup } from "./control-group.ts";
 import { namesIn, removeEmptyFolders, removeFolder } from "./disk.ts";
 import { bridgeNamespace, hostLink, checkLabName, hostAddress, labFolder, labsFolder } from "./layout.ts";
@@ -39,6 +41,8 @@ export interface LabOptions {
   readonly members?: number;
   /** How its machines find their store; by addresses when not given. Only for a new lab. */
   readonly store?: LabStore;
+  /** What every machine is handed, with a store by cloud-config: the bytes of user-data. */
+  readonly cloudConfig?: Uint8Array;
   /** Added to every machine's metadata, each `name=value`; only for a new lab. */
   readonly metadata?: readonly string[];
   /** What is installed in the machines; without it they are plain Debian machines. */
@@ -77,6 +81,12 @@ export class Lab {
     this.subnet = `${record.network}.0/24`;
     this.machines = machines;
     this.#record = record;
+  }
+
+  /** Whether its machines are told of each other; with a cloud-config that says nothing of it each is alone. */
+  get isOneCluster(): boolean {
+    const { store } = this.#record;
+    return store?.by !== "cloud-config" || store.joins;
   }
 
   /** The machine of this name. Throws Fault `no-such-machine`. */
@@ -152,7 +162,8 @@ export async function labUp(options: LabOptions = {}): Promise<Lab> {
     const root = before?.rootFileSystem ?? (await rootFileSystem({ progress, signal: options.signal, used }));
     const product = options.product && (await productLayer(root, options.product, { progress, used }));
     options.signal?.throwIfAborted();
-    const made = before === undefined ? await newRecord(name, root, options) : grownRecord(before, options);
+    const made =
+      before === undefined ? await newRecord(name, root, options) : await grownRecord(before, options);
     const { productLayer: _, ...plain } = made;
     const record: LabRecord = product === undefined ? plain : { ...plain, productLayer: product };
     await writeRecord(record);
@@ -188,7 +199,12 @@ async function start(lab: Lab, record: LabRecord, options: LabOptions): Promise<
     await Promise.all(lab.machines.map(async (machine) => await machine.untilStarted()));
     return;
   }
-  await untilWorking(lab.machines, options.signal);
+  if (record.store?.by !== "cloud-config") return await untilWorking(lab.machines, options.signal);
+  const { signal } = options;
+  await untilConfigured(lab.machines, record.store.joins, {
+    progress,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** The lab of this name. Throws Fault `no-such-lab`. */
@@ -259,6 +275,7 @@ async function newRecord(name: string, root: string, options: LabOptions): Promi
       rootFileSystem: root,
       machines: grown([], count),
     };
+    if (options.cloudConfig !== undefined) await keepCloudConfig(name, options.cloudConfig);
     await writeRecord(record);
     return record;
   });
@@ -266,7 +283,19 @@ async function newRecord(name: string, root: string, options: LabOptions): Promi
 
 const metadataShape = /^[^=,"\s]+=[^,"\s]+$/;
 
-function grownRecord(before: LabRecord, options: LabOptions): LabRecord {
+async function grownRecord(before: LabRecord, options: LabOptions): Promise<LabRecord> {
+  const { cloudConfig, store } = options;
+  const isOther =
+    cloudConfig !== undefined &&
+    (JSON.stringify(store) !== JSON.stringify(before.store) ||
+      !(await sameCloudConfig(before.name, cloudConfig)));
+  if (isOther) {
+    throw new Fault(
+      "cloud-config-fixed",
+      `Lab "${before.name}" was not made with this cloud-config, and its machines keep theirs; for another run ` +
+        `argosy lab down --name ${before.name} first.`,
+    );
+  }
   if (options.members !== undefined && options.members !== before.members) {
     throw new Fault(
       "members-fixed",

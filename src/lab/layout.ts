@@ -36,7 +36,20 @@ export type LabStore =
   /** Every machine is told the same discovery token. */
   | { readonly by: "token"; readonly url: string }
   /** Every machine is told the same domain, and asks the machine that runs the lab for names. */
-  | { readonly by: "names"; readonly domain: string };
+  | { readonly by: "names"; readonly domain: string }
+  /** Every machine is handed the same cloud-config and is told nothing else. */
+  | CloudConfigStore;
+
+/** How a cloud-config gets into a machine: as a credential of systemd, or as a folder where a config-drive is mounted. */
+export const cloudConfigWays = ["credential", "config-drive"] as const;
+export type CloudConfigWay = (typeof cloudConfigWays)[number];
+
+export interface CloudConfigStore {
+  readonly by: "cloud-config";
+  readonly way: CloudConfigWay;
+  /** Whether it says how machines find each other; otherwise each is alone. */
+  readonly joins: boolean;
+}
 
 /** What a lab remembers on disk. What runs is never remembered but looked up. */
 export interface LabRecord {
@@ -84,6 +97,16 @@ export interface MachinePaths {
   readonly made: string;
   /** What its console printed since its last boot. */
   readonly console: string;
+}
+
+/** The folder with what is handed to every machine, as a config-drive has it. */
+export function configDriveFolder(lab: string): string {
+  return `${labFolder(lab)}/config-drive`;
+}
+
+/** User-data in the folder above (OpenStack's layout of a config-drive). */
+export function userDataFile(lab: string): string {
+  return `${configDriveFolder(lab)}/openstack/latest/user_data`;
 }
 
 export function machinePaths(lab: string, machine: string): MachinePaths {

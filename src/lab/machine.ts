@@ -34,8 +34,11 @@ export interface MachineStatus {
   readonly state: "running" | "off";
   /** Its first process, as this machine numbers it. */
   readonly pid?: number;
-  readonly fleetApi: string;
-  readonly keysApi: string;
+  /** Not with a cloud-config, which alone says where the APIs listen besides their usual places. */
+  readonly fleetApi?: string;
+  readonly keysApi?: string;
+  /** The socket of its fleet API as a path of this machine, while it runs. */
+  readonly fleetSocket?: string;
   /** The path through which this machine sees the machine's file system (without its /run and /tmp). */
   readonly rootDirectory: string;
   readonly networkNamespace: string;
@@ -71,6 +74,8 @@ export class Machine {
   readonly networkNamespace: string;
   /** The folder of its journal, readable while the machine is off. */
   readonly journalFolder: string;
+  /** The name of its lab. */
+  readonly lab: string;
   readonly #lab: LabRecord;
   readonly #group: string;
 
@@ -85,6 +90,7 @@ export class Machine {
     this.rootDirectory = machinePaths(lab.name, machine.name).root;
     this.journalFolder = `${machinePaths(lab.name, machine.name).upper}/var/log/journal/${machine.id}`;
     this.networkNamespace = networkNamespace(lab.name, machine.name);
+    this.lab = lab.name;
     this.#lab = lab;
     this.#group = `${labGroup}/${machine.name}`;
   }
@@ -97,11 +103,22 @@ export class Machine {
       address: this.address,
       state: pid === undefined ? "off" : "running",
       ...(pid === undefined ? {} : { pid }),
-      fleetApi: this.fleetApi,
-      keysApi: this.keysApi,
+      ...(this.#isImage ? {} : { fleetApi: this.fleetApi, keysApi: this.keysApi }),
+      ...(pid === undefined ? {} : { fleetSocket: fleetSocketOf(pid) }),
       rootDirectory: this.rootDirectory,
       networkNamespace: this.networkNamespace,
     };
+  }
+
+  /** The socket of its fleet API as a path of this machine; undefined when it is off. */
+  async fleetSocket(): Promise<string | undefined> {
+    const pid = await firstProcess(this.#group);
+    return pid === undefined ? undefined : fleetSocketOf(pid);
+  }
+
+  /** Whether it knows nothing but a cloud-config. */
+  get #isImage(): boolean {
+    return this.#lab.store?.by === "cloud-config";
   }
 
   async isRunning(): Promise<boolean> {
@@ -126,6 +143,7 @@ export class Machine {
 
   /** Tells the machine, whether it runs or not, which other machines there are. */
   async introduceOthers(): Promise<void> {
+    if (this.#isImage) return;
     await writeSettings(this.rootDirectory, [hostsSetting(this.#lab)]);
   }
 
@@ -170,19 +188,15 @@ export class Machine {
     const paths = machinePaths(this.#lab.name, this.name);
     const console = openSync(paths.console, "w");
     try {
-      const child = spawn(
-        "sh",
-        ["-c", keeper, "sh", this.#group, ...nspawn(this.#lab.name, this.name, paths, this.networkNamespace)],
-        {
-          detached: true,
-          stdio: ["ignore", console, console],
-          cwd: "/",
-          env: {
-            ...environment,
-            ...nspawnEnvironment,
-          },
+      const child = spawn("sh", ["-c", keeper, "sh", this.#group, ...nspawn(this.#lab, this.name)], {
+        detached: true,
+        stdio: ["ignore", console, console],
+        cwd: "/",
+        env: {
+          ...environment,
+          ...nspawnEnvironment,
         },
-      );
+      });
       // Whether it came up is seen in its control group, and why not on its console.
       child.on("error", () => undefined);
       child.unref();
@@ -306,6 +320,10 @@ export class Machine {
 
 /** A program inside ends with the program outside that entered the machine for it. */
 const atOurEnd = ["--", "setpriv", "--pdeathsig", "TERM", "--"];
+
+function fleetSocketOf(pid: number): string {
+  return `/proc/${pid}/root/run/fleet.sock`;
+}
 
 /** How often we look (every 20 ms) before a group without processes counts as a container that ended. */
 const looksBeforeEmptyMeansEnded = 100;

@@ -1,4 +1,6 @@
 import { namesIn, removeFolder } from "./disk.ts";
+import { configDriveFolder, type LabRecord, machinePaths, networkNamespace, userDataFile } from "./layout.ts";
+import { imageHostname } from "./settings.ts";
 
 /** What systemd-nspawn is told through its environment. */
 export const nspawnEnvironment: Readonly<Record<string, string>> = {
@@ -49,19 +51,15 @@ while :; do
 done`;
 
 /** The command line of one machine's container. */
-export function nspawn(
-  lab: string,
-  machine: string,
-  paths: { root: string; docker: string },
-  namespace: string,
-): readonly string[] {
+export function nspawn(lab: LabRecord, machine: string): readonly string[] {
+  const paths = machinePaths(lab.name, machine);
   return [
     "systemd-nspawn",
     "--quiet",
     "--boot",
     `--directory=${paths.root}`,
-    `--machine=${containerName(lab, machine)}`,
-    `--hostname=${machine}`,
+    `--machine=${containerName(lab.name, machine)}`,
+    `--hostname=${lab.store?.by === "cloud-config" ? imageHostname : machine}`,
     // Docker inside needs these; the lab's machines are not a border of safety but of view.
     "--capability=all",
     "--system-call-filter=add_key keyctl bpf",
@@ -73,7 +71,19 @@ export function nspawn(
     "--timezone=off",
     "--link-journal=no",
     "--console=read-only",
-    `--network-namespace-path=/run/netns/${namespace}`,
+    `--network-namespace-path=/run/netns/${networkNamespace(lab.name, machine)}`,
     `--bind=${paths.docker}:/var/lib/docker`,
+    ...handedOver(lab),
   ];
 }
+
+/** The cloud-config of the lab's machines, if they are made by one. */
+function handedOver({ name, store }: LabRecord): readonly string[] {
+  if (store?.by !== "cloud-config") return [];
+  return store.way === "credential"
+    ? [`--load-credential=cloud-config:${userDataFile(name)}`]
+    : [`--bind-ro=${configDriveFolder(name)}:${configDriveMount}`];
+}
+
+/** Where CoreOS mounts a config-drive; a container has no drives of its own, so it is there from the start. */
+const configDriveMount = "/media/configdrive";

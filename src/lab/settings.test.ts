@@ -31,6 +31,17 @@ function settingsOf(record: LabRecord, number: number): Record<string, string> {
   );
 }
 
+test("a machine that knows nothing but a cloud-config has no settings, and no name of its own", () => {
+  const record: LabRecord = {
+    ...lab(2, 1),
+    store: { by: "cloud-config", way: "credential", joins: true },
+  };
+  const settings = settingsOf(record, 2);
+  assert.deepEqual(Object.keys(settings).sort(), ["/etc/hostname", "/etc/hosts", "/etc/machine-id"]);
+  assert.equal(settings["/etc/hostname"], "localhost\n");
+  assert.equal(settings["/etc/hosts"], "127.0.0.1 localhost\n::1 localhost\n10.1.2.1 host\n");
+});
+
 test("a member has its own member first among the endpoints and knows all members", () => {
   const settings = settingsOf(lab(4, 3), 2);
   assert.equal(

@@ -19,6 +19,7 @@ const agentTtl = "10s";
 
 /** Every file that makes one machine of the shared root file system this machine of this lab. */
 export function machineSettings(lab: LabRecord, machine: MachineRecord): readonly Setting[] {
+  if (lab.store?.by === "cloud-config") return imageSettings(lab, machine);
   const address = machineAddress(lab.network, machine.number);
   const metadata = [`machine=${machine.name}`, ...lab.metadata].join(",");
   return [
@@ -39,6 +40,24 @@ export function machineSettings(lab: LabRecord, machine: MachineRecord): readonl
     ...storeSettings(lab, machine),
   ];
 }
+
+/**
+ * What an image has as well: names, and who it is. systemd would make a machine-id of its own at the first boot; given one,
+ * the lab knows it beforehand.
+ */
+function imageSettings(lab: LabRecord, machine: MachineRecord): readonly Setting[] {
+  return [
+    { path: "/etc/machine-id", text: `${machine.id}\n` },
+    { path: "/etc/hostname", text: `${imageHostname}\n` },
+    {
+      path: "/etc/hosts",
+      text: `127.0.0.1 localhost\n::1 localhost\n${hostAddress(lab.network)} host\n`,
+    },
+  ];
+}
+
+/** What a machine is called that nobody gave a name. */
+export const imageHostname = "localhost";
 
 /** How this machine finds the store. */
 function storeSettings(lab: LabRecord, machine: MachineRecord): readonly Setting[] {

@@ -1,0 +1,80 @@
+import type { Call } from "../cli/command.ts";
+import { checkUserData, findingLine } from "../cloudinit/check.ts";
+import { readConfig, type TypedStruct } from "../cloudinit/read-config.ts";
+import { realAccess } from "../cloudinit/real-access.ts";
+import { cloudConfigSchema } from "../cloudinit/schema.ts";
+import { readYaml } from "../cloudinit/tree.ts";
+import { unpackUserData, userDataText } from "../cloudinit/user-data.ts";
+import type { LabOptions } from "../lab/lab.ts";
+import { cloudConfigWays } from "../lab/layout.ts";
+import { Fault } from "../lib/fault.ts";
+import { progressOf } from "./lab-flags.ts";
+
+/** systemd takes no larger credentials. */
+const longestCredentialBytes = 1024 * 1024;
+/** Of a file with more mistakes only the first are shown. */
+const mostFindings = 20;
+
+/**
+ * The cloud-config that the machines of a new lab are handed. It is checked before anything is made: warnings are told, and
+ * a mistake that would keep a part from working is refused.
+ * Throws Fault `bad-flags`, `file-unreadable` and `bad-cloud-config`.
+ */
+export async function cloudConfigOf(
+  call: Call,
+  path: string,
+): Promise<Pick<LabOptions, "store" | "cloudConfig">> {
+  for (const flag of ["members", "embedded", "discovery", "metadata", "plain"]) {
+    if (call.flags.given(flag))
+      throw new Fault(
+        "bad-flags",
+        `with --cloud-config machines know nothing but the file: leave out --${flag}, and say it in ${path}`,
+      );
+  }
+  const wanted = call.flags.text("cloud-config-by");
+  const way = cloudConfigWays.find((each) => each === wanted);
+  if (way === undefined)
+    throw new Fault(
+      "bad-flags",
+      `a cloud-config gets into machines by ${cloudConfigWays.join(" or ")}, not by "${wanted ?? ""}"`,
+    );
+  const bytes = await realAccess(call.env, call.signal).readFile(path);
+  if (bytes === undefined) throw new Fault("file-unreadable", `Cannot read ${path}: there is no such file.`);
+  checkCloudConfig(path, bytes, progressOf(call));
+  if (way === "credential" && bytes.length > longestCredentialBytes)
+    throw new Fault(
+      "bad-cloud-config",
+      `${path} is too long for a credential of systemd, which holds ${longestCredentialBytes} bytes: give --cloud-config-by config-drive`,
+    );
+  return { store: { by: "cloud-config", way, joins: joinsOthers(bytes) }, cloudConfig: bytes };
+}
+
+function checkCloudConfig(path: string, bytes: Uint8Array, progress: (line: string) => void): void {
+  const findings = checkUserData(bytes);
+  const errors = findings.filter(({ severity }) => severity === "error");
+  const shown = errors.length > 0 ? errors : findings;
+  const lines = shown.slice(0, mostFindings).map((finding) => findingLine(path, finding));
+  if (shown.length > mostFindings) lines.push(`and ${shown.length - mostFindings} more`);
+  if (errors.length > 0)
+    throw new Fault(
+      "bad-cloud-config",
+      `machines cannot be made of this cloud-config; no machine was touched:\n${lines.join("\n")}`,
+    );
+  for (const line of lines) progress(line);
+}
+
+/** Whether a cloud-config says how a machine finds others; a script may do anything, so nothing is expected of it. */
+export function joinsOthers(packed: Uint8Array): boolean {
+  const read = readYaml(userDataText(unpackUserData(packed).bytes).text);
+  if ("problem" in read) return false;
+  const coreos = readConfig(cloudConfigSchema, read.root).struct("coreos");
+  const names = (section: TypedStruct): boolean =>
+    ["discovery", "discovery_srv", "initial_cluster", "peers", "peers_file"].some(
+      (key) => section.text(key) !== "",
+    );
+  return (
+    names(coreos.struct("etcd")) ||
+    names(coreos.struct("etcd2")) ||
+    coreos.struct("fleet").text("etcd_servers") !== ""
+  );
+}
