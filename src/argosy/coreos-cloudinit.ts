@@ -1,106 +1,13 @@
 import { type Call, type Command, type CommandGroup, exitCodes, type Flag } from "../cli/command.ts";
 import { type Action, actionLine, actionValue } from "../cloudinit/actions.ts";
 import { applyUserData, findUserData, type NetworkFormat, networkFormats } from "../cloudinit/apply.ts";
-import { configDriveSource } from "../cloudinit/datasources/config-drive.ts";
-import { credentialSource } from "../cloudinit/datasources/credential.ts";
 import type { Datasource, SourceAccess } from "../cloudinit/datasources/datasource.ts";
-import { digitalOceanSource, digitalOceanUrl } from "../cloudinit/datasources/digitalocean.ts";
-import { ec2Source, ec2Url } from "../cloudinit/datasources/ec2.ts";
-import { fileSource } from "../cloudinit/datasources/file.ts";
-import { gceSource, gceUrl } from "../cloudinit/datasources/gce.ts";
-import { kernelCommandLineSource } from "../cloudinit/datasources/kernel-command-line.ts";
-import { packetSource, packetUrl } from "../cloudinit/datasources/packet.ts";
-import { urlSource } from "../cloudinit/datasources/url.ts";
-import { guestInfoSource, ovfEnvironmentSource } from "../cloudinit/datasources/vmware.ts";
-import { waagentSource } from "../cloudinit/datasources/waagent.ts";
+import { BootRun, forgetfulness, foundPreset, lastingVariables } from "./cloudinit-boot.ts";
+import { presets, sources } from "./cloudinit-sources.ts";
 import { realAccess } from "../cloudinit/real-access.ts";
 import { realFacts, realMachine } from "../cloudinit/real-machine.ts";
 import { entryLine, validateUserData } from "../cloudinit/validate.ts";
 import { productVersion } from "../lib/version.ts";
-
-/** Each source that a flag names; a source without a value is a switch. */
-const sources: readonly {
-  readonly flag: string;
-  readonly value?: string;
-  readonly summary: string;
-  readonly open: (value: string, access: SourceAccess, call: Call) => Datasource;
-}[] = [
-  { flag: "from-file", value: "PATH", summary: "read user-data from a file", open: fileSource },
-  { flag: "from-url", value: "URL", summary: "fetch user-data from a URL", open: urlSource },
-  {
-    flag: "from-configdrive",
-    value: "DIR",
-    summary: "read data from a mounted config-drive",
-    open: configDriveSource,
-  },
-  {
-    flag: "from-ec2-metadata",
-    value: "URL",
-    summary: "fetch data from EC2's metadata service",
-    open: ec2Source,
-  },
-  {
-    flag: "from-gce-metadata",
-    value: "URL",
-    summary: "fetch data from GCE's metadata service",
-    open: gceSource,
-  },
-  {
-    flag: "from-digitalocean-metadata",
-    value: "URL",
-    summary: "fetch data from DigitalOcean's metadata service",
-    open: digitalOceanSource,
-  },
-  {
-    flag: "from-packet-metadata",
-    value: "URL",
-    summary: "fetch data from Packet's metadata service",
-    open: packetSource,
-  },
-  {
-    flag: "from-waagent",
-    value: "DIR",
-    summary: "read data from the folder of Azure's agent",
-    open: waagentSource,
-  },
-  {
-    flag: "from-vmware-ovf-env",
-    value: "FILE",
-    summary: "read data from a file of the OVF environment",
-    open: ovfEnvironmentSource,
-  },
-  {
-    flag: "from-metadata-service",
-    summary: "the same as --from-ec2-metadata at EC2's address",
-    open: (_, access) => ec2Source(ec2Url, access),
-  },
-  {
-    flag: "from-proc-cmdline",
-    summary: "fetch user-data from the cloud-config-url= on the kernel's command line",
-    open: (_, access) => kernelCommandLineSource(access),
-  },
-  {
-    flag: "from-vmware-guestinfo",
-    summary: "ask VMware's hypervisor for data",
-    open: (_, access) => guestInfoSource(access),
-  },
-  {
-    flag: "from-credentials",
-    summary: "read user-data from the credential cloud-config or user-data of systemd",
-    open: (_, access, { variables }) => credentialSource(variables["CREDENTIALS_DIRECTORY"], access),
-  },
-];
-
-/** What `--oem` stands for. */
-const presets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  azure: { "from-waagent": "/var/lib/waagent" },
-  digitalocean: { "from-digitalocean-metadata": digitalOceanUrl },
-  "ec2-compat": { "from-ec2-metadata": ec2Url, "from-configdrive": "/media/configdrive" },
-  gce: { "from-gce-metadata": gceUrl },
-  packet: { "from-packet-metadata": packetUrl },
-  "rackspace-onmetal": { "from-configdrive": "/media/configdrive", "convert-netconf": "debian" },
-  vmware: { "from-vmware-guestinfo": "true", "convert-netconf": "vmware" },
-};
 
 const flags: readonly Flag[] = [
   ...sources.map(
@@ -116,8 +23,8 @@ const flags: readonly Flag[] = [
     name: "oem",
     kind: "text",
     placeholder: "NAME",
-    summary: `the sources of a provider: ${Object.keys(presets).join(", ")}`,
-    choices: { words: Object.keys(presets) },
+    summary: `the sources of a provider: ${Object.keys(presets).join(", ")}; auto for the one this machine is at`,
+    choices: { words: [...Object.keys(presets), "auto"] },
   },
   {
     name: "convert-netconf",
@@ -145,7 +52,17 @@ const flags: readonly Flag[] = [
   {
     name: "no-block",
     kind: "switch",
-    summary: "do not wait for the jobs of units, as the boot units want it",
+    summary: "do not wait for the jobs of units",
+  },
+  {
+    name: "boot",
+    kind: "switch",
+    summary: "as the units of the boot: wait for no unit, go on behind what fails, remember how it went",
+  },
+  {
+    name: "before-network",
+    kind: "switch",
+    summary: "with --boot: leave what needs unknown addresses to a unit that runs behind the network",
   },
 ];
 
@@ -180,7 +97,11 @@ export const cloudinitCommand: Command = {
       stderr.write(`${sentence}\n`);
       return exitCodes.usage;
     };
-    const oem = given.text("oem");
+    const oem = given.text("oem") === "auto" ? await foundPreset(Object.keys(presets)) : given.text("oem");
+    if (oem === undefined && given.text("oem") === "auto") {
+      log(call, "This machine is at no provider that is known");
+      return exitCodes.done;
+    }
     const preset = oem === undefined ? {} : Object.hasOwn(presets, oem) ? presets[oem] : undefined;
     if (preset === undefined)
       return refuse(`Invalid option to --oem: "${oem}"; give one of ${Object.keys(presets).join(", ")}.`);
@@ -233,7 +154,7 @@ async function apply(
   access: SourceAccess,
   convertNetwork: NetworkFormat | undefined,
 ): Promise<number> {
-  const { flags: given, stdout, variables } = call;
+  const { flags: given, stdout, variables, env, signal } = call;
   const show = (actions: readonly Action[]): void => {
     stdout.write(
       given.on("json")
@@ -241,26 +162,55 @@ async function apply(
         : actions.map((action) => `${actionLine(action)}\n`).join(""),
     );
   };
-  return await applyUserData(
-    source,
+  const boot = given.on("boot") ? new BootRun(env, source, sourceFlags(call)) : undefined;
+  const stage = boot?.stage(given.on("before-network"), signal);
+  const journal = {
+    note: (sentence: string) => log(call, sentence),
+    error: (sentence: string) => log(call, sentence, "<3>"),
+  };
+  const code = await applyUserData(
+    boot?.source ?? source,
     {
       ignoreFailure: given.on("ignore-failure"),
       convertNetwork,
       workspace: given.text("workspace") ?? "",
-      variables,
+      variables: boot === undefined ? variables : await lastingVariables(variables),
       ...(given.on("dry-run") ? { show } : {}),
+      ...(stage === undefined ? {} : { boot: stage }),
     },
     {
-      machine: realMachine(access, !given.on("no-block")),
+      machine: realMachine(access, !given.on("no-block") && boot === undefined),
       facts: await realFacts(given.text("ssh-key-name") ?? ""),
-      journal: { note: (sentence) => log(call, sentence), error: (sentence) => log(call, sentence) },
+      journal: boot?.journal(journal) ?? journal,
       print: (text) => stdout.write(text),
     },
   );
+  if (!given.on("dry-run")) {
+    await boot?.finish(code).catch((error: unknown) => journal.error(forgetfulness(error)));
+  }
+  return code;
 }
 
-/** A line as Go's package log prints it. */
-function log({ stderr, env }: Pick<Call, "stderr" | "env">, sentence: string): void {
+/** The flags that named the source, for a later run with the same one. */
+function sourceFlags({ flags: given }: Call): readonly string[] {
+  const names = [...sources.map(({ flag }) => flag), "oem", "convert-netconf", "workspace", "ssh-key-name"];
+  return names.flatMap((name) => {
+    if (!given.given(name)) return [];
+    const isSwitch = flags.find((flag) => flag.name === name)?.kind === "switch";
+    return isSwitch ? (given.on(name) ? [`--${name}`] : []) : [`--${name}=${given.text(name) ?? ""}`];
+  });
+}
+
+/**
+ * A line as Go's package log prints it.
+ * @param priority of the journal, as sd-daemon(3) writes it; only for a reader that takes it off again
+ */
+function log(
+  { stderr, env, ...call }: Pick<Call, "stderr" | "env"> & Partial<Call>,
+  sentence: string,
+  priority = "",
+): void {
   const at = new Date(env.clock.now()).toISOString();
-  stderr.write(`${at.slice(0, 10).replaceAll("-", "/")} ${at.slice(11, 19)} ${sentence}\n`);
+  const before = call.variables?.["JOURNAL_STREAM"] === undefined ? "" : priority;
+  stderr.write(`${before}${at.slice(0, 10).replaceAll("-", "/")} ${at.slice(11, 19)} ${sentence}\n`);
 }

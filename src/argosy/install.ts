@@ -3,7 +3,7 @@ import { commandNames, defaultFiles, launcher, launcherMark } from "./launcher.t
 import { type ProductFiles, productFiles } from "./product.ts";
 import { RootFolder } from "./root-folder.ts";
 import { activate, isRunningSystem } from "./running-system.ts";
-import { enabledUnits, systemdUnits } from "./systemd-units.ts";
+import { enabledUnits, systemdUnits, unitAliases } from "./systemd-units.ts";
 
 /** How to install. */
 export interface InstallOptions {
@@ -56,6 +56,7 @@ export async function installProduct(options: InstallOptions): Promise<void> {
     if (!(await root.exists(`${unitFolder}/${unit}`))) fresh.add(unit);
     await root.write(`${unitFolder}/${unit}`, text, 0o644);
   }
+  for (const [alias, unit] of Object.entries(unitAliases)) await root.link(`${unitFolder}/${alias}`, unit);
   if (enable) await enableUnits(root, fresh);
   if (!root.changed) log(`nothing to do: the product in ${root.folder} is up to date`);
   await adviseOnPackages(root, log);

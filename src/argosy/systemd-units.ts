@@ -1,3 +1,5 @@
+import { bootUnits } from "./boot-units.ts";
+
 /**
  * How Node runs fleet's daemon, which is on every machine and mostly waits: small heaps, and of the
  * optimizing compilers only the small one. The benchmarks `idle` and `start` tell what that saves and costs.
@@ -83,7 +85,7 @@ WantedBy=sockets.target
   "etcd.service": `[Unit]
 Description=etcd v2 keys API over the replicated store
 # No Wants: whether this machine holds a member is decided by enabling etcd-member, and the store may be elsewhere.
-After=etcd.socket etcd-member.service network.target
+After=etcd.socket etcd-member.service network.target user-config.target
 Wants=etcd.socket
 StartLimitIntervalSec=0
 
@@ -105,6 +107,7 @@ LimitNOFILE=65536
 [Install]
 WantedBy=multi-user.target
 Also=etcd.socket
+Alias=etcd2.service
 `,
 
   "fleet.socket": `[Unit]
@@ -123,7 +126,7 @@ Description=fleet: this machine's agent, the cluster's engine, the fleet API
 # After, never Requires: at shutdown fleet leaves the cluster while the store, the bus and the network still work;
 # and a store that dies takes neither fleet nor its units with it. Units that fleet started are systemd's own.
 # On a machine that is alone the store is in etcd.service.
-After=fleet.socket dbus.socket dbus.service etcd.service etcd-member.service network.target
+After=fleet.socket dbus.socket dbus.service etcd.service etcd-member.service network.target user-config.target
 Wants=fleet.socket dbus.socket
 StartLimitIntervalSec=0
 
@@ -147,12 +150,20 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 Also=fleet.socket
 `,
+
+  ...bootUnits,
 };
+
+/** Other names of units, which old cloud-configs use: links beside the units themselves. */
+export const unitAliases: Readonly<Record<string, string>> = { "etcd2.service": "etcd.service" };
 
 /** The units that start at boot, each with the target that wants it, as their [Install] sections say. */
 export const enabledUnits: readonly { readonly unit: string; readonly target: string }[] = Object.entries(
   systemdUnits,
-).map(([unit, text]) => ({ unit, target: /^WantedBy=(.+)$/m.exec(text)?.[1] ?? "multi-user.target" }));
+).flatMap(([unit, text]) => {
+  const target = /^WantedBy=(.+)$/m.exec(text)?.[1];
+  return target === undefined ? [] : [{ unit, target }];
+});
 
 /** Straight to Node, without the launcher's shell in between: the process systemd watches is the daemon. */
 function daemonCommand(daemon: string, flags: readonly string[] = []): string {

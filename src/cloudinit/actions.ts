@@ -89,6 +89,15 @@ export function givesAccess(action: Action): boolean {
   return action.kind === "authorize-keys" || (action.kind === "run" && action.access === true);
 }
 
+/**
+ * Whether an action is worth doing before the machine knows its addresses: it lets people log in, names the machine, or
+ * sets the very network up that gives the addresses.
+ */
+export function needsNoAddress(action: Action): boolean {
+  if (action.kind === "write-file") return /^\/(etc|run)\/systemd\/network\//.test(action.path);
+  return givesAccess(action) || (action.kind === "run" && action.program[0] === "hostnamectl");
+}
+
 /** An action in one line, for `--dry-run`. */
 export function actionLine(action: Action): string {
   switch (action.kind) {

@@ -1,15 +1,16 @@
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import { type Action, type Facts, reached } from "./actions.ts";
+import { type Action, type Facts, needsNoAddress, reached } from "./actions.ts";
 import { carryOut, type Journal, type Machine } from "./carry-out.ts";
 import type { Datasource } from "./datasources/datasource.ts";
-import type { Metadata } from "./metadata.ts";
+import { addressesOf, type Metadata } from "./metadata.ts";
 import { readDebianNetwork, type ReadNetwork } from "./network/debian.ts";
 import { networkPlan } from "./network/interfaces.ts";
 import { readPacketNetwork } from "./network/packet.ts";
 import { type NetworkPlan, type Plan, planUserData } from "./plan.ts";
 import { unpackUserData, userDataText } from "./user-data.ts";
 import { entryLine, validateUserData } from "./validate.ts";
+import { emptyVariables } from "./variables.ts";
 
 /** How long datasources are asked whether they are there: 100 ms between rounds at first, then twice as long each time. */
 const firstPauseMs = 100;
@@ -57,6 +58,16 @@ export interface ApplyOptions {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** Plan only: called with the actions in place of carrying them out. */
   readonly show?: (actions: readonly Action[]) => void;
+  /** Given by the units of a boot: what fails keeps nothing else from being done. */
+  readonly boot?: BootStage;
+}
+
+/** What the units of a boot add: the original's own commands know addresses only from metadata and the environment. */
+export interface BootStage {
+  /** Looks for this machine's own addresses, as variables `COREOS_PRIVATE_IPV4` and its like; those that are not there are left out. */
+  readonly addresses: () => Promise<Readonly<Record<string, string>>>;
+  /** Has everything done once the network is up. Undefined in the stage that runs by then. */
+  readonly later?: () => Promise<void>;
 }
 
 export interface ApplyParts {
@@ -76,28 +87,52 @@ export async function applyUserData(
   const fetched = await fetchUserData(source, journal);
   const { text, problem: textProblem } = userDataText(fetched.bytes);
   for (const entry of validateUserData(fetched.bytes)) journal.note(entryLine(entry));
-  const metadata = await fetchMetadata(source, journal);
-  if (metadata === undefined) return 1;
-  const network =
-    options.convertNetwork === undefined ? undefined : convertNetwork(options.convertNetwork, metadata);
+  const read = await fetchMetadata(source, journal);
+  // A machine that boots is made reachable with what is there.
+  if (read === undefined && options.boot === undefined) return 1;
+  const metadata = read ?? {};
+  const { variables, isPartly } = await knownAddresses(text, metadata, options);
+  const network = networkOf(options, metadata);
   if (network !== undefined && "problem" in network) {
     journal.error(`Failed to generate interfaces: ${network.problem}`);
-    return 1;
+    if (options.boot === undefined) return 1;
   }
-  const { variables, workspace } = options;
-  const plan = planUserData({ text, textProblem, metadata, variables, facts, workspace, network });
+  const usable = network === undefined || "problem" in network ? undefined : network;
+  const { workspace } = options;
+  const plan = planUserData({ text, textProblem, metadata, variables, facts, workspace, network: usable });
   if (plan.ignition) {
     print("Detected an Ignition config. Exiting...");
     return 0;
   }
   tell(plan, journal, print);
-  const bad = plan.problem !== undefined || fetched.failed;
+  const isBad = plan.problem !== undefined || fetched.failed;
+  const isIncomplete = read === undefined || network !== usable;
+  const code = isIncomplete || (isBad && !options.ignoreFailure) ? 1 : 0;
+  const actions = isPartly ? plan.actions.filter(needsNoAddress) : plan.actions;
   if (options.show !== undefined) {
-    options.show(reached(plan.actions));
-    return bad && !options.ignoreFailure ? 1 : 0;
+    options.show(options.boot === undefined ? reached(actions) : actions);
+    return code;
   }
-  const failure = await carryOut(plan.actions, machine, journal);
-  return failure !== undefined || (bad && !options.ignoreFailure) ? 1 : 0;
+  const failure = await carryOut(actions, machine, journal, options.boot !== undefined);
+  if (isPartly) {
+    journal.note("user-data uses addresses that are not known yet: the rest is done once the network is up");
+    await options.boot?.later?.();
+  }
+  return failure === undefined ? code : 1;
+}
+
+/** The variables with this machine's own addresses, where user-data uses such that nobody has told. */
+async function knownAddresses(
+  text: string,
+  metadata: Metadata,
+  { boot, variables: told }: ApplyOptions,
+): Promise<{ readonly variables: ApplyOptions["variables"]; readonly isPartly: boolean }> {
+  const isUnknown = (variables: ApplyOptions["variables"]): boolean =>
+    emptyVariables(text, addressesOf(metadata, variables)).length > 0;
+  if (boot === undefined || !isUnknown(told)) return { variables: told, isPartly: false };
+  const given = Object.entries(told).filter(([, value]) => value !== "");
+  const variables = { ...(await boot.addresses()), ...Object.fromEntries(given) };
+  return { variables, isPartly: boot.later !== undefined && isUnknown(variables) };
 }
 
 function tell({ problem, hint }: Plan, journal: Journal, print: (text: string) => void): void {
@@ -132,6 +167,10 @@ async function fetchMetadata(source: Datasource, journal: Journal): Promise<Meta
     journal.error(`Failed fetching meta-data from datasource: ${error.message}`);
     return undefined;
   }
+}
+
+function networkOf({ convertNetwork: format }: ApplyOptions, metadata: Metadata) {
+  return format === undefined ? undefined : convertNetwork(format, metadata);
 }
 
 function convertNetwork(

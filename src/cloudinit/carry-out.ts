@@ -32,16 +32,18 @@ export interface Journal {
 /**
  * Carries a plan out in order. When an action fails, those behind it are left, except what lets people log in: a
  * machine that nobody can reach cannot be repaired.
+ * @param goesOn a failure is told, and the rest is done all the same
  * @returns the first failure, or undefined when everything was done
  */
 export async function carryOut(
   actions: readonly Action[],
   machine: Machine,
   journal: Journal,
+  goesOn = false,
 ): Promise<string | undefined> {
   let failure: string | undefined;
   for (const action of actions) {
-    if (failure !== undefined && !givesAccess(action)) continue;
+    if (failure !== undefined && !goesOn && !givesAccess(action)) continue;
     try {
       await carryOutOne(action, machine, journal);
     } catch (error) {

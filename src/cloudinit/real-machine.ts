@@ -35,6 +35,9 @@ export async function realFacts(sshKeyName: string): Promise<Facts> {
 export function realMachine(access: SourceAccess, waits: boolean): Machine {
   const root = new RootFiles("/");
   const queue = waits ? [] : ["--no-block"];
+  // A script was always run on a machine with a network; before there is one it waits in the queue, and nobody for it.
+  const network = "network-online.target";
+  const order = waits ? [] : [`--property=After=${network}`, `--property=Wants=${network}`];
   return {
     writeFile: async (path, content, mode, owner) =>
       await root.write(path, content, mode, async (beside) => {
@@ -42,7 +45,11 @@ export function realMachine(access: SourceAccess, waits: boolean): Machine {
       }),
     mask: async (path) => await root.mask(path),
     unmask: async (path) => await root.unmask(path),
-    run,
+    run: async (program, stdin) => {
+      // hostnamectl asks a service over the system bus; neither has to be there this early.
+      if (!waits && program[0] === "hostnamectl") return await setHostname(root, program.at(-1) ?? "");
+      await run(program, stdin);
+    },
     authorizeKeys,
     fetchText: async (url) => {
       const body = await access.get(url);
@@ -81,12 +88,17 @@ export function realMachine(access: SourceAccess, waits: boolean): Machine {
       await root.write(script, Buffer.from(text), 0o744);
       const about = "Unit generated and executed by coreos-cloudinit on behalf of user";
       await run(
-        ["systemd-run", `--unit=${unit}`, `--description=${about}`, ...queue, "/bin/bash", script],
+        ["systemd-run", `--unit=${unit}`, `--description=${about}`, ...queue, ...order, "/bin/bash", script],
         undefined,
       );
       await root.write(`${workspace}/scripts/unit-name`, Buffer.from(unit), 0o644);
     },
   };
+}
+
+async function setHostname(root: RootFiles, name: string): Promise<void> {
+  await root.write("/etc/hostname", Buffer.from(`${name}\n`), 0o644);
+  await run(["hostname", "--", name], undefined);
 }
 
 async function run(program: readonly string[], stdin: string | undefined): Promise<void> {

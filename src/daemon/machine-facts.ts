@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { Fault } from "../lib/fault.ts";
+import { ownAddress } from "../lib/own-address.ts";
 
 /** The 32 hexadecimal digits that name this machine. Throws Fault `no-machine-id`. */
 export async function readMachineId(path = "/etc/machine-id"): Promise<string> {
@@ -18,27 +19,10 @@ export async function readBootId(): Promise<string> {
   return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }
 
-/**
- * The first global IPv4 address of the interface that holds the default route (fleet v1.0.0, public IP), or empty.
- * @param routes the text of /proc/net/route
- */
-export function defaultRouteAddress(
-  routes: string,
-  interfaces: ReturnType<typeof networkInterfaces>,
-): string {
-  for (const line of routes.split("\n").slice(1)) {
-    const [name, destination, , , , , , mask] = line.split("\t");
-    if (name === undefined || destination !== "00000000" || mask !== "00000000") continue;
-    const address = interfaces[name]?.find(({ family, internal }) => family === "IPv4" && !internal);
-    if (address !== undefined) return address.address;
-  }
-  return "";
-}
-
 /** This machine's address as the routing table has it now. */
 export async function findAddress(): Promise<string> {
   const routes = await readFile("/proc/net/route", "utf8").catch(() => "");
-  return defaultRouteAddress(routes, networkInterfaces());
+  return ownAddress(routes, networkInterfaces());
 }
 
 /**

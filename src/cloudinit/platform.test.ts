@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { presetOf } from "./platform.ts";
+
+const presets = ["azure", "digitalocean", "ec2-compat", "gce", "vmware"];
+
+test("the firmware names the provider, and the kernel's command line beats it", () => {
+  assert.equal(presetOf("quiet", { sys_vendor: "DigitalOcean" }, presets), "digitalocean");
+  assert.equal(presetOf("quiet", { product_name: "OpenStack Nova" }, presets), "ec2-compat");
+  assert.equal(presetOf("coreos.oem.id=gce", { sys_vendor: "DigitalOcean" }, presets), "gce");
+  assert.equal(presetOf("coreos.oem.id=ec2 quiet", {}, presets), "ec2-compat");
+});
+
+test("nobody is asked on a machine that is at no provider, or that is told so", () => {
+  assert.equal(presetOf("quiet", { sys_vendor: "QEMU", product_name: "Standard PC" }, presets), undefined);
+  assert.equal(presetOf("coreos.oem.id=none", { sys_vendor: "DigitalOcean" }, presets), undefined);
+  assert.equal(presetOf("quiet", { product_name: "CloudSigma" }, presets), undefined);
+});
