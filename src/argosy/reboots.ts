@@ -7,7 +7,8 @@ import { Fault, isFault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { AllGroups, type GroupPicture } from "../locksmith/all-groups.ts";
 import type { Lease } from "../locksmith/reboot-lock.ts";
-import { parseWindow, type RebootWindow, windowState } from "../locksmith/window.ts";
+import { Zone } from "../locksmith/zone.ts";
+import { type RebootTimes, rebootTimes, timesState } from "../locksmith/reboot-times.ts";
 
 const defaultEndpoint = "http://127.0.0.1:4001";
 const headLimitMs = 5_000;
@@ -35,13 +36,31 @@ export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroup
       "that hold a slot keep it. locksmithctl of CoreOS knows nothing of a halt: for its machines, set the slots to 0. " +
       "window tells whether a reboot window as locksmith's settings write it is open now, in this machine's local time, " +
       "and when that changes; it asks no server.",
-    flags: [endpointFlag, jsonFlag],
+    flags: [
+      endpointFlag,
+      {
+        name: "zone",
+        kind: "text",
+        placeholder: "NAME",
+        summary: "window: the time zone, such as Europe/Berlin (default: that of this machine)",
+      },
+      {
+        name: "calendar",
+        kind: "switch",
+        summary: "window: START is a calendar expression of systemd.time(7)",
+      },
+      jsonFlag,
+    ],
     choices: { words: ["halt", "resume", "window"] },
     examples: [
       { line: "argosy reboots", meaning: "all groups" },
       { line: 'argosy reboots halt "the shop is busy"', meaning: "nobody begins to reboot" },
       { line: "argosy reboots resume", meaning: "they may again" },
       { line: 'argosy reboots window "Thu 04:00" 1h30m', meaning: "checks a window before it is used" },
+      {
+        line: 'argosy reboots window --calendar "Mon..Fri 02:00" 2h --zone Europe/Berlin',
+        meaning: "the same for a calendar expression",
+      },
     ],
     run: async (call) => {
       const [deed, ...words] = call.arguments;
@@ -117,31 +136,52 @@ function showWindow(call: Call, [start, length, ...more]: readonly string[]): nu
       'a window is two words, its start and its length, such as "Thu 04:00" 1h30m',
     );
   }
-  const state = windowState(parsedWindow(start, length), call.env.clock.now());
+  const zone = call.flags.text("zone") ?? "";
+  const state = timesState(readTimes(call, start, length, zone), call.env.clock.now());
+  if (state === undefined) {
+    if (call.flags.on("json")) printJson(call, { open: false, opensAt: null });
+    else call.stdout.write("Closed for ever: it never opens again\n");
+    return exitCodes.done;
+  }
   const changesAt = new Date(state.open ? state.closesAt : state.opensAt);
   if (call.flags.on("json")) {
     const times = state.open ? { closesAt: changesAt } : { opensAt: changesAt, waitMs: state.waitMs };
     printJson(call, { open: state.open, ...times });
   } else {
-    call.stdout.write(`${state.open ? "Open until" : "Closed until"} ${localText(changesAt)}\n`);
+    call.stdout.write(`${state.open ? "Open until" : "Closed until"} ${wallText(changesAt, zone)}\n`);
   }
   return exitCodes.done;
 }
 
-function parsedWindow(start: string, length: string): RebootWindow {
+function readTimes(call: Call, start: string, length: string, zone: string): RebootTimes {
+  const isCalendar = call.flags.on("calendar");
   try {
-    return parseWindow(start, length);
+    const times = rebootTimes({
+      start: isCalendar ? "" : start,
+      calendar: isCalendar ? start : "",
+      length,
+      zone,
+    });
+    if (times !== undefined) return times;
+    throw new Fault("bad-window", "a window has a start and a length; give both");
   } catch (error) {
     if (!isFault(error, "bad-window")) throw error;
     throw new Fault("bad-window", `parsing reboot window: ${error.message}`);
   }
 }
 
-function localText(time: Date): string {
+/** A moment as the clock on the wall of a zone shows it; of this machine without one. */
+function wallText(time: Date, zone: string): string {
   const two = (number: number): string => String(number).padStart(2, "0");
-  const day = time.toLocaleDateString("en", { weekday: "short" });
-  const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
-  return `${day} ${date} ${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")}`;
+  const { year, month, day, hour, minute, second } = new Zone(zone === "" ? undefined : zone).wall(
+    time.getTime(),
+  );
+  const weekday = new Date(Date.UTC(year, month - 1, day)).toLocaleDateString("en", {
+    weekday: "short",
+    timeZone: "UTC",
+  });
+  const clock = [hour, minute, second].map(two).join(":");
+  return `${weekday} ${year}-${two(month)}-${two(day)} ${clock}${zone === "" ? "" : ` ${zone}`}`;
 }
 
 async function halt(call: Call, groups: AllGroups, reason: string): Promise<number> {

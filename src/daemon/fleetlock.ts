@@ -57,7 +57,7 @@ function partsOf(
     });
     return new RebootLock(env, new KeysClient(client), group);
   };
-  return { log: env.log, lockOf, groups, leaseMs };
+  return { log: env.log, lockOf, groups, leaseMs, now: () => env.clock.now() };
 }
 
 /** The protocol over HTTP. */

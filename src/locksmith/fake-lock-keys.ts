@@ -4,6 +4,7 @@ import type { LockKeys } from "./reboot-lock.ts";
 
 interface Entry {
   readonly value: string;
+  readonly createdIndex: number;
   readonly modifiedIndex: number;
   /** On the store's clock; Infinity without a time to live. */
   readonly endMs: number;
@@ -19,6 +20,16 @@ export class FakeLockKeys {
     return this.#live(key)?.value;
   }
 
+  /** The keys right below a directory that are alive, with the index of their creation. */
+  children(directory: string): { readonly key: string; readonly createdIndex: number }[] {
+    return [...this.#entries.keys()]
+      .filter((key) => key.startsWith(`${directory}/`))
+      .flatMap((key) => {
+        const entry = this.#live(key);
+        return entry === undefined ? [] : [{ key, createdIndex: entry.createdIndex }];
+      });
+  }
+
   get(key: string): KeysResponse {
     const node = this.#tree(key);
     if (node === undefined) throw this.#refusal(100, key);
@@ -29,10 +40,14 @@ export class FakeLockKeys {
     const { value = "", ttl = 0, exists, previousIndex = 0 } = options;
     const before = this.#live(key);
     if (exists === false && before !== undefined) throw this.#refusal(105, key);
+    if (exists === true && before === undefined) throw this.#refusal(100, key);
     this.#compare(key, before, previousIndex);
     this.#index++;
+    // A plain set makes the key anew; an update, with a condition, keeps it.
+    const isUpdate = exists === true || previousIndex !== 0;
+    const createdIndex = isUpdate && before !== undefined ? before.createdIndex : this.#index;
     const endMs = ttl > 0 ? this.nowMs + ttl * 1000 : Number.POSITIVE_INFINITY;
-    this.#entries.set(key, { value, modifiedIndex: this.#index, endMs });
+    this.#entries.set(key, { value, createdIndex, modifiedIndex: this.#index, endMs });
     return { action: "set", node: { key, value, modifiedIndex: this.#index }, index: this.#index };
   }
 
@@ -59,9 +74,9 @@ export class FakeLockKeys {
   #tree(key: string): ShownNode | undefined {
     const entry = this.#live(key);
     if (entry !== undefined) {
-      const { value, modifiedIndex, endMs } = entry;
+      const { value, createdIndex, modifiedIndex, endMs } = entry;
       const ttl = endMs === Number.POSITIVE_INFINITY ? {} : { ttl: Math.ceil((endMs - this.nowMs) / 1000) };
-      return { key, value, modifiedIndex, ...ttl };
+      return { key, value, createdIndex, modifiedIndex, ...ttl };
     }
     const nodes = [...this.#entries.keys()]
       .filter((each) => each.startsWith(`${key}/`))

@@ -15,7 +15,16 @@ function parts(more: Partial<FleetLockParts> = {}) {
     remove: async (key, options) => store.remove(key, options),
   };
   const lockOf = (group: string) => new RebootLock(env, api, group);
-  return { store, env, log: env.log, lockOf, groups: [], leaseMs: 60_000, ...more };
+  return {
+    store,
+    env,
+    log: env.log,
+    lockOf,
+    groups: [],
+    leaseMs: 60_000,
+    now: () => env.clock.now(),
+    ...more,
+  };
 }
 
 /** Asks and returns the status with the kind of refusal. */
@@ -100,4 +109,22 @@ test("a store that does not answer is said to be so", async () => {
   const of = parts({ lockOf: (group) => new RebootLock(new FakeEnv(), api, group) });
   assert.equal(await ask(of, "pre-reboot", "a"), "500 failed_sem_init");
   assert.equal(await ask(of, "steady-state", "a"), "500 failed_sem_init");
+});
+
+test("machines get slots in the order in which they first asked, while they go on asking", async () => {
+  const of = parts();
+  assert.equal(await ask(of, "pre-reboot", "a"), "200");
+  assert.equal(await ask(of, "pre-reboot", "b"), "500 failed_lock");
+  assert.equal(await ask(of, "pre-reboot", "c"), "500 failed_lock");
+  assert.equal(await ask(of, "pre-reboot", "b"), "500 failed_lock");
+  assert.equal(await ask(of, "steady-state", "a"), "200");
+  assert.equal(await ask(of, "pre-reboot", "c"), "500 failed_lock");
+  assert.deepEqual(
+    (await of.lockOf("").picture()).queue.map(({ id }) => id),
+    ["b", "c"],
+  );
+  assert.equal(await ask(of, "steady-state", "b"), "200");
+  assert.equal(await ask(of, "pre-reboot", "d"), "500 failed_lock");
+  of.store.nowMs += 181_000;
+  assert.equal(await ask(of, "pre-reboot", "d"), "200");
 });

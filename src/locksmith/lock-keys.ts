@@ -1,11 +1,21 @@
 import { Fault } from "../lib/fault.ts";
 import { escapeQuery } from "../keys/client-text.ts";
 
-/** Where locksmith keeps what it knows, below `/v2/keys`. */
-const root = "/coreos.com/updateengine/rebootlock";
+/** Where locksmith keeps what it knows, below `/v2/keys`. Whoever watches it hears of every change. */
+export const rootKey = "/coreos.com/updateengine/rebootlock";
+const root = rootKey;
 
 /** Stands there as long as nobody may begin to reboot, whatever the group; the value says since when and why. */
 export const haltKey = `${root}/halted`;
+
+/** Who wants which machine to be rebooted, and what the machines' daemons tell about themselves: a key for each machine. */
+export const wishesKey = `${root}/wishes`;
+export const machinesKey = `${root}/machines`;
+
+/** The key of a machine in one of the directories above. */
+export function machineKey(directory: string, id: string): string {
+  return `${directory}/m-${escapeQuery(id)}`;
+}
 
 /** The directory with a directory for each group that has a name. */
 export const groupsKey = `${root}/groups`;
@@ -19,6 +29,8 @@ export interface GroupKeys {
   readonly lease: (id: string) => string;
   /** A key that lives as long as the lease does. */
   readonly life: (id: string) => string;
+  /** One key for each machine that waits for a slot; the order of their creation is the order of the queue. */
+  readonly ticket: (id: string) => string;
 }
 
 /** Where a group keeps its keys; the empty name is the default group. Throws Fault `bad-group`. */
@@ -31,8 +43,14 @@ export function groupKeys(group: string): GroupKeys {
   }
   const directory = group === "" ? root : `${groupsKey}/${escapeQuery(group)}`;
   // The letter keeps a name from being hidden, as those are that begin with "_", and from being a part of a path.
-  const of = (kind: string) => (id: string) => `${directory}/${kind}/m-${escapeQuery(id)}`;
-  return { directory, semaphore: `${directory}/semaphore`, lease: of("leases"), life: of("lives") };
+  const of = (kind: string) => (id: string) => machineKey(`${directory}/${kind}`, id);
+  return {
+    directory,
+    semaphore: `${directory}/semaphore`,
+    lease: of("leases"),
+    life: of("lives"),
+    ticket: of("queue"),
+  };
 }
 
 /** The name of a group by the last part of its directory's key. */

@@ -6,6 +6,7 @@ import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import { type GroupKeys, groupKeys, haltKey } from "./lock-keys.ts";
 import {
+  type Decision,
   firstSemaphore,
   lock,
   parseSemaphore,
@@ -24,6 +25,8 @@ const pause: Backoff = { firstMs: 10, mostMs: 500 };
 
 /** The shortest lease: the v2 API counts times to live in whole seconds. */
 export const leastLeaseMs = 2_000;
+/** How long a machine keeps its place in the queue after it last asked; it has to ask again in less than that. */
+export const ticketMs = 60_000;
 
 /** A lease on a slot. */
 export interface Lease {
@@ -38,8 +41,17 @@ export interface LockPicture {
   readonly semaphore: Semaphore;
   /** Leases by holder; a holder that is not here keeps its slot until it is given back. */
   readonly leases: ReadonlyMap<string, Lease>;
+  /** Who waits for a slot, the longest first; nobody who holds one. */
+  readonly queue: readonly Waiter[];
   /** Why nobody may begin to reboot; undefined when they may. */
   readonly halted: Halt | undefined;
+}
+
+/** A machine that waits for a slot. */
+export interface Waiter {
+  readonly id: string;
+  /** As ISO 8601, by the clock of that machine: for people. What counts is the order in the store. */
+  readonly since: string;
 }
 
 /** An order that nobody begins to reboot. */
@@ -66,6 +78,8 @@ export interface Locked {
 interface Seen extends LockPicture {
   readonly semaphoreIndex: number;
   readonly leaseIndices: ReadonlyMap<string, number>;
+  /** Machines with a place in the queue, those with a slot as well. */
+  readonly tickets: ReadonlySet<string>;
 }
 
 /**
@@ -96,12 +110,62 @@ export class RebootLock {
    * @param leaseMs how long the slot is kept for the machine when it does not lock again; undefined: for ever
    */
   async lock(id: string, leaseMs: number | undefined): Promise<Locked> {
+    return await this.#locked(id, leaseMs, (seen, ended) => {
+      if (seen.halted !== undefined) return { refused: haltedText(seen.halted) };
+      return lock(seen.semaphore, id, ended, ahead(seen, id));
+    });
+  }
+
+  /**
+   * Confirms and renews the slot that a machine has; never takes one.
+   * @param whenHalted whether a halt matters: to somebody who is about to reboot it does
+   */
+  async renew(id: string, leaseMs: number | undefined, whenHalted: "refuse" | "renew"): Promise<Locked> {
+    return await this.#locked(id, leaseMs, ({ semaphore, halted }, ended) => {
+      if (!semaphore.holders.includes(id)) return { refused: "holder does not exist" };
+      if (halted !== undefined && whenHalted === "refuse") return { refused: haltedText(halted) };
+      return lock(semaphore, id, ended);
+    });
+  }
+
+  /**
+   * Has a machine wait for its turn: nobody who begins to wait later gets a slot before it, but for one who was about to
+   * lock at this very moment. To be repeated before `placeMs` is over, which keeps the place.
+   * @param sinceMs when it began to wait, since 1970
+   * @param placeMs how long the place is kept
+   */
+  async queue(id: string, sinceMs: number, placeMs = ticketMs): Promise<void> {
+    const key = this.#keys.ticket(id);
+    const ttl = Math.ceil(placeMs / 1000);
+    const value = goJson({ id, since: new Date(sinceMs).toISOString() });
+    try {
+      // An update keeps the index of the creation, and with it the place.
+      await this.#api.put(key, { ttl, exists: true, value });
+    } catch (error) {
+      if (!isRefusal(error, noSuchKey)) throw error;
+      await this.#api.put(key, { ttl, value });
+    }
+  }
+
+  /** Gives up a machine's place in the queue, if it has one. */
+  async leaveQueue(id: string): Promise<void> {
+    try {
+      await this.#api.remove(this.#keys.ticket(id), { ...plainly, previousIndex: 0 });
+    } catch (error) {
+      if (!isRefusal(error, noSuchKey)) throw error;
+    }
+  }
+
+  async #locked(
+    id: string,
+    leaseMs: number | undefined,
+    decide: (seen: Seen, ended: readonly string[]) => Decision,
+  ): Promise<Locked> {
     let leased = false;
     return await this.#changed(async (seen) => {
       const beginMs = this.#env.clock.monotonic();
       const ended = endedLeases(seen);
-      const decision =
-        seen.halted === undefined ? lock(seen.semaphore, id, ended) : { refused: haltedText(seen.halted) };
+      const decision = decide(seen, ended);
       if ("refused" in decision) {
         // A lease that an earlier try of this call left would end the slot of somebody who later locks without one.
         if (leased) await this.#dropLease(id, seen.leaseIndices.get(id));
@@ -113,6 +177,7 @@ export class RebootLock {
       await this.#swap(seen, decision.semaphore);
       const released = ended.filter((holder) => !decision.semaphore.holders.includes(holder));
       for (const holder of released) await this.#dropLease(holder, seen.leaseIndices.get(holder));
+      if (seen.tickets.has(id)) await this.leaveQueue(id);
       return {
         already: seen.semaphore.holders.includes(id),
         released,
@@ -128,6 +193,7 @@ export class RebootLock {
       if ("refused" in decision) throw new Fault("lock-refused", decision.refused);
       await this.#swap(seen, decision.semaphore);
       await this.#dropLease(id, seen.leaseIndices.get(id));
+      if (seen.tickets.has(id)) await this.leaveQueue(id);
     });
   }
 
@@ -199,8 +265,7 @@ export class RebootLock {
   async #dropLease(id: string, index: number | undefined): Promise<void> {
     if (index === undefined) return;
     try {
-      const plain = { directory: false, recursive: false, previousValue: "" };
-      await this.#api.remove(this.#keys.lease(id), { ...plain, previousIndex: index });
+      await this.#api.remove(this.#keys.lease(id), { ...plainly, previousIndex: index });
     } catch (error) {
       if (!isRefusal(error, noSuchKey, compareFailed)) throw error;
     }
@@ -215,6 +280,8 @@ export class RebootLock {
     }
   }
 }
+
+const plainly = { directory: false, recursive: false, previousValue: "" };
 
 const noSuchKey = 100;
 const compareFailed = 101;
@@ -233,6 +300,12 @@ function endedLeases({ semaphore, leases }: LockPicture): readonly string[] {
   return semaphore.holders.filter((holder) => leases.get(holder)?.leftSeconds === 0);
 }
 
+/** How many machines have waited longer than this one, or at all when it does not wait. */
+function ahead({ queue }: LockPicture, id: string): number {
+  const place = queue.findIndex((waiter) => waiter.id === id);
+  return place === -1 ? queue.length : place;
+}
+
 function pictureOf(keys: GroupKeys, directory: ShownNode | undefined, halt: ShownNode | undefined): Seen {
   const semaphore = child(directory, keys.semaphore);
   const lives = child(directory, `${keys.directory}/lives`)?.nodes ?? [];
@@ -246,8 +319,12 @@ function pictureOf(keys: GroupKeys, directory: ShownNode | undefined, halt: Show
     leases.set(lease.id, { seconds: lease.seconds, leftSeconds });
     leaseIndices.set(lease.id, modifiedIndex);
   }
+  const state = parseSemaphore(semaphore?.value ?? "", keys.semaphore);
+  const tickets = ticketsOf(child(directory, `${keys.directory}/queue`)?.nodes ?? []);
   return {
-    semaphore: parseSemaphore(semaphore?.value ?? "", keys.semaphore),
+    semaphore: state,
+    queue: tickets.filter(({ id }) => !state.holders.includes(id)),
+    tickets: new Set(tickets.map(({ id }) => id)),
     semaphoreIndex: semaphore?.modifiedIndex ?? 0,
     leases,
     leaseIndices,
@@ -257,6 +334,18 @@ function pictureOf(keys: GroupKeys, directory: ShownNode | undefined, halt: Show
 
 function child(directory: ShownNode | undefined, key: string): ShownNode | undefined {
   return directory?.nodes?.find((node) => node.key === key);
+}
+
+/** In the order in which the store has made them. What cannot be read waits for nothing. */
+function ticketsOf(nodes: readonly ShownNode[]): readonly Waiter[] {
+  return [...nodes]
+    .sort((a, b) => (a.createdIndex ?? 0) - (b.createdIndex ?? 0))
+    .flatMap(({ value = "" }) => {
+      const { id, since } = fieldsOf(value);
+      return typeof id === "string"
+        ? [{ id, since: typeof since === "string" ? since : "an unknown time" }]
+        : [];
+    });
 }
 
 /** What cannot be read as a lease is none: its holder keeps the slot, which is the safe side. */

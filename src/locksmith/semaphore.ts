@@ -55,13 +55,16 @@ function parsed(text: string): unknown {
 /**
  * Gives a machine a slot. A machine that has one keeps it: unlike locksmith's, our lock can be asked for again.
  * @param ended holders whose lease has ended; they lose their slots in the same step
+ * @param ahead how many machines have waited longer; there has to be a slot for each of them as well
  */
-export function lock(before: Semaphore, id: string, ended: readonly string[]): Decision {
+export function lock(before: Semaphore, id: string, ended: readonly string[], ahead = 0): Decision {
   const semaphore = ended
     .filter((holder) => holder !== id)
     .reduce((rest, holder) => withoutHolder(rest, holder), before);
   if (semaphore.holders.includes(id)) return { semaphore };
   if (semaphore.free <= 0) return { refused: `semaphore is at ${semaphore.free}` };
+  if (semaphore.free <= ahead)
+    return { refused: `semaphore is at ${semaphore.free} and ${ahead} machine(s) have waited longer` };
   const holders = [...semaphore.holders, id].sort(compareText);
   return { semaphore: { ...semaphore, free: semaphore.free - 1, holders, untouched: false } };
 }

@@ -2,9 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isFault } from "../lib/fault.ts";
-import { parseWindow, windowState } from "./window.ts";
+import { rebootTimes, timesState } from "./reboot-times.ts";
+import { parseWindow, type WindowState } from "./window.ts";
 
 process.env.TZ = "Europe/Berlin";
+
+function stateOf(start: string, length: string, nowMs: number): WindowState {
+  const times = rebootTimes({ start, length, calendar: "", zone: "" });
+  assert.ok(times);
+  const state = timesState(times, nowMs);
+  assert.ok(state);
+  return state;
+}
 
 /** 2026-11-19 is a Thursday. */
 function at(text: string): number {
@@ -28,20 +37,19 @@ test("windows are open as locksmith has them, their end included", () => {
     ["14:30", "0s", "2026-11-19T14:30:01", seconds(23, 59, 59)],
   ];
   for (const [start, length, now, wait] of seen) {
-    const state = windowState(parseWindow(start, length), at(now));
+    const state = stateOf(start, length, at(now));
     assert.equal(state.open ? 0 : state.waitMs / 1000, wait, `${start} ${length} at ${now}`);
   }
 });
 
 test("windows count on the clock of the wall when summer time begins and ends", () => {
-  const nightly = parseWindow("04:00", "1h");
   // Clocks went forward at 2:00 on 2026-03-29, and back at 3:00 on 2026-10-25.
-  const spring = windowState(nightly, at("2026-03-28T05:30:00"));
+  const spring = stateOf("04:00", "1h", at("2026-03-28T05:30:00"));
   assert.equal(spring.open ? 0 : spring.waitMs / 60_000, 21.5 * 60);
-  const autumn = windowState(nightly, at("2026-10-24T05:30:00"));
+  const autumn = stateOf("04:00", "1h", at("2026-10-24T05:30:00"));
   assert.equal(autumn.open ? 0 : autumn.waitMs / 60_000, 23.5 * 60);
   // An hour that does not exist is the one after it.
-  const missing = windowState(parseWindow("02:30", "30m"), at("2026-03-29T03:45:00"));
+  const missing = stateOf("02:30", "30m", at("2026-03-29T03:45:00"));
   assert.deepEqual(missing, { open: true, closesAt: at("2026-03-29T04:00:00") });
 });
 
@@ -88,19 +96,23 @@ test("a closed window is open when the wait is over, and an open one is closed a
     minute: fc.integer({ min: 0, max: 59 }),
     lengthMs: fc.integer({ min: 0, max: 20 * 3_600_000 }),
   });
+  const days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
   fc.assert(
     fc.property(window, fc.integer({ min: at("2026-01-01"), max: at("2028-01-01") }), (given, now) => {
-      const state = windowState(given, now);
+      const { day, hour, minute, lengthMs } = given;
+      const start = `${day === undefined ? "" : (days[day] ?? "")} ${hour}:${minute}`;
+      const judge = (nowMs: number): WindowState => stateOf(start, `${lengthMs}ms`, nowMs);
+      const state = judge(now);
       if (state.open) {
         assert.ok(state.closesAt >= now);
-        assert.equal(windowState(given, state.closesAt + 1).open, false);
+        assert.equal(judge(state.closesAt + 1).open, false);
       } else {
         assert.ok(state.waitMs > 0 && state.waitMs <= (given.day === undefined ? 26 : 170) * 3_600_000);
-        assert.deepEqual(windowState(given, state.opensAt), {
+        assert.deepEqual(judge(state.opensAt), {
           open: true,
-          closesAt: state.opensAt + given.lengthMs,
+          closesAt: state.opensAt + lengthMs,
         });
-        assert.equal(windowState(given, state.opensAt - 1).open, false);
+        assert.equal(judge(state.opensAt - 1).open, false);
       }
     }),
   );

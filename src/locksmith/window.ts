@@ -26,30 +26,19 @@ const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
  */
 export function parseWindow(start: string, length: string): RebootWindow {
   const begin = parseStart(start);
+  return { ...begin, lengthMs: parseLength(length, (begin.day === undefined ? 24 : 168) * hourMs) };
+}
+
+/**
+ * Reads the length of a window, in milliseconds.
+ * @param periodMs what it has to be shorter than
+ * Throws Fault `bad-window` in locksmith's words.
+ */
+export function parseLength(length: string, periodMs: number): number {
   const lengthMs = parseDuration(length);
   if (lengthMs < 0) throw badLength("duration cannot be negative");
-  const periodMs = (begin.day === undefined ? 24 : 168) * hourMs;
   if (lengthMs >= periodMs) throw badLength("duration cannot exceed period");
-  return { ...begin, lengthMs };
-}
-
-/** Whether a window is open, its end included, until when, or when it opens next. Days of summer time count as they are. */
-export function windowState(window: RebootWindow, nowMs: number): WindowState {
-  const periodDays = window.day === undefined ? 1 : 7;
-  const offset = window.day === undefined ? 0 : window.day - new Date(nowMs).getDay();
-  // This day's or week's start may lie ahead, and clocks that are set make one more step necessary at most.
-  let at = offset + periodDays;
-  while (startOf(window, nowMs, at) > nowMs) at -= periodDays;
-  const closesAt = startOf(window, nowMs, at) + window.lengthMs;
-  if (nowMs <= closesAt) return { open: true, closesAt };
-  const opensAt = startOf(window, nowMs, at + periodDays);
-  return { open: false, opensAt, waitMs: opensAt - nowMs };
-}
-
-/** The start on the day so many days from now. */
-function startOf({ hour, minute }: RebootWindow, nowMs: number, days: number): number {
-  const now = new Date(nowMs);
-  return new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, hour, minute).getTime();
+  return lengthMs;
 }
 
 function parseStart(text: string): Pick<RebootWindow, "day" | "hour" | "minute"> {
