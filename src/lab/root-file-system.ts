@@ -6,7 +6,7 @@ import { mounts, namesIn, removeFolder, writeSettings } from "./disk.ts";
 import { cacheFolder } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { expectProgram, runProgram } from "./programs.ts";
-import { debianArchive, recipe } from "./recipe.ts";
+import { debianArchive, type PackageSource, recipe } from "./recipe.ts";
 import { stopwatch } from "./waiting.ts";
 
 export interface Building {
@@ -94,15 +94,19 @@ async function build(folder: string, result: string, { progress, signal }: Build
 /** A slow mirror is no error. */
 const buildLimitMs = 30 * 60_000;
 
-/** Where the host's own apt gets Debian from. */
-async function archiveAddress(): Promise<string> {
+/** The package sources that the host's apt is configured for. */
+export async function hostPackageSources(): Promise<readonly PackageSource[]> {
   const format = "$(REPO_URI)|$(ORIGIN)|$(RELEASE)|$(COMPONENT)";
   const lines = (await expectProgram("apt-get", ["indextargets", "--format", format])).trim().split("\n");
-  const sources = lines.map((line) => {
+  return lines.map((line) => {
     const [uri = "", origin = "", release = "", component = ""] = line.split("|");
     return { uri, origin, release, component };
   });
-  const archive = debianArchive(sources);
+}
+
+/** Where the host's own apt gets Debian from. */
+async function archiveAddress(): Promise<string> {
+  const archive = debianArchive(await hostPackageSources());
   if (archive !== undefined) return archive;
   throw new Fault(
     "no-debian-archive",
@@ -112,7 +116,7 @@ async function archiveAddress(): Promise<string> {
 }
 
 /** What the host's apt needs to reach its archive: proxies, and a clock that is allowed to differ from the archive's. */
-async function hostAptOptions(): Promise<readonly string[]> {
+export async function hostAptOptions(): Promise<readonly string[]> {
   const { stdout } = await runProgram("apt-config", ["dump"]);
   const wanted = /^Acquire::(https?::Proxy|https?::Proxy::\S+|Check-Valid-Until|Check-Date) ".+";$/;
   return stdout.split("\n").filter((line) => wanted.test(line));
