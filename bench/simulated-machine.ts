@@ -15,6 +15,7 @@ import { keepPresence } from "../src/fleet/presence.ts";
 import { fleetKeys, fleetPrefix } from "../src/fleet/registry.ts";
 import { SharedPicture } from "../src/fleet/shared-picture.ts";
 import { StoreIdentity } from "../src/fleet/store-identity.ts";
+import { StoreWitness } from "../src/fleet/store-witness.ts";
 import { storeRegistry } from "../src/fleet/store-registry.ts";
 import type { Env } from "../src/lib/env.ts";
 import { Wake } from "../src/lib/wake.ts";
@@ -39,6 +40,7 @@ export class SimulatedMachine {
   readonly #store: Store;
   readonly #stop = new AbortController();
   readonly #listeners = new Set<() => void>();
+  readonly #witness = new StoreWitness(ttlMs);
   #lease: LeaseId | undefined;
 
   constructor(env: Env, machine: Machine, endpoints: readonly string[]) {
@@ -86,7 +88,10 @@ export class SimulatedMachine {
           refresh: new Wake(),
           ttlMs,
           changed,
-          renewed: (sentAtMs) => partition.renewed(sentAtMs),
+          renewed: (sentAtMs) => {
+            partition.renewed(sentAtMs);
+            this.#witness.answered(sentAtMs, env.clock.monotonic());
+          },
           events,
         },
         signal,
@@ -114,7 +119,11 @@ export class SimulatedMachine {
     const lease = (): LeaseId | undefined => this.#lease;
     const leaseChanged = (listener: () => void): (() => void) => this.#onLease(listener);
     this.#keep(
-      runEngine(env, { store, me, ttlMs, members, shared, events, metrics, lease, leaseChanged }, signal),
+      runEngine(
+        env,
+        { store, me, ttlMs, members, shared, witness: this.#witness, events, metrics, lease, leaseChanged },
+        signal,
+      ),
     );
     this.#keep(keepEvents(env, { store, me, events, members }, signal));
     const api = fleetApi(storeRegistry(groupedStore(store), shared, events), {

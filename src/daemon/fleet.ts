@@ -19,6 +19,7 @@ import type { MachineId } from "../fleet/model.ts";
 import { fleetKeys, fleetPrefix } from "../fleet/registry.ts";
 import { SharedPicture } from "../fleet/shared-picture.ts";
 import { StoreIdentity } from "../fleet/store-identity.ts";
+import { StoreWitness } from "../fleet/store-witness.ts";
 import { storeRegistry } from "../fleet/store-registry.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -93,6 +94,7 @@ async function run(
   const renewals = renewalFile(join(dirname(settings.unitsDirectory), "renewed"), env.clock);
   const ttlMs = leaseLifeMs(settings.agentTtlMs);
   const partition = new PartitionGuard(env, { ttlMs, units, attempts, renewals });
+  const witness = new StoreWitness(ttlMs);
   const agent = new Agent(env, {
     store,
     me: id,
@@ -159,7 +161,10 @@ async function run(
         refresh,
         ttlMs,
         changed: (granted) => lease.change(granted),
-        renewed: (sentAtMs) => partition.renewed(sentAtMs),
+        renewed: (sentAtMs) => {
+          partition.renewed(sentAtMs);
+          witness.answered(sentAtMs, env.clock.monotonic());
+        },
         events,
       },
       parts.signal,
@@ -183,6 +188,7 @@ async function run(
           ttlMs,
           members,
           shared,
+          witness,
           events,
           metrics,
           lease: () => lease.current,

@@ -19,6 +19,7 @@ import type { FleetPicture } from "./picture.ts";
 import { type PlannedCluster, Planner } from "./planner.ts";
 import { decodeFleetEntry, parseFleetKey } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
+import type { StoreWitness } from "./store-witness.ts";
 import type { Held, SharedPicture } from "./shared-picture.ts";
 
 export interface EngineOptions {
@@ -29,6 +30,8 @@ export interface EngineOptions {
   /** A mirror of `engine/` to `machines/`: who leads and who is present. Small, so every engine keeps one. */
   readonly members: Mirror;
   readonly shared: SharedPicture;
+  /** Knows for how long the store has worked; its owner tells it of each renewal of this machine's presence. */
+  readonly witness: StoreWitness;
   /** Writes decisions down in the transactions that carry them out; without it nothing is written down. */
   readonly events?: EventWriter;
   readonly metrics?: FleetMetrics;
@@ -50,9 +53,7 @@ export async function runEngine(env: Env, options: EngineOptions, signal: AbortS
   const wake = new Wake();
   const ends = [
     members.subscribe((_changes, fresh) => {
-      const { syncedSinceMs } = members;
-      const unbroken = !fresh && syncedSinceMs !== undefined;
-      judge.observe(presentMachines(members), unbroken ? env.clock.monotonic() - syncedSinceMs : undefined);
+      judge.observe(presentMachines(members), fresh ? undefined : unbrokenForMs(env, options));
       wake.wake();
     }),
     options.leaseChanged(wake.wake),
@@ -125,6 +126,15 @@ function presentMachines(members: Mirror): Presence[] {
   return machines;
 }
 
+/** For how long the store has been watched and has worked without a break; undefined while it is not watched. */
+function unbrokenForMs(env: Env, { members, witness }: EngineOptions): number | undefined {
+  const nowMs = env.clock.monotonic();
+  const { syncedSinceMs } = members;
+  return syncedSinceMs === undefined
+    ? undefined
+    : Math.min(nowMs - syncedSinceMs, witness.steadyForMs(nowMs));
+}
+
 /** Plans and writes whenever something changed, until the signal is aborted. */
 async function lead(
   env: Env,
@@ -179,8 +189,7 @@ async function leadWith(
   let planned = { changes: -1, uncertain: "", waitsForStates: false };
   try {
     for (;;) {
-      const syncedForMs =
-        members.syncedSinceMs === undefined ? undefined : env.clock.monotonic() - members.syncedSinceMs;
+      const syncedForMs = unbrokenForMs(env, options);
       const machines = picture.machines();
       const missing = [...picture.schedules.keys()].filter((machine) => !machines.has(machine));
       const uncertain = judge.uncertain(missing, syncedForMs);

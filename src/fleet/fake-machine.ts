@@ -15,6 +15,7 @@ import { keepPresence, leaveCluster } from "./presence.ts";
 import { fleetKeys, fleetPrefix, type Registry } from "./registry.ts";
 import { SharedPicture } from "./shared-picture.ts";
 import { StoreIdentity } from "./store-identity.ts";
+import { StoreWitness } from "./store-witness.ts";
 import { storeRegistry } from "./store-registry.ts";
 
 /** The setting agent_ttl of fake machines, unless a test changes it. */
@@ -107,6 +108,7 @@ export class FakeMachine {
         },
       },
     });
+    const witness = new StoreWitness(this.ttlMs);
     const agent = new Agent(env, {
       partition,
       store,
@@ -130,7 +132,10 @@ export class FakeMachine {
           refresh: new Wake(),
           ttlMs: this.ttlMs,
           changed,
-          renewed: (sentAtMs) => partition.renewed(sentAtMs),
+          renewed: (sentAtMs) => {
+            partition.renewed(sentAtMs);
+            witness.answered(sentAtMs, env.clock.monotonic());
+          },
           events,
         },
         signal,
@@ -139,7 +144,18 @@ export class FakeMachine {
       agent.run(signal),
       runEngine(
         env,
-        { store, me, ttlMs: this.ttlMs, members, shared, events, metrics: this.metrics, lease, leaseChanged },
+        {
+          store,
+          me,
+          ttlMs: this.ttlMs,
+          members,
+          shared,
+          witness,
+          events,
+          metrics: this.metrics,
+          lease,
+          leaseChanged,
+        },
         signal,
       ),
       keepEvents(env, { store, me, events, members }, signal),

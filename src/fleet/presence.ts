@@ -35,7 +35,7 @@ export interface PresenceOptions {
 
 const shortestPauseMs = 100;
 /** Of a lease's life, the pause between two renewals: two may fail, and each is tried again long before the next is due. */
-const renewalShare = 0.4;
+export const renewalShare = 0.4;
 
 /**
  * Keeps one machine present: one lease, and on it the machine's record, its unit states and, if it leads, the engine's
