@@ -51,23 +51,37 @@ export async function cloudConfigOf(
 
 function checkCloudConfig(path: string, bytes: Uint8Array, progress: (line: string) => void): void {
   const findings = checkUserData(bytes);
-  const errors = findings.filter(({ severity }) => severity === "error");
-  const shown = errors.length > 0 ? errors : findings;
-  const lines = shown.slice(0, mostFindings).map((finding) => findingLine(path, finding));
-  if (shown.length > mostFindings) lines.push(`and ${shown.length - mostFindings} more`);
-  if (errors.length > 0)
+  const lines = findings.slice(0, mostFindings).map((finding) => findingLine(path, finding));
+  if (findings.length > mostFindings) lines.push(`and ${findings.length - mostFindings} more`);
+  if (findings.some(({ severity }) => severity === "error"))
     throw new Fault(
       "bad-cloud-config",
       `machines cannot be made of this cloud-config; no machine was touched:\n${lines.join("\n")}`,
     );
   for (const line of lines) progress(line);
+  if (bytes.length === 0) progress(`${path} is empty: the machines will be as their image is`);
+  const service = unreachableService(bytes);
+  if (service !== undefined)
+    progress(
+      `${path}: machines of a lab reach each other and this computer, which they know as "host", and not ${service}: ` +
+        `for a token of your own see argosy discovery serve --help`,
+    );
+}
+
+/** The host of a discovery token that machines of a lab cannot know; undefined when there is none. */
+export function unreachableService(packed: Uint8Array): string | undefined {
+  const coreos = coreosSection(packed);
+  for (const section of ["etcd", "etcd2"]) {
+    const name = URL.parse(coreos?.struct(section).text("discovery") ?? "")?.hostname ?? "";
+    if (name !== "" && name !== "host" && !/^[\d.]+$|^\[/.test(name)) return name;
+  }
+  return undefined;
 }
 
 /** Whether a cloud-config says how a machine finds others; a script may do anything, so nothing is expected of it. */
 export function joinsOthers(packed: Uint8Array): boolean {
-  const read = readYaml(userDataText(unpackUserData(packed).bytes).text);
-  if ("problem" in read) return false;
-  const coreos = readConfig(cloudConfigSchema, read.root).struct("coreos");
+  const coreos = coreosSection(packed);
+  if (coreos === undefined) return false;
   const names = (section: TypedStruct): boolean =>
     ["discovery", "discovery_srv", "initial_cluster", "peers", "peers_file"].some(
       (key) => section.text(key) !== "",
@@ -77,4 +91,9 @@ export function joinsOthers(packed: Uint8Array): boolean {
     names(coreos.struct("etcd2")) ||
     coreos.struct("fleet").text("etcd_servers") !== ""
   );
+}
+
+function coreosSection(packed: Uint8Array): TypedStruct | undefined {
+  const read = readYaml(userDataText(unpackUserData(packed).bytes).text);
+  return "problem" in read ? undefined : readConfig(cloudConfigSchema, read.root).struct("coreos");
 }

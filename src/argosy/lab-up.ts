@@ -16,7 +16,9 @@ export const labUpCommand: Command = {
     "Builds the machines' root file system on first use and keeps it, makes the machines that are missing, boots " +
     "those that are off, and returns when every machine's fleet lists all of them. Machines that run are left alone, " +
     "so it can be repeated at any time and completes what an interrupted one began. With three machines or more the " +
-    "first three are members of the store (etcd), below that only the first.",
+    "first three are members of the store (etcd), below that only the first. With --cloud-config machines have what an " +
+    "image has and know nothing but the file, which is checked before anything is made; machines that are added later " +
+    "get the same file.",
   flags: [
     nameFlag,
     {

@@ -28,8 +28,32 @@ export async function untilConfigured(
   const fleets = (
     await Promise.all(machines.map(async (machine) => ((await runsFleet(machine)) ? [machine] : [])))
   ).flat();
-  if (joins) await untilWorking(fleets, signal);
+  if (joins) await untilJoined(fleets, signal);
   else await Promise.all(fleets.map(async (machine) => await untilWorking([machine], signal)));
+}
+
+/** As `untilWorking`; what etcd last complained of on a machine that found no cluster belongs to the reason. */
+async function untilJoined(machines: readonly Machine[], signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await untilWorking(machines, signal);
+  } catch (error) {
+    if (!isFault(error, "wait-too-long")) throw error;
+    const complaints = await Promise.all(machines.map(lastComplaint));
+    throw new Fault("wait-too-long", [error.message, ...complaints.flat()].join("\n"), { cause: error });
+  }
+}
+
+async function lastComplaint(machine: Machine): Promise<readonly string[]> {
+  const words = [
+    "journalctl",
+    "--boot",
+    "--unit=etcd.service",
+    "--priority=warning",
+    "--output=cat",
+    "--lines=1",
+  ];
+  const { stdout } = await machine.exec(words);
+  return stdout.trim() === "" ? [] : [`${machine.name}: ${stdout.trim()}`];
 }
 
 async function untilStarted(machine: Machine): Promise<void> {
