@@ -10,6 +10,7 @@ import { etcdCommand, type ServeKeys } from "./etcd-command.ts";
 import { drainCommand } from "./drain.ts";
 import { eventsCommand } from "./events.ts";
 import { fleetLockCommand, type ServeFleetLock } from "./fleetlock.ts";
+import { imageCommand } from "./image-write.ts";
 import { installCommand } from "./install-command.ts";
 import { labCommand } from "./lab.ts";
 import { memberCommand } from "./member.ts";
@@ -19,6 +20,9 @@ import { rebootsCommand } from "./reboots.ts";
 import { storeCommand } from "./store.ts";
 import type { OpenStore } from "./store-flags.ts";
 import { uncordonCommand } from "./uncordon.ts";
+import { updateCommand } from "./update.ts";
+import type { OpenUpdateEngine } from "./update-engine-access.ts";
+import { updateEngineClient } from "./update-engine-client.ts";
 import { whyCommand } from "./why.ts";
 
 /** What commands need of the bundle of the daemons. */
@@ -28,6 +32,7 @@ export interface OutsideParts {
   readonly serveFleetLock: ServeFleetLock;
   readonly connectMembers: ConnectMembers;
   readonly openStore: OpenStore;
+  readonly openUpdateEngine: OpenUpdateEngine;
 }
 
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
@@ -55,11 +60,14 @@ export function argosyProgram(
       rebootsCommand(),
       fleetLockCommand(parts.serveFleetLock),
       installCommand,
+      imageCommand,
       etcdCommand(parts.serveKeys),
       memberCommand(parts.connectMembers),
       storeCommand(parts.openStore),
       discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
+      updateCommand(parts.openUpdateEngine),
+      updateEngineClient(parts.openUpdateEngine),
       cloudConfigCommand,
       cloudinitCommand,
     ],
