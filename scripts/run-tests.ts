@@ -3,12 +3,22 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fileURLToPath } from "node:url";
 
+/** Test files that run under the same rules. */
+interface Group {
+  readonly name: string;
+  readonly files: readonly string[];
+  readonly oneByOne?: boolean;
+  /** Left out unless a pattern begins so. */
+  readonly onlyFor?: string;
+  readonly hangLimitMs?: number;
+}
+
 /**
  * Runs every test file, or those whose path contains one of the words given, and prints one summary at the end.
  * Tests with machines or servers of their own come one file at a time: they would only take turns at the two or four
  * processors of a usual machine, and their time limits are for the work, not for the queue.
  */
-const groups = [
+const groups: readonly Group[] = [
   {
     name: "unit tests",
     files: [
@@ -24,6 +34,15 @@ const groups = [
     oneByOne: true,
   },
   { name: "tests on real machines", files: ["test/nspawn/**/*.test.ts"], oneByOne: true },
+  { name: "tests of the image in a virtual machine", files: ["test/qemu/**/*.test.ts"], oneByOne: true },
+  {
+    name: "long tests of the image in virtual machines",
+    files: ["test/os/**/*.test.ts"],
+    oneByOne: true,
+    // An hour and more, so only for who asks: npm run test:os, or a file of them by its path.
+    onlyFor: "test/os/",
+    hangLimitMs: 120 * 60_000,
+  },
 ];
 
 /** No file takes this long; one that does waits for something that never comes, and is ended so that the rest can run. */
@@ -35,14 +54,18 @@ const counts = { tests: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 }
 const begun = performance.now();
 
 for (const group of groups) {
+  const asked = patterns.filter((pattern) => pattern.startsWith(group.onlyFor ?? ""));
   const files = globSync(group.files, { cwd: checkout })
-    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+    .filter((file) =>
+      patterns.length === 0 ? group.onlyFor === undefined : asked.some((pattern) => file.includes(pattern)),
+    )
     .sort();
   if (files.length === 0) continue;
   console.log(`\n${group.name}: ${files.length} files`);
   await runGroup(
     files.map((file) => checkout + file),
     group.oneByOne ? 1 : true,
+    group.hangLimitMs ?? hangLimitMs,
   );
 }
 
@@ -55,8 +78,12 @@ for (const [name, count] of Object.entries(counts)) console.log(`ℹ ${name} ${c
 console.log(`ℹ duration_ms ${Math.round(performance.now() - begun)}`);
 process.exit();
 
-async function runGroup(files: readonly string[], concurrency: number | boolean): Promise<void> {
-  const events = run({ files: [...files], concurrency, cwd: checkout, timeout: hangLimitMs });
+async function runGroup(
+  files: readonly string[],
+  concurrency: number | boolean,
+  timeout: number,
+): Promise<void> {
+  const events = run({ files: [...files], concurrency, cwd: checkout, timeout });
   events.on("test:summary", ({ file, success, counts: more }) => {
     // One summary comes for each file and one for all of them, which has no file.
     if (file !== undefined) return;

@@ -7,7 +7,7 @@ const [file = "", ...words] = process.argv.slice(2);
 
 await orExplain(async () => {
   // These run on labs and real etcd processes, which need root and Debian's packages; the rest works anywhere.
-  if (/^(bench|test\/soak|test\/fuzz)\//.test(file)) setUpMachine();
+  if (/^(bench|image|test\/soak|test\/fuzz)\//.test(file)) setUpMachine();
   setUpNode();
   process.exitCode = await runOnPinnedNode([file, ...words]);
 });

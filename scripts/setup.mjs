@@ -21,6 +21,11 @@ const debianPackages = {
   iproute2: "connects the lab's machines (bridge, network namespaces)",
   "etcd-server": "the real etcd, for the tests of the store",
   "etcd-client": "etcd's own etcdctl, which the tests compare ours with",
+  "qemu-system-x86": "boots the operating system's image in tests",
+  ovmf: "the firmware that it boots from there",
+  genisoimage: "gives its machines config-drives",
+  gpg: "signs its releases",
+  "xz-utils": "packs them",
 };
 
 /** A sentence for the user that ends the program; what went wrong is not a bug. */

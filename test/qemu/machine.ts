@@ -38,6 +38,14 @@ const firmwareVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /** A machine that loads the computer's two processors with others waits long for its own. */
 const sshLimitMs = 120_000;
 
+/** A boot takes about a minute on an idle computer. */
+export const bootLimitMs = 8 * 60_000;
+
+/** What a machine prints on its console once its boot is good. */
+export function blessedPattern(version: string): RegExp {
+  return new RegExp(`Argosy ${version.replaceAll(".", "\\.")} is up: this boot is good`);
+}
+
 /** A machine in QEMU, without hardware virtualization: it works anywhere, a tenth as fast. */
 export class Machine {
   readonly name: string;

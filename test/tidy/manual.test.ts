@@ -71,6 +71,8 @@ const ofUnits = ["why", "events"];
 const ofCloudConfigs = ["cloud-config", "coreos-cloudinit"];
 /** Commands that docs/locksmith.md is about. */
 const ofReboots = ["reboots", "fleetlock"];
+/** Commands that docs/os.md is about. */
+const ofImages = ["image"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
 const outside = {
   serveKeys: notServed,
@@ -78,6 +80,7 @@ const outside = {
   serveFleetLock: notServed,
   connectMembers: unheard,
   openStore: unheard,
+  openUpdateEngine: unheard,
 };
 
 async function notServed(): Promise<number> {
@@ -170,6 +173,7 @@ test("every other command of argosy is in the page about installing", () => {
         "etcd",
         "store",
         ...ofReboots,
+        ...ofImages,
         ...ofCloudConfigs,
         ...ofClusters,
         ...ofUnits,
@@ -196,6 +200,12 @@ test("the commands about members and discovery have sections in the page about c
   const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofClusters.includes(name));
   assert.equal(commands.length, ofClusters.length);
   assert.deepEqual(complaints(page("docs/cluster.md"), "argosy", commands), []);
+});
+
+test("the commands about images have sections in the page about the operating system", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofImages.includes(name));
+  assert.equal(commands.length, ofImages.length);
+  assert.deepEqual(complaints(page("docs/os.md"), "argosy", commands), []);
 });
 
 test("the commands about what happens to units have sections in the page about units", () => {

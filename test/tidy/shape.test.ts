@@ -18,7 +18,7 @@ const mostLinesOfTest = 600;
 /** Every package is somebody else's code that runs with our rights. */
 const mostPackages = 150;
 
-const ours = filesBelow("src", "bin", "test", "bench", "scripts").filter(
+const ours = filesBelow("src", "bin", "test", "bench", "scripts", "image").filter(
   ({ path }) => /\.(ts|mjs)$/.test(path) && !path.includes("/generated/"),
 );
 
@@ -63,7 +63,7 @@ test("every file of the product is used by another, or is where a program begins
     "src/argosy/lab.ts",
   ];
   const used = new Set(
-    filesBelow("src", "bin", "test", "bench", "scripts")
+    filesBelow("src", "bin", "test", "bench", "scripts", "image")
       .filter(({ path }) => /\.(ts|mjs)$/.test(path))
       .flatMap((file) => importsOf(file).flatMap(({ from }) => targetOf(file, from) ?? [])),
   );

@@ -1,0 +1,169 @@
+import { spawn } from "node:child_process";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Call, Command, CommandGroup } from "../cli/command.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
+import { type DiskFacts, diskRefusal } from "./disk-refusal.ts";
+
+const writeCommand: Command = {
+  name: "write",
+  summary: "Write an image onto a disk or into a file",
+  usage: "IMAGE DISK",
+  description:
+    "Writes the image of a whole disk, packed by xz or not, onto a disk that nothing uses, or into a file for a virtual " +
+    "machine. The machine grows its partitions to the disk at its first boot. Everything on the disk is lost.",
+  arity: { least: 2, most: 2 },
+  flags: [
+    { name: "dry-run", kind: "switch", summary: "say what would be written, and write nothing" },
+    { name: "overwrite", kind: "switch", summary: "take a disk or file that is not empty" },
+  ],
+  examples: [
+    {
+      line: "argosy image write argosy_1.4.0.raw.xz /dev/sdb --dry-run",
+      meaning: "see whether it would work",
+    },
+    { line: "argosy image write argosy_1.4.0.raw.xz /dev/sdb", meaning: "a disk to boot from" },
+  ],
+  choices: { files: true },
+  async run(call) {
+    const [image = "", disk = ""] = call.arguments;
+    const packed = image.endsWith(".xz");
+    const found = await stat(image).catch((error: unknown) => {
+      throw new Fault("no-image", `cannot read the image ${image}: ${sentenceOf(error)}`, { cause: error });
+    });
+    await checkIsDisk(image, packed);
+    const facts = await factsOf(disk);
+    const imageBytes = packed ? undefined : found.size;
+    const refusal = diskRefusal(facts, { imageBytes, overwrite: call.flags.on("overwrite") });
+    if (refusal !== undefined) throw new Fault("disk-refused", `nothing was written: ${refusal}`);
+    const what = `${basename(image)} onto ${facts.kind === "disk" ? "the disk " : ""}${disk}`;
+    if (call.flags.on("dry-run")) {
+      call.stdout.write(`would write ${what}\n`);
+      return 0;
+    }
+    const bytes = await write(image, disk, packed, call);
+    call.stdout.write(`wrote ${what}: ${(bytes / 1024 ** 2).toFixed(0)} MiB\n`);
+    return 0;
+  },
+};
+
+/** `argosy image`. */
+export const imageCommand: CommandGroup = {
+  name: "image",
+  summary: "Put the operating system's image onto disks",
+  description: "Images are built with npm run image, and released with npm run image:release.",
+  commands: [writeCommand],
+};
+
+/** GPT's signature stands in the second sector; an image without one is none. */
+async function checkIsDisk(image: string, packed: boolean): Promise<void> {
+  await using file = await open(image, "r");
+  const { buffer } = await file.read(Buffer.alloc(520), 0, 520, 0);
+  const good = packed
+    ? buffer.subarray(0, 6).equals(Buffer.from("fd377a585a00", "hex"))
+    : buffer.toString("latin1", 512, 520) === "EFI PART";
+  if (good) return;
+  throw new Fault(
+    "no-image",
+    `${image} is no ${packed ? "xz file" : "image of a whole disk"}; take the file argosy_VERSION.raw or argosy_VERSION.raw.xz`,
+  );
+}
+
+async function write(image: string, disk: string, packed: boolean, call: Call): Promise<number> {
+  let bytes = 0;
+  let told = 0;
+  const count = new Transform({
+    transform(piece: Buffer, _encoding, done) {
+      bytes += piece.length;
+      if (call.stdout.isTerminal && bytes - told >= progressBytes) {
+        told = bytes;
+        call.stdout.write(`\r${(bytes / 1024 ** 2).toFixed(0)} MiB `);
+      }
+      done(null, piece);
+    },
+  });
+  // Not truncated when it is a disk; flushed, because somebody pulls it out when we are done.
+  const target = createWriteStream(disk, { flags: "w", flush: true, highWaterMark: pieceBytes });
+  try {
+    if (packed) {
+      const unpack = spawn("xz", ["--decompress", "--stdout", "--", image], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let said = "";
+      unpack.stderr.on("data", (text: Buffer) => (said = (said + text.toString()).slice(-1000)));
+      const ended = new Promise<void>((resolve, reject) => {
+        unpack.on("error", reject);
+        unpack.on("close", (code) =>
+          code === 0 ? resolve() : reject(new Error(said.trim() || `xz ended with ${code}`)),
+        );
+      });
+      await Promise.all([pipeline(unpack.stdout, count, target, { signal: call.signal }), ended]);
+    } else {
+      const source = createReadStream(image, { highWaterMark: pieceBytes });
+      await pipeline(source, count, target, { signal: call.signal });
+    }
+  } catch (error) {
+    call.signal.throwIfAborted();
+    throw new Fault(
+      "write-failed",
+      `${disk} holds only a part of the image now and cannot be booted: ${sentenceOf(error)}`,
+      { cause: error },
+    );
+  }
+  if (call.stdout.isTerminal) call.stdout.write("\r");
+  return bytes;
+}
+
+const pieceBytes = 4 * 1024 * 1024;
+const progressBytes = 64 * 1024 * 1024;
+
+async function factsOf(path: string): Promise<DiskFacts> {
+  const found = await stat(path).catch(() => undefined);
+  const nothing = { path, size: 0, uses: [], hasContent: false, readOnly: false } as const;
+  if (found === undefined) return { ...nothing, kind: "absent" };
+  if (found.isFile()) return { ...nothing, kind: "file", hasContent: found.size > 0, size: found.size };
+  if (!found.isBlockDevice()) return { ...nothing, kind: "other" };
+  const name = basename(await realpath(path));
+  const system = `/sys/class/block/${name}`;
+  const text = async (file: string): Promise<string> =>
+    (await readFile(`${system}/${file}`, "utf8").catch(() => "")).trim();
+  return {
+    path,
+    kind: (await text("partition")) === "" ? "disk" : "partition",
+    size: Number(await text("size")) * 512,
+    uses: await usesOf(name),
+    hasContent: await beginsWithContent(path),
+    readOnly: (await text("ro")) === "1",
+  };
+}
+
+/** Who uses a disk or one of its partitions: mounts, swap, and devices that lie on it. */
+async function usesOf(disk: string): Promise<readonly string[]> {
+  const system = `/sys/class/block/${disk}`;
+  const below = (await readdir(system)).filter((name) => name.startsWith(disk));
+  const uses: string[] = [];
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+  const swaps = (await readFile("/proc/swaps", "utf8").catch(() => "")).split("\n");
+  for (const name of [disk, ...below]) {
+    const numbers = (await readFile(`/sys/class/block/${name}/dev`, "utf8").catch(() => "")).trim();
+    for (const line of mounts) {
+      const [, , device, , at] = line.split(" ");
+      if (numbers !== "" && device === numbers) uses.push(`/dev/${name} is mounted at ${at}`);
+    }
+    if (swaps.some((line) => line.startsWith(`/dev/${name} `))) uses.push(`/dev/${name} is swap`);
+    for (const holder of await readdir(`/sys/class/block/${name}/holders`).catch(() => [])) {
+      uses.push(`/dev/${holder} lies on /dev/${name}`);
+    }
+  }
+  return uses;
+}
+
+/** Partition tables and file systems leave something in the first megabyte. */
+async function beginsWithContent(path: string): Promise<boolean> {
+  await using file = await open(path, "r");
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024 * 1024), 0, 1024 * 1024, 0);
+  return buffer.subarray(0, bytesRead).some((byte) => byte !== 0);
+}
