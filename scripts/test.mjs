@@ -1,4 +1,5 @@
 // npm test: sets everything up, then checks the sources and runs all tests.
+// npm run test:os runs the long tests of the operating system's image, which npm test leaves out.
 // npm test -- PATTERN... runs only the test files with a PATTERN in their path.
 
 import process from "node:process";
