@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { TlsFiles } from "../membership/old-settings.ts";
 import type { EtcdTls } from "../store/etcd/member.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 
@@ -22,6 +23,23 @@ export async function readTls(paths: TlsPaths): Promise<EtcdTls | undefined> {
     readNamed("etcd_keyfile", etcdKeyFile),
     readNamed("etcd_certfile", etcdCertFile),
     readNamed("etcd_cafile", etcdCaFile),
+  ]);
+  return {
+    ...(key === undefined ? {} : { key }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(ca === undefined ? {} : { ca }),
+  };
+}
+
+/** The same for files that etcd's own variables name. */
+export async function readTlsFiles(files: TlsFiles | undefined): Promise<EtcdTls | undefined> {
+  if (files === undefined) return undefined;
+  if ((files.key === "") !== (files.cert === ""))
+    throw new Fault("bad-setting", "ETCD_CERT_FILE and ETCD_KEY_FILE belong together: set both or none");
+  const [key, cert, ca] = await Promise.all([
+    readNamed("ETCD_KEY_FILE", files.key),
+    readNamed("ETCD_CERT_FILE", files.cert),
+    readNamed("ETCD_TRUSTED_CA_FILE", files.ca),
   ]);
   return {
     ...(key === undefined ? {} : { key }),

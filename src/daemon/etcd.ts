@@ -1,9 +1,14 @@
+import type { TlsOptions } from "node:tls";
 import { Fault } from "../lib/fault.ts";
+import type { EtcdVariables } from "../membership/environment.ts";
+import { keysListeners, keysUrls, modernSettings, peerTlsFiles } from "../membership/old-settings.ts";
+import type { EtcdTls } from "../store/etcd/member.ts";
+import { readTlsFiles } from "./etcd-tls.ts";
 import { serveKeys } from "./keys-server.ts";
 import { takeInheritedSockets, type ListenAddress } from "./listen-sockets.ts";
 import { findAddress, readMachineId } from "./machine-facts.ts";
 import { realInformants } from "./informants.ts";
-import { realMemberMachine } from "./member-machine.ts";
+import { etcdVariables, realMemberMachine } from "./member-machine.ts";
 import { runDaemon } from "./run-daemon.ts";
 import { addresses, addressesIfAny, text } from "./setting-kinds.ts";
 import { readSettings, type SettingTable } from "./settings.ts";
@@ -26,17 +31,29 @@ export async function main(): Promise<number> {
     const listenOn = inherited.length > 0 ? inherited : settings.clientUrls.map(addressOf);
     const { MachineStore } = await import("./machine-store.ts");
     const { privateAddress, storeEndpoints, clientUrls } = settings;
+    const address = privateAddress === "" ? await findAddress() : privateAddress;
+    const given = etcdVariables(process.env);
+    const modern = modernSettings(given, address);
+    for (const problem of modern.problems) env.log.warning(problem);
     const machine = realMemberMachine({
       id: await readMachineId(),
-      address: privateAddress === "" ? await findAddress() : privateAddress,
+      address,
       storeEndpoints,
       environment: process.env,
     });
-    const behind = new MachineStore(env, machine, realInformants);
+    const forPeers = await readTlsFiles(peerTlsFiles(modern.variables));
+    const forClients = await readTlsFiles(machine.tls);
+    const behind = new MachineStore(env, machine, realInformants(forPeers), forClients);
+    const listeners = keysListeners(given, address);
     const ending = new AbortController();
     const running = behind.run(AbortSignal.any([signal, ending.signal]));
     const ready = (): Promise<void> => daemon.notifier.ready();
-    const service = { behind, listenOn, advertised: clientUrls, ready };
+    const alsoOn = listeners.map(({ secure, ...rest }) => ({
+      ...rest,
+      tls: secure ? serverTls(forClients, modern.variables) : undefined,
+    }));
+    const advertised = listeners.length > 0 ? keysUrls(listeners) : clientUrls;
+    const service = { behind, listenOn, alsoOn, advertised, ready };
     const serving = serveKeys(env, AbortSignal.any([signal, ending.signal]), daemon, service);
     try {
       await Promise.all([running, serving]);
@@ -45,6 +62,12 @@ export async function main(): Promise<number> {
       await Promise.allSettled([running, serving]);
     }
   });
+}
+
+/** How the keys are served over https: with etcd's own files, and to holders of certificates alone where etcd asks for them. */
+function serverTls(tls: EtcdTls | undefined, variables: EtcdVariables): TlsOptions {
+  const isProven = variables["ETCD_CLIENT_CERT_AUTH"] === "true";
+  return { ...tls, requestCert: isProven, rejectUnauthorized: isProven };
 }
 
 /** The host and port of a client address; without a port the one of its scheme. */

@@ -67,6 +67,23 @@ export const fleetSettings = {
   ...withoutEffect,
 } satisfies SettingTable;
 
+/**
+ * The client addresses of members among those of `etcd_servers`. Old settings name the v2 keys of the own machine (port 4001,
+ * and 2379 of etcd 2), which fleet does not use any more: this machine knows the members itself. Elsewhere the members'
+ * clients are served at 2379, whichever of the two is named.
+ */
+export function storesOf(servers: readonly string[]): readonly string[] {
+  const stores = servers.flatMap((server) => {
+    const url = URL.parse(server);
+    if (url === null) return [server];
+    const isKeys = url.port === "4001";
+    const isHere = /^(127\.|localhost$|\[::1\]$)/.test(url.hostname);
+    if (isHere && (isKeys || url.port === "2379")) return [];
+    return [isKeys ? `${url.protocol}//${url.hostname}:2379` : server];
+  });
+  return [...new Set(stores)];
+}
+
 /** What an operator should hear about settings that are understood but do nothing here; one sentence each. */
 export function settingsWithoutEffect(settings: Settings<typeof fleetSettings>): readonly string[] {
   const names = Object.keys(withoutEffect) as (keyof typeof withoutEffect)[];

@@ -32,7 +32,7 @@ import type { LeaseId, Store } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
 import { readTls } from "./etcd-tls.ts";
-import { fleetSettings, settingsWithoutEffect } from "./fleet-settings.ts";
+import { fleetSettings, settingsWithoutEffect, storesOf } from "./fleet-settings.ts";
 import { type IdentityFile, identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
 import { programFacts } from "./program-facts.ts";
@@ -76,8 +76,8 @@ async function run(
     ...(tls === undefined ? {} : { tls }),
   });
   const store = measuredStore(etcd, metrics);
-  if (settings.etcdServers.length === 0)
-    await followRole(env, roleFile, signal, (endpoints) => etcd.useEndpoints(endpoints));
+  if (storesOf(settings.etcdServers).length === 0)
+    await followRole(env, roleFile, signal, (endpoints, own) => etcd.useEndpoints(endpoints, tls ?? own));
   const systemd = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
   const units = measuredUnits(systemd, metrics);
   const parts = new AbortController();
@@ -308,7 +308,8 @@ async function loadSettings(
 }
 
 function endpointsOf(settings: Settings<typeof fleetSettings>): readonly string[] {
-  return settings.etcdServers.length > 0 ? settings.etcdServers : settings.storeEndpoints;
+  const named = storesOf(settings.etcdServers);
+  return named.length > 0 ? named : settings.storeEndpoints;
 }
 
 async function machineFacts(

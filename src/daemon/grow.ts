@@ -5,6 +5,7 @@ import { type EtcdVariables, localEndpoint, memberName, noBootstrap } from "../m
 import type { MemberMachine, RoleRecord } from "../membership/machine.ts";
 import type { EmbeddedStore } from "../store/embedded/embedded-store.ts";
 import { type EtcdStore, openEtcdStore } from "../store/etcd/etcd-store.ts";
+import type { EtcdTls } from "../store/etcd/member.ts";
 import { exactly } from "../store/range.ts";
 import type { StoreServer } from "../store/server/store-server.ts";
 import type { Store } from "../store/store.ts";
@@ -31,6 +32,8 @@ export interface GrowParts {
   /** Where the etcd is to be reached. */
   readonly variables: EtcdVariables;
   readonly role: RoleRecord;
+  /** For its address where others reach it, if that is https. */
+  readonly tls?: EtcdTls;
 }
 
 /**
@@ -40,7 +43,7 @@ export interface GrowParts {
  */
 export async function growToEtcd(
   env: Env,
-  { machine, embedded, switchStore, variables, role }: GrowParts,
+  { machine, embedded, switchStore, variables, role, tls }: GrowParts,
 ): Promise<{ readonly etcd: EtcdStore; readonly record: RoleRecord }> {
   const all = { ...machine.given, ...variables };
   const peer = all["ETCD_INITIAL_ADVERTISE_PEER_URLS"] ?? "";
@@ -57,7 +60,7 @@ export async function growToEtcd(
     await machine.setDataAside();
   }
   await machine.startEtcd({ ...founding, ...quietVariables });
-  const etcd = openEtcdStore(env, { endpoints: [quietEndpoint] });
+  const etcd = openEtcdStore(env, { endpoints: [quietEndpoint], ...(tls === undefined ? {} : { tls }) });
   try {
     await untilItAnswers(env, etcd);
     const copy = await copyWhileUsed(embedded.store, etcd);

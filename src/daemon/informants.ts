@@ -1,8 +1,10 @@
 import { Resolver } from "node:dns/promises";
+import { get } from "node:https";
 import { isIP } from "node:net";
 import type { Names } from "../membership/bootstrap.ts";
 import type { Informants } from "../membership/settle.ts";
 import { readToken } from "../membership/token.ts";
+import type { EtcdTls } from "../store/etcd/member.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 
 /** How long a question may take (etcd v2 discovery protocol: 5 s). */
@@ -12,8 +14,15 @@ const waitLimitMs = 60_000;
 /** The largest answer that is read; a token with 1000 registrations has about 200 KB. */
 const mostAnswerBytes = 4 * 1024 * 1024;
 
-/** Asks over HTTP and DNS. */
-export const realInformants: Informants = {
+/**
+ * Asks over HTTP and DNS.
+ * @param tls for members whose peers speak https
+ */
+export function realInformants(tls?: EtcdTls): Informants {
+  return { ...informants, clientsOf: async (peers, signal) => await clientsOf(peers, tls, signal) };
+}
+
+const informants: Omit<Informants, "clientsOf"> = {
   async readToken(url, signal) {
     const size = await text(`${url}/_config/size?quorum=false&recursive=false&sorted=false`, signal);
     return readToken(url, size, await text(`${url}?quorum=false&recursive=false&sorted=false`, signal));
@@ -24,7 +33,7 @@ export const realInformants: Informants = {
     try {
       // The wait begins before the token is read again, so that no registration falls between the two.
       const change = await fetch(`${token.url}?recursive=true&wait=true`, { signal: limit });
-      const again = await realInformants.readToken(token.url, limit);
+      const again = await informants.readToken(token.url, limit);
       const isMore = again.registered.length !== token.registered.length;
       if (isMore) await change.body?.cancel();
       else await change.text();
@@ -38,25 +47,52 @@ export const realInformants: Informants = {
   async readNames(domain, signal) {
     return await readNames(domain, signal);
   },
-
-  async clientsOf(peers, signal) {
-    let failure: unknown = new Fault("no-members", "cannot find the members: nobody is named");
-    for (const peer of peers) {
-      try {
-        // etcd tells its peers, and whoever asks where its peers do, who the members are (etcd 2.0 or later).
-        const members = JSON.parse(await text(`${peer}/members`, signal)) as readonly {
-          clientURLs?: string[];
-        }[];
-        const clients = members.flatMap(({ clientURLs = [] }) => clientURLs.slice(0, 1));
-        if (clients.length > 0) return clients;
-      } catch (error) {
-        signal.throwIfAborted();
-        failure = error;
-      }
-    }
-    throw failure;
-  },
 };
+
+async function clientsOf(
+  peers: readonly string[],
+  tls: EtcdTls | undefined,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  let failure: unknown = new Fault("no-members", "cannot find the members: nobody is named");
+  for (const peer of peers) {
+    try {
+      // etcd tells its peers, and whoever asks where its peers do, who the members are (etcd 2.0 or later).
+      const url = `${peer}/members`;
+      const answer = peer.startsWith("https:")
+        ? await securedText(url, tls, signal)
+        : await text(url, signal);
+      const members = JSON.parse(answer) as readonly { clientURLs?: string[] }[];
+      const clients = members.flatMap(({ clientURLs = [] }) => clientURLs.slice(0, 1));
+      if (clients.length > 0) return clients;
+    } catch (error) {
+      signal.throwIfAborted();
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** As `text`, from a member that has a certificate of its own authority and wants to see ours. */
+function securedText(url: string, tls: EtcdTls | undefined, signal: AbortSignal): Promise<string> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(answerLimitMs)]);
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => reject(isFault(error) ? error : noAnswer(url, error));
+    const request = get(url, { ...tls, agent: false, signal: limit }, (answer) => {
+      const pieces: Buffer[] = [];
+      let bytes = 0;
+      answer.on("data", (piece: Buffer) => {
+        bytes += piece.length;
+        pieces.push(piece);
+        if (bytes > mostAnswerBytes)
+          request.destroy(new Fault("no-answer", `cannot use the answer of ${url}: it is too long`));
+      });
+      answer.on("end", () => resolve(Buffer.concat(pieces).toString()));
+      answer.on("error", fail);
+    });
+    request.on("error", fail);
+  });
+}
 
 async function text(url: string, signal: AbortSignal): Promise<string> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(answerLimitMs)]);

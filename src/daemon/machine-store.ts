@@ -9,6 +9,7 @@ import { type EmbeddedStore, openEmbeddedStore } from "../store/embedded/embedde
 import { openClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import { type EtcdMemberReader, openMemberReader } from "../store/etcd/cluster-members.ts";
 import { type EtcdStore, openEtcdStore } from "../store/etcd/etcd-store.ts";
+import type { EtcdTls } from "../store/etcd/member.ts";
 import { serveStore, type StoreServer } from "../store/server/store-server.ts";
 import { SwitchStore } from "../store/switch-store.ts";
 import { embeddedFolder, growToEtcd } from "./grow.ts";
@@ -23,14 +24,17 @@ export class MachineStore implements StoreBehindKeys {
   readonly #env: Env;
   readonly #machine: MemberMachine;
   readonly #informants: Informants;
+  readonly #tls: { readonly tls?: EtcdTls };
   #embedded: { readonly store: EmbeddedStore; readonly server: StoreServer } | undefined;
   #etcd: EtcdStore | undefined;
   #reader: EtcdMemberReader | undefined;
 
-  constructor(env: Env, machine: MemberMachine, informants: Informants) {
+  /** @param tls for members that are asked over https */
+  constructor(env: Env, machine: MemberMachine, informants: Informants, tls?: EtcdTls) {
     this.#env = env;
     this.#machine = machine;
     this.#informants = informants;
+    this.#tls = tls === undefined ? {} : { tls };
     this.store = new SwitchStore(env, "this machine has not found its cluster yet");
   }
 
@@ -44,7 +48,7 @@ export class MachineStore implements StoreBehindKeys {
       const keeper = new MemberKeeper(this.#env, {
         machine: this.#machine,
         store: this.store,
-        admin: (endpoints) => openClusterAdmin(this.#env, { endpoints }),
+        admin: (endpoints) => openClusterAdmin(this.#env, { endpoints, ...this.#tls }),
         role,
         grow: async (variables) => await this.#grow(variables, role),
         changed: (changed) => this.#follow(changed),
@@ -81,10 +85,10 @@ export class MachineStore implements StoreBehindKeys {
 
   #follow({ endpoints, role }: RoleRecord): void {
     this.#reader?.close();
-    this.#reader = openMemberReader(this.#env, { endpoints });
+    this.#reader = openMemberReader(this.#env, { endpoints, ...this.#tls });
     if (role === "embedded") return;
     if (this.#etcd === undefined) {
-      this.#etcd = openEtcdStore(this.#env, { endpoints });
+      this.#etcd = openEtcdStore(this.#env, { endpoints, ...this.#tls });
       this.store.use(this.#etcd);
     } else this.#etcd.useEndpoints(endpoints);
   }
@@ -98,6 +102,7 @@ export class MachineStore implements StoreBehindKeys {
       switchStore: this.store,
       variables,
       role,
+      ...this.#tls,
     };
     const { store } = this.#embedded;
     const { etcd, record } = await growToEtcd(this.#env, parts).catch(async (error: unknown) => {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { environmentText, type EtcdVariables } from "../membership/environment.ts";
 import type { MemberMachine, RoleRecord } from "../membership/machine.ts";
+import { clientTlsFiles, modernSettings } from "../membership/old-settings.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 
 /** Where a machine remembers its part in the cluster. */
@@ -12,6 +13,9 @@ export const memberFolder = "/var/lib/argosy/member";
 export const roleFile = `${memberFolder}/role.json`;
 /** etcd-member.service starts only where this file is, and reads it. */
 const environmentFile = `${memberFolder}/environment`;
+
+/** Read by etcd.service and etcd-member.service. */
+const settingsFile = "/etc/argosy/etcd-member.env";
 
 const usualDataFolder = "/var/lib/etcd-member";
 const unit = "etcd-member.service";
@@ -25,13 +29,14 @@ export function realMemberMachine(facts: {
   readonly storeEndpoints: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
 }): MemberMachine {
-  const given = etcdVariables(facts.environment);
+  const { variables: given } = modernSettings(etcdVariables(facts.environment), facts.address);
   const dataFolder = given["ETCD_DATA_DIR"] ?? usualDataFolder;
   return {
     id: facts.id,
     name: hostname(),
     address: facts.address,
     given,
+    tls: clientTlsFiles(given),
     storeEndpoints: facts.storeEndpoints,
     remembered: async () => await readRole(roleFile),
     remember: async (record) =>
@@ -39,17 +44,18 @@ export function realMemberMachine(facts: {
     // As etcd itself sees it: folders are there as soon as it starts, the log only once it has its cluster.
     hasData: async () => await isThere(given["ETCD_WAL_DIR"] ?? join(dataFolder, "member", "wal")),
     async startEtcd(variables) {
-      const text = environmentText(variables);
+      const text = await memberText(given, variables);
+      if (given["ETCD_DATA_DIR"] !== undefined) await makeDataFolder(given["ETCD_DATA_DIR"]);
       const before = await readFile(environmentFile, "utf8").catch(() => undefined);
       if (before !== text) await replaceFile(environmentFile, text);
       await systemctl("start", unit);
     },
     async alignEtcd(variables) {
       const before = await readFile(environmentFile, "utf8").catch(() => undefined);
-      if (before !== environmentText(variables)) await this.restartEtcd(variables);
+      if (before !== (await memberText(given, variables))) await this.restartEtcd(variables);
     },
     async restartEtcd(variables) {
-      await replaceFile(environmentFile, environmentText(variables));
+      await replaceFile(environmentFile, await memberText(given, variables));
       await systemctl("restart", unit);
     },
     async stopEtcd() {
@@ -66,8 +72,25 @@ export function realMemberMachine(facts: {
   };
 }
 
+/**
+ * What etcd-member.service is told: how its etcd finds its cluster, and what only etcd.service was told, by a drop-in of a
+ * cloud-config for instance. What stands in the file that both read is left to it.
+ */
+async function memberText(given: EtcdVariables, variables: EtcdVariables): Promise<string> {
+  const text = await readFile(settingsFile, "utf8").catch(() => "");
+  const read = new Set(Array.from(text.matchAll(/^\s*(ETCD_\w+)=/gm), ([, name]) => name));
+  const passedOn = Object.entries(given).filter(([name]) => !read.has(name));
+  return environmentText({ ...Object.fromEntries(passedOn), ...variables });
+}
+
+/** A folder that the administrator chose is made as systemd makes the usual one. */
+async function makeDataFolder(folder: string): Promise<void> {
+  if (await isThere(folder)) return;
+  await promisify(execFile)("install", ["--directory", "--owner=etcd", "--mode=0700", folder]);
+}
+
 /** Variables for etcd in an environment, those that are set to nothing left out. */
-function etcdVariables(environment: Readonly<Record<string, string | undefined>>): EtcdVariables {
+export function etcdVariables(environment: Readonly<Record<string, string | undefined>>): EtcdVariables {
   const found = Object.entries(environment).filter(([name, value]) => name.startsWith("ETCD_") && value);
   return Object.fromEntries(found) as EtcdVariables;
 }

@@ -6,6 +6,8 @@ import { memberKeys, readState, wishText } from "../membership/records.ts";
 import type { Survey } from "../membership/recovery.ts";
 import { openClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
+import type { EtcdTls } from "../store/etcd/member.ts";
+import { readTlsFiles } from "./etcd-tls.ts";
 import { under } from "../store/range.ts";
 
 /** How long etcd may take to come up with its data, in ms. */
@@ -29,10 +31,22 @@ async function ownMember(machine: MemberMachine): Promise<RoleRecord> {
   );
 }
 
+interface OwnMember {
+  readonly endpoints: readonly string[];
+  readonly tls?: EtcdTls;
+}
+
+/** How this machine's own member is reached: it stands first among those that are remembered. */
+async function reachOwn({ endpoints: [endpoint = ""], tls: files }: RoleRecord): Promise<OwnMember> {
+  const tls = await readTlsFiles(files);
+  return { endpoints: [endpoint], ...(tls === undefined ? {} : { tls }) };
+}
+
 /** Asks this machine's own member, which knows the others also while nothing can be written. */
-async function survey(env: Env, { endpoints: [endpoint = ""] }: RoleRecord): Promise<Survey> {
-  const admin = openClusterAdmin(env, { endpoints: [endpoint] });
-  const store = openEtcdStore(env, { endpoints: [endpoint] });
+async function survey(env: Env, role: RoleRecord): Promise<Survey> {
+  const own = await reachOwn(role);
+  const admin = openClusterAdmin(env, own);
+  const store = openEtcdStore(env, own);
   try {
     const { members, asked } = await admin.read();
     const asking = members.map(async (member) => [member.id, await admin.ask(member)] as const);
@@ -56,15 +70,13 @@ async function survey(env: Env, { endpoints: [endpoint = ""] }: RoleRecord): Pro
 }
 
 async function recover(env: Env, machine: MemberMachine, role: RoleRecord, found: Survey): Promise<void> {
-  const {
-    endpoints: [endpoint = ""],
-  } = role;
+  const own = await reachOwn(role);
   await machine.restartEtcd({ ...role.variables, ETCD_FORCE_NEW_CLUSTER: "true" });
-  await untilAlone(env, endpoint);
+  await untilAlone(env, own);
   // Started like this again it would throw out members that were added since.
   await machine.restartEtcd(role.variables);
-  await untilAlone(env, endpoint);
-  const store = openEtcdStore(env, { endpoints: [endpoint] });
+  await untilAlone(env, own);
+  const store = openEtcdStore(env, own);
   try {
     const lost = found.states.filter(({ machine: id, role: was }) => id !== machine.id && was === "member");
     for (const { machine: id } of lost) {
@@ -77,9 +89,9 @@ async function recover(env: Env, machine: MemberMachine, role: RoleRecord, found
 }
 
 /** Waits until this machine's member is the only one, and leads. */
-async function untilAlone(env: Env, endpoint: string): Promise<void> {
+async function untilAlone(env: Env, own: OwnMember): Promise<void> {
   const endMs = env.clock.monotonic() + startLimitMs;
-  const admin = openClusterAdmin(env, { endpoints: [endpoint] });
+  const admin = openClusterAdmin(env, own);
   try {
     for (;;) {
       const known = await admin.read().catch((error: unknown) => {

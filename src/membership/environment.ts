@@ -31,8 +31,9 @@ export function memberName(hostname: string, machineId: string): string {
  * @param given what the administrator set
  */
 export function addressVariables(given: EtcdVariables, own: OwnMachine): EtcdVariables {
-  const peer = `http://${inUrl(own.address)}:${peerPort}`;
-  const client = `http://${inUrl(own.address)}:${clientPort}`;
+  const scheme = (certificate: string): string => ((given[certificate] ?? "") === "" ? "http" : "https");
+  const peer = `${scheme("ETCD_PEER_CERT_FILE")}://${inUrl(own.address)}:${peerPort}`;
+  const client = `${scheme("ETCD_CERT_FILE")}://${inUrl(own.address)}:${clientPort}`;
   const local = `http://127.0.0.1:${clientPort}`;
   const known = own.address !== "";
   const usual: EtcdVariables = {

@@ -37,6 +37,7 @@ class Site {
     address: "10.0.0.14",
     given: {},
     storeEndpoints: [],
+    tls: undefined,
     remembered: async () => this.role,
     remember: async (role) => void (this.role = role),
     hasData: async () => false,

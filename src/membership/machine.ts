@@ -1,4 +1,5 @@
 import type { EtcdVariables } from "./environment.ts";
+import type { TlsFiles } from "./old-settings.ts";
 import type { Role } from "./records.ts";
 
 /** What a machine remembers on its disk of its part in the cluster, so that it needs nobody to begin again. */
@@ -10,6 +11,10 @@ export interface RoleRecord {
   readonly variables: EtcdVariables;
   /** The settings it was decided from: when they change it is decided again. */
   readonly told: string;
+  /** What the administrator set, for commands: they do not run in etcd.service's surroundings. */
+  readonly given?: EtcdVariables;
+  /** Files for endpoints that are https; all daemons on the machine use them. */
+  readonly tls?: TlsFiles;
 }
 
 /** A machine's disk and its systemd, as far as its part in the cluster goes. */
@@ -21,6 +26,8 @@ export interface MemberMachine {
   readonly address: string;
   /** etcd's variables as the administrator set them. */
   readonly given: EtcdVariables;
+  /** Files with which members are asked over https, as the administrator named them. */
+  readonly tls: TlsFiles | undefined;
   /** Where the store is when nothing else is known; empty when the administrator named none. */
   readonly storeEndpoints: readonly string[];
   /** Undefined when it was never decided. */

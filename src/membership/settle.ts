@@ -47,7 +47,12 @@ export async function settleRole(
   for (let failures = 0; ; ) {
     try {
       const role = await decided(env, machine, informants, kept, signal);
-      const record = { ...role, told };
+      const record = {
+        ...role,
+        told,
+        given: machine.given,
+        ...(machine.tls === undefined ? {} : { tls: machine.tls }),
+      };
       await machine.remember(record);
       return record;
     } catch (error) {

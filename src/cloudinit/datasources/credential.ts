@@ -15,7 +15,7 @@ export function credentialSource(folder: string | undefined, access: SourceAcces
     return undefined;
   };
   return {
-    name: `credentials in ${home}`,
+    name: "a credential of systemd",
     askedOnce: true,
     isAvailable: async () => (await find()) !== undefined,
     userData: async () => {

@@ -61,8 +61,9 @@ export interface EtcdStore extends Store {
   /**
    * Asks these from now on, the first preferred. Connections to those that stay go on; watches on the others end with
    * `store-unavailable`.
+   * @param tls for members that are new; those of the options when not given
    */
-  useEndpoints(endpoints: readonly string[]): void;
+  useEndpoints(endpoints: readonly string[], tls?: EtcdTls): void;
 }
 
 interface CallOptions {
@@ -170,13 +171,13 @@ class ClusterStore implements EtcdStore {
     }
   }
 
-  useEndpoints(endpoints: readonly string[]): void {
+  useEndpoints(endpoints: readonly string[], tls = this.#tls): void {
     assert(endpoints.length > 0, "an etcd store has an endpoint");
     const before = this.#members;
     if (before.map(({ endpoint }) => endpoint).join() === endpoints.join()) return;
     this.#members = endpoints.map(
       (endpoint) =>
-        before.find((member) => member.endpoint === endpoint) ?? new Member(this.#env, endpoint, this.#tls),
+        before.find((member) => member.endpoint === endpoint) ?? new Member(this.#env, endpoint, tls),
     );
     for (const member of before) if (!this.#members.includes(member)) member.retire();
   }
