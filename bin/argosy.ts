@@ -8,6 +8,7 @@ import type { FleetLockOptions } from "../src/argosy/fleetlock.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { OpenMembership } from "../src/argosy/member-flags.ts";
 import type { StoreSpec } from "../src/argosy/store-flags.ts";
+import type { UpdateEngineAccess } from "../src/argosy/update-engine-access.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
 import type { Env } from "../src/lib/env.ts";
 import type { Store } from "../src/store/store.ts";
@@ -49,8 +50,8 @@ if (words[0] === "fleetctl") {
   const { argosyProgram } = await import("../src/argosy/program.ts");
   await runHere(
     argosyProgram(
-      { fleet: runFleet, etcd: runKeysApi },
-      { serveKeys, serveDiscovery, serveFleetLock, connectMembers, openStore },
+      { fleet: runFleet, etcd: runKeysApi, "update-engine": runUpdateEngine },
+      { serveKeys, serveDiscovery, serveFleetLock, connectMembers, openStore, openUpdateEngine },
     ),
     words,
   );
@@ -77,6 +78,14 @@ async function runFleet(settingsPath?: string): Promise<number> {
 
 async function runKeysApi(): Promise<number> {
   return await (await import("./daemons.ts")).daemons.etcd();
+}
+
+async function runUpdateEngine(): Promise<number> {
+  return await (await import("./daemons.ts")).daemons["update-engine"]();
+}
+
+async function openUpdateEngine(env: Env): Promise<UpdateEngineAccess> {
+  return await (await import("./daemons.ts")).openUpdateEngine(env);
 }
 
 async function serveKeys(options: KeysServerOptions): Promise<number> {

@@ -5,15 +5,25 @@ import type { ServeFleetLock } from "../src/argosy/fleetlock.ts";
 import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 import type { OpenStore } from "../src/argosy/store-flags.ts";
+import type { OpenUpdateEngine } from "../src/argosy/update-engine-access.ts";
 
 /**
  * The daemons by name. They are bundled apart from the commands: reading their libraries would double the time that
  * every fleetctl takes to start.
  */
-export const daemons: { readonly fleet: RunFleet; readonly etcd: RunDaemon } = {
+export const daemons: {
+  readonly fleet: RunFleet;
+  readonly etcd: RunDaemon;
+  readonly "update-engine": RunDaemon;
+} = {
   fleet: async (settingsPath?: string) => await (await import("../src/daemon/fleet.ts")).main(settingsPath),
   etcd: async () => await (await import("../src/daemon/etcd.ts")).main(),
+  "update-engine": async () => await (await import("../src/daemon/update-engine.ts")).main(),
 };
+
+/** `argosy update` and `update_engine_client`. */
+export const openUpdateEngine: OpenUpdateEngine = async (env) =>
+  await (await import("../src/daemon/update-access.ts")).openUpdateEngine(env);
 
 /** `argosy etcd`. */
 export const serveKeys: ServeKeys = async (options) =>

@@ -4,6 +4,7 @@ import { type ProductFiles, productFiles } from "./product.ts";
 import { RootFolder } from "./root-folder.ts";
 import { activate, isRunningSystem } from "./running-system.ts";
 import { enabledUnits, systemdUnits, unitAliases } from "./systemd-units.ts";
+import { neighbourFiles } from "./update-units.ts";
 
 /** How to install. */
 export interface InstallOptions {
@@ -51,6 +52,7 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   for (const [path, text] of Object.entries(defaultFiles)) {
     if (!(await root.exists(path))) await root.write(path, text, 0o644);
   }
+  for (const [path, text] of Object.entries(neighbourFiles)) await root.write(path, text, 0o644);
   const fresh = new Set<string>();
   for (const [unit, text] of Object.entries(systemdUnits)) {
     if (!(await root.exists(`${unitFolder}/${unit}`))) fresh.add(unit);

@@ -6,6 +6,7 @@ export const commandNames = [
   "etcdctl",
   "locksmithctl",
   "coreos-cloudinit",
+  "update_engine_client",
 ] as const;
 
 /** Stands in every launcher, so that an installation knows its own files from those of others. */

@@ -1,3 +1,4 @@
+import { updateEngineUnit } from "./update-units.ts";
 import { bootUnits } from "./boot-units.ts";
 
 /**
@@ -151,6 +152,7 @@ WantedBy=multi-user.target
 Also=fleet.socket
 `,
 
+  "update-engine.service": updateEngineUnit(daemonCommand("update-engine", fleetNodeFlags)),
   ...bootUnits,
 };
 

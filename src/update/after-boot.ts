@@ -1,0 +1,138 @@
+import { errorCodes } from "./error-codes.ts";
+import { type Pending, type UpdateMemory, without, withRefusal } from "./memory.ts";
+import { firstPauseMs } from "./schedule.ts";
+import type { SlotPicture } from "./slots.ts";
+import {
+  type Deed,
+  failing,
+  type Moment,
+  type PolicySettings,
+  resting,
+  same,
+  type Step,
+  type UpdateState,
+  waitingPhase,
+} from "./update-state.ts";
+
+/** How often a machine may come up without a staged version before that counts as failed. */
+const mostMissed = 3;
+
+/** The state after a start of the engine: what became of an update that was under way is found out here. */
+export function begin(
+  settings: PolicySettings,
+  memory: UpdateMemory,
+  slots: SlotPicture,
+  bootId: string,
+  moment: Moment,
+): Step {
+  const known: UpdateMemory = { ...memory, aleph: memory.aleph ?? slots.running };
+  const fresh: UpdateState = {
+    phase: known.hold === undefined ? "idle" : "held",
+    slots,
+    bootId,
+    trial: slots.trial,
+    nextMs: settings.timed
+      ? moment.upMs + firstPauseMs(settings.schedule, moment.chance)
+      : Number.POSITIVE_INFINITY,
+    troubles: 0,
+    memory: known,
+  };
+  const judge: readonly Deed[] = slots.trial ? [{ do: "judge" }] : [];
+  const pending = known.pending;
+  if (pending === undefined) return { state: fresh, deeds: judge };
+  if (pending.bootId === bootId) return afterRestart(fresh, pending, moment);
+  if (pending.version === slots.running) {
+    if (slots.trial) return { state: fresh, deeds: judge };
+    return settled(fresh);
+  }
+  return missedBoot(fresh, pending, moment, judge);
+}
+
+/** The engine was started again without a boot in between. */
+function afterRestart(state: UpdateState, pending: Pending, moment: Moment): Step {
+  if (pending.stage === "installing") {
+    const memory = without(state.memory, "pending");
+    const sentence = `the installation of ${pending.version} was interrupted`;
+    return { state: failing({ ...state, memory }, errorCodes.transfer, sentence, moment), deeds: [] };
+  }
+  return { state: { ...state, phase: waitingPhase(state.memory), progress: 1 }, deeds: [] };
+}
+
+/** The machine was booted and does not run what was under way. */
+function missedBoot(state: UpdateState, pending: Pending, moment: Moment, judge: readonly Deed[]): Step {
+  const { version } = pending;
+  const memory = without(state.memory, "pending");
+  const there = state.slots.others.find((slot) => slot.version === version)?.state;
+  const wasTried = pending.stage !== "installing" || there === "bad" || there === "trying";
+  if (!wasTried) {
+    // The power went while it was written; the slots are as they were, or hold what nobody started.
+    const sentence = `the installation of ${version} was interrupted by a reboot`;
+    return { state: failing({ ...state, memory }, errorCodes.transfer, sentence, moment), deeds: judge };
+  }
+  const missed = pending.missed + 1;
+  const stillComes = (there === "untried" || there === "trying" || there === "good") && missed < mostMissed;
+  if (stillComes) {
+    const again: UpdateMemory = { ...memory, pending: { ...pending, bootId: state.bootId, missed } };
+    const waits = state.trial ? state.phase : waitingPhase(again);
+    return { state: { ...state, phase: waits, memory: again, progress: 1 }, deeds: judge };
+  }
+  const sentence =
+    pending.stage === "back"
+      ? `the machine did not go back to ${version}`
+      : `${version} did not come up here, and the machine fell back to ${state.slots.running}`;
+  const known =
+    pending.stage === "back"
+      ? memory
+      : withRefusal(memory, { version, digest: "", kind: "failed-here", sentence, atMs: moment.wallMs });
+  const deeds: readonly Deed[] = [
+    ...(there === "bad" || there === undefined ? [] : [{ do: "condemn", version } as const]),
+    { do: "tell", event: { type: 3, result: 0, errorCode: errorCodes.fellBack } },
+    ...judge,
+  ];
+  return {
+    state: failing({ ...state, memory: { ...known, previous: "" } }, errorCodes.fellBack, sentence, moment),
+    deeds,
+  };
+}
+
+/** What runs is not well in its first boot. It goes back where there is something to go back to. */
+export function unwell(state: UpdateState, sentence: string, moment: Moment): Step {
+  if (!state.trial) return same(state);
+  const { running, others } = state.slots;
+  const failed = failing(state, errorCodes.fellBack, `${running} is not well: ${sentence}`, moment);
+  if (!others.some((slot) => slot.state === "good")) {
+    const alone = `${running} is not well, and there is nothing to go back to: ${sentence}`;
+    return same(failing(state, errorCodes.generic, alone, moment));
+  }
+  const pending: Pending = state.memory.pending ?? {
+    version: running,
+    from: "",
+    bootId: state.bootId,
+    stage: "staged",
+    missed: 0,
+    size: 0,
+  };
+  const memory = withRefusal(
+    { ...state.memory, pending: { ...pending, missed: mostMissed } },
+    {
+      version: running,
+      digest: "",
+      kind: "failed-here",
+      sentence: `${running} was not well here: ${sentence}`,
+      atMs: moment.wallMs,
+    },
+  );
+  return { state: { ...failed, memory }, deeds: [{ do: "condemn", version: running }, { do: "reboot" }] };
+}
+
+/** What runs is proven. If it was an update, the server hears of it at once. */
+export function settled(state: UpdateState): Step {
+  const { pending, previous } = state.memory;
+  if (pending === undefined || pending.version !== state.slots.running) return same(resting(state));
+  const memory: UpdateMemory = { ...without(state.memory, "pending"), previous: "" };
+  const previousVersion = previous === undefined || previous === "" ? pending.from : previous;
+  return {
+    state: resting({ ...state, memory }),
+    deeds: [{ do: "tell", event: { type: 3, result: 2, previousVersion } }],
+  };
+}

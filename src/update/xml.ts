@@ -1,0 +1,98 @@
+import { SaxesParser } from "saxes";
+
+/** An element of a small XML document: its attributes and children; text between them is dropped. */
+export interface XmlElement {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly children: readonly XmlElement[];
+}
+
+const mostDepth = 16;
+const mostElements = 10_000;
+
+/** Reads a document. Undefined when it is no well-formed XML, has a document type, or is nested or long beyond reason. */
+export function parseXml(text: string): XmlElement | undefined {
+  interface Open {
+    readonly name: string;
+    readonly attributes: Readonly<Record<string, string>>;
+    readonly children: Open[];
+  }
+  const parser = new SaxesParser();
+  const stack: Open[] = [];
+  let root: Open | undefined;
+  let elements = 0;
+  let broken = false;
+  parser.on("error", () => (broken = true));
+  // Nobody's Omaha has one, and what one may do is more than we want to think about.
+  parser.on("doctype", () => (broken = true));
+  parser.on("opentag", ({ name, attributes }) => {
+    elements++;
+    if (broken || elements > mostElements || stack.length >= mostDepth) {
+      broken = true;
+      return;
+    }
+    const opened: Open = { name, attributes: { ...attributes }, children: [] };
+    stack.at(-1)?.children.push(opened);
+    root ??= opened;
+    stack.push(opened);
+  });
+  parser.on("closetag", () => void stack.pop());
+  parser.write(text.replace(/^\uFEFF/, "")).close();
+  return broken ? undefined : root;
+}
+
+/** The first child of that name. */
+export function childOf(element: XmlElement | undefined, name: string): XmlElement | undefined {
+  return element?.children.find((child) => child.name === name);
+}
+
+/** All children of that name. */
+export function childrenOf(element: XmlElement | undefined, name: string): readonly XmlElement[] {
+  return element?.children.filter((child) => child.name === name) ?? [];
+}
+
+/** An attribute that is there and says something. */
+export type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+/** An element to print; attributes that are undefined are left out. */
+export function element(
+  name: string,
+  attributes: Attributes,
+  children: readonly XmlElement[] = [],
+): XmlElement {
+  const given = Object.entries(attributes).filter(([, value]) => value !== undefined);
+  return {
+    name,
+    attributes: Object.fromEntries(given.map(([key, value]) => [key, String(value)])),
+    children,
+  };
+}
+
+/** Prints a document with its declaration, two blanks of indentation, and every element closed by a tag of its own, as Go does. */
+export function printXml(root: XmlElement): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${lines(root, "").join("\n")}\n`;
+}
+
+function lines({ name, attributes, children }: XmlElement, indentation: string): readonly string[] {
+  const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`);
+  const open = `${indentation}<${name}${written.join("")}>`;
+  if (children.length === 0) return [`${open}</${name}>`];
+  return [open, ...children.flatMap((child) => lines(child, `${indentation}  `)), `${indentation}</${name}>`];
+}
+
+/** Characters that XML 1.0 cannot hold at all become U+FFFD, as Go's encoder has it. */
+function escaped(text: string): string {
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&#34;")
+    .replaceAll("\t", "&#x9;")
+    .replaceAll("\n", "&#xA;")
+    .replaceAll("\r", "&#xD;");
+}
+
+function isXml(character: string): boolean {
+  const code = character.codePointAt(0) ?? 0;
+  return code >= 0x20 ? code !== 0xfffe && code !== 0xffff : code === 0x9 || code === 0xa || code === 0xd;
+}
