@@ -20,6 +20,9 @@ import { rebootsCommand } from "./reboots.ts";
 import { storeCommand } from "./store.ts";
 import type { OpenStore } from "./store-flags.ts";
 import { uncordonCommand } from "./uncordon.ts";
+import { updateCommand } from "./update.ts";
+import type { OpenUpdateEngine } from "./update-engine-access.ts";
+import { updateEngineClient } from "./update-engine-client.ts";
 import { whyCommand } from "./why.ts";
 
 /** What commands need of the bundle of the daemons. */
@@ -29,6 +32,7 @@ export interface OutsideParts {
   readonly serveFleetLock: ServeFleetLock;
   readonly connectMembers: ConnectMembers;
   readonly openStore: OpenStore;
+  readonly openUpdateEngine: OpenUpdateEngine;
 }
 
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
@@ -62,6 +66,8 @@ export function argosyProgram(
       storeCommand(parts.openStore),
       discoveryCommand(parts.serveDiscovery),
       daemonCommand(daemons),
+      updateCommand(parts.openUpdateEngine),
+      updateEngineClient(parts.openUpdateEngine),
       cloudConfigCommand,
       cloudinitCommand,
     ],

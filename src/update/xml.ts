@@ -42,13 +42,13 @@ export function parseXml(text: string): XmlElement | undefined {
 }
 
 /** The first child of that name. */
-export function childOf(element: XmlElement | undefined, name: string): XmlElement | undefined {
-  return element?.children.find((child) => child.name === name);
+export function childOf(parent: XmlElement | undefined, name: string): XmlElement | undefined {
+  return parent?.children.find((child) => child.name === name);
 }
 
 /** All children of that name. */
-export function childrenOf(element: XmlElement | undefined, name: string): readonly XmlElement[] {
-  return element?.children.filter((child) => child.name === name) ?? [];
+export function childrenOf(parent: XmlElement | undefined, name: string): readonly XmlElement[] {
+  return parent?.children.filter((child) => child.name === name) ?? [];
 }
 
 /** An attribute that is there and says something. */
@@ -82,7 +82,8 @@ function lines({ name, attributes, children }: XmlElement, indentation: string):
 
 /** Characters that XML 1.0 cannot hold at all become U+FFFD, as Go's encoder has it. */
 function escaped(text: string): string {
-  return text
+  return Array.from(text.toWellFormed(), (character) => (isXml(character) ? character : "\uFFFD"))
+    .join("")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
