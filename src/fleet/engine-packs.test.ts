@@ -32,6 +32,33 @@ test("writes go together as far as a transaction has room for them and for the r
   assert.deepEqual(packWrites([]), []);
 });
 
+test("units that are only placed go to one machine in one transaction, when that has room for all of them", () => {
+  const units = (numbers: readonly number[]): string => numbers.map((number) => `u${number}`).join(" ");
+  const placed = Array.from({ length: 45 }, (_, at) => ({
+    ...write(`u${at}`, 3),
+    places: at % 2 === 0 ? "a" : "b",
+  }));
+  const even = Array.from({ length: 23 }, (_, at) => 2 * at);
+  const odd = Array.from({ length: 22 }, (_, at) => 2 * at + 1);
+  assert.deepEqual(packed(placed), [units(even), units(odd)]);
+
+  const few = [
+    { ...write("x", 3), places: "a" },
+    { ...write("y", 3), places: "b" },
+    { ...write("z", 3), places: "a" },
+  ];
+  assert.deepEqual(packed(few), ["x z y"]);
+
+  const many = Array.from({ length: 60 }, (_, at) => ({ ...write(`u${at}`, 3), places: "a" }));
+  assert.deepEqual(
+    packWrites(many).map((pack) => pack.writes.length),
+    [42, 18],
+  );
+
+  // Something else may have to come first, such as the end of a unit that another one replaces.
+  assert.deepEqual(packed([write("w", 3), ...few]), ["w x y z"]);
+});
+
 test("a unit of a megabyte goes alone, so that the store refuses no other with it", () => {
   const writes = [
     write("a", 1),

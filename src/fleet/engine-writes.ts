@@ -12,6 +12,8 @@ export interface EngineWrite {
   readonly unit: UnitName;
   readonly when: readonly Compare[];
   readonly then: readonly Operation[];
+  /** The machine that gets something to do by it, of a write that does nothing but place a unit. */
+  readonly places?: MachineId;
   /** What it does and why, for the log. */
   readonly because: string;
   /** What it decides, to be written down with it; absent when it only carries out what was decided before. */
@@ -218,6 +220,7 @@ function place(
       putScheduled(on, scheduledFrom(unit)),
       ...linesOf(picture, unit.name, on),
     ],
+    places: on,
     because: `placed on ${on} (${because})`,
   };
 }

@@ -5,7 +5,7 @@ import { leaseLifeMs } from "./lease-life.ts";
 import { partitionTimes } from "./partition.ts";
 
 /** As etcd-member.service has it. */
-const electionTimeoutMs = 500;
+const electionTimeoutMs = 400;
 /** etcd looks for leases that are over twice a second. */
 const lookForOverMs = 500;
 
