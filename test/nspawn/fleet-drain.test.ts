@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { MachineReport } from "../../src/fleet/machine-report.ts";
 import { labDown } from "../../src/lab/lab.ts";
-import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
+import { type FleetLab, isRunning, openFleetLab, type Process, sleeper } from "./fleet-lab.ts";
 import { testLab } from "./lab-name.ts";
 
 // Machines that are emptied for maintenance, and units that are restarted, on real machines.
@@ -197,4 +197,65 @@ test("a restart is carried out once: not again when daemons, systemd or the bus 
     const [now] = await cluster.untilRunning(["web.service"]);
     return (await invocation("web.service", now ?? "")) !== second;
   });
+});
+
+/** Starts six units that take a while until they are well, and begins to drain their machine of these. */
+async function drainSlowly(drained: string): Promise<readonly string[]> {
+  const units = [1, 2, 3, 4, 5, 6].map((number) => `slow-${number}.service`);
+  const text = "[Service]\nType=exec\nExecStartPre=/bin/sleep 1\nExecStart=/bin/sleep infinity\n";
+  for (const unit of units) await cluster.put(unit, text);
+  const homes = await cluster.untilRunning(units);
+  assert.equal(homes.filter((home) => home === drained).length, 2, homes.join());
+  await post(`/argosy/v1/machines/${cluster.machine(drained).id}/drain`);
+  return units;
+}
+
+/** Each unit runs once, on a machine besides `without`; `bystanders` have gone on undisturbed. */
+async function settled(
+  units: readonly string[],
+  without: readonly string[],
+  bystanders: Readonly<Record<string, Process>>,
+): Promise<void> {
+  const allowed = cluster.machines.filter(({ name }) => !without.includes(name));
+  await cluster.until(
+    units,
+    `each runs once, besides ${without.join(" and ")}`,
+    (report) =>
+      isRunning(report) && report.states.length === 1 && allowed.some(({ id }) => id === report.machine?.id),
+    allowed[0]?.name ?? "",
+  );
+  await cluster.runsOnce(units);
+  const now = await cluster.snapshot(units);
+  for (const [what, process] of Object.entries(bystanders)) assert.deepEqual(now[what], process, what);
+}
+
+test("a drain comes to its end when the drained machine, the one that takes a unit over or the leading engine's loses its power", async () => {
+  await cluster.setTimeToLive("3s");
+  for (const loses of ["drained", "successor", "leader"] as const) {
+    await cluster.reset();
+    for (const { id } of cluster.machines) await post(`/argosy/v1/machines/${id}/uncordon`);
+    const leader = cluster.nameOf(await cluster.leaderId());
+    // Drained is one that does not lead: that makes three cases of it.
+    const drained = leader === "m3" ? "m2" : "m3";
+    const units = await drainSlowly(drained);
+    const processes = await cluster.snapshot(units);
+    let successor = "";
+    await cluster.waitFor(`a unit of ${drained} starts elsewhere`, async () => {
+      const { units: found } = await reportOn(drained);
+      const to = found.find(({ state }) => state === "starting")?.to?.id;
+      if (to !== undefined) successor = cluster.nameOf(to);
+      return to !== undefined;
+    });
+    const victim = { drained, successor, leader }[loses];
+    await cluster.lab.kill(victim);
+    const bystanders = Object.fromEntries(
+      Object.entries(processes).filter(
+        ([what]) => !what.endsWith(` on ${victim}`) && !what.endsWith(` on ${drained}`),
+      ),
+    );
+    await settled(units, [drained, victim], bystanders);
+    await cluster.lab.revive(victim);
+    await cluster.untilWhole();
+    await settled(units, [drained], bystanders);
+  }
 });

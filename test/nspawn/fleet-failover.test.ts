@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { UnitReport } from "../../src/fleet/api-entities.ts";
-import { fleetKeys } from "../../src/fleet/registry.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
 import { testLab } from "./lab-name.ts";
@@ -66,13 +65,13 @@ test("units of a machine that loses power run elsewhere; when it returns nothing
 });
 
 test("the machine whose engine leads may lose power", async () => {
-  const leader = cluster.nameOf(await leaderId("m1"));
+  const leader = cluster.nameOf(await cluster.leaderId());
   const { lostUnits, others } = await startUnits(leader);
   const through = besides(leader);
   const earlier = await cluster.snapshot(others);
   await cluster.lab.kill(leader);
   await cluster.until(lostUnits, `${leader}'s units run elsewhere`, runsElsewhere(leader), through);
-  assert.notEqual(cluster.nameOf(await leaderId(through)), leader);
+  assert.notEqual(cluster.nameOf(await cluster.leaderId(through)), leader);
   const between = await cluster.snapshot(units);
   for (const [what, process] of Object.entries(earlier)) assert.deepEqual(between[what], process, what);
 
@@ -120,25 +119,6 @@ test("all machines lose power at once, and every unit runs once when they are ba
     return true;
   });
 });
-
-/** The machine whose engine leads, as the store has it. */
-async function leaderId(through: string): Promise<string> {
-  const { address } = cluster.machine(through);
-  const key = Buffer.from(fleetKeys.leader).toString("base64");
-  let leader = "";
-  await cluster.waitFor("an engine leads", async () => {
-    const answer = await fetch(`http://${address}:2379/v3/kv/range`, {
-      method: "POST",
-      // A connection that is kept may lead to a machine that has lost its power since.
-      headers: { Connection: "close" },
-      body: JSON.stringify({ key }),
-    });
-    const { kvs = [] } = (await answer.json()) as { kvs?: readonly { value: string }[] };
-    leader = Buffer.from(kvs[0]?.value ?? "", "base64").toString();
-    return leader !== "";
-  });
-  return leader;
-}
 
 /** When a unit last noted this on a machine's disk, whether the machine runs or not: nanoseconds since 1970. */
 async function noted(machine: string, path: string, what: "start" | "end"): Promise<bigint> {

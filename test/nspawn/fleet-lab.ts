@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { UnitEntity, UnitReport } from "../../src/fleet/api-entities.ts";
 import type { TargetState } from "../../src/fleet/model.ts";
+import { fleetKeys } from "../../src/fleet/registry.ts";
 import { type Lab, labDown, labUp } from "../../src/lab/lab.ts";
 import type { Machine } from "../../src/lab/machine.ts";
 import { builtProduct } from "../../src/lab/product.ts";
@@ -223,6 +224,25 @@ export class FleetLab {
       if (active !== "inactive" && active !== "failed") names.push(machine.name);
     }
     return names;
+  }
+
+  /** The ID of the machine whose engine leads, as the store has it. */
+  async leaderId(through = "m1"): Promise<string> {
+    const { address } = this.machine(through);
+    const key = Buffer.from(fleetKeys.leader).toString("base64");
+    let leader = "";
+    await this.waitFor("an engine leads", async () => {
+      const answer = await fetch(`http://${address}:2379/v3/kv/range`, {
+        method: "POST",
+        // A connection that is kept may lead to a machine that has lost its power since.
+        headers: { Connection: "close" },
+        body: JSON.stringify({ key }),
+      });
+      const { kvs = [] } = (await answer.json()) as { kvs?: readonly { value: string }[] };
+      leader = Buffer.from(kvs[0]?.value ?? "", "base64").toString();
+      return leader !== "";
+    });
+    return leader;
   }
 
   /** Runs units' processes as every machine's systemd has them: to compare before and after a disturbance. */
