@@ -1,5 +1,6 @@
 import type { KeysError } from "./errors.ts";
 import { goJson } from "./go-json.ts";
+import type { Answer } from "./keyspace.ts";
 import type { KeysEvent } from "./model.ts";
 
 /** Many watchers of one key send the same line. */
@@ -18,6 +19,25 @@ export function sharedEventText(event: KeysEvent): string {
     eventTexts.set(event, text);
   }
   return text;
+}
+
+/** Bodies of waits that end with an event. */
+const eventChunks = new WeakMap<KeysEvent, Buffer>();
+
+/** The whole body of a wait, in chunks (RFC 9112 7.1), when it ends with an event that many watchers are told. */
+export function sharedEventChunk(event: KeysEvent): Buffer {
+  let chunk = eventChunks.get(event);
+  if (chunk === undefined) {
+    const text = eventText(event);
+    chunk = Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n0\r\n\r\n`);
+    eventChunks.set(event, chunk);
+  }
+  return chunk;
+}
+
+/** The status of a success: 201 where something is there that was not there before. */
+export function statusOfAnswer({ event: { action, prevNode } }: Answer): number {
+  return action === "create" || (action === "set" && prevNode === undefined) ? 201 : 200;
 }
 
 /** The answer to `noValueOnSuccess=true`: only what was done. */

@@ -32,6 +32,12 @@ export class Gate {
     return this.#decide(access, authorization, (known, caller) => mayUse(known, caller, use));
   }
 
+  /** Whether it is known that everybody may use every key. */
+  isOpen(): boolean {
+    const access = this.#keyspace.access(toItsEnd);
+    return !(access instanceof Promise) && !access.enabled;
+  }
+
   /** Whether a request may change users, roles and members. */
   mayGovern(authorization: string | undefined, signal: AbortSignal): Promise<boolean | KeysError> {
     return this.#decide(this.#keyspace.access(signal), authorization, mayGovern);
@@ -56,6 +62,8 @@ export class Gate {
     return proven ? { kind: "user", name: credentials.name } : { kind: "unproven" };
   }
 }
+
+const toItsEnd = new AbortController().signal;
 
 /** The name and password of HTTP Basic (RFC 7617); undefined when the header is none of it. */
 export function readCredentials(

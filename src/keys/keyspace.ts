@@ -19,8 +19,8 @@ export interface Keyspace {
    */
   write(operation: WriteOperation, signal?: AbortSignal): Promise<Answer | KeysError>;
 
-  /** Begins a watch; end it with `close`. */
-  watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError>;
+  /** Begins a watch, at once unless no keys were read yet; end it with `close`. */
+  watch(operation: WatchOperation, signal: AbortSignal): Watch | KeysError | Promise<Watch | KeysError>;
 
   /** Users and roles as this gateway knows them; waits only while it has not read any keys yet. */
   access(signal: AbortSignal): Access | Promise<Access | KeysError>;
@@ -62,6 +62,8 @@ export interface Watch {
   readonly index: number;
   /** The next event; undefined when the watch is over. Rejects with the signal's reason. */
   next(signal: AbortSignal): Promise<KeysEvent | undefined>;
+  /** In place of `next`: calls `tell` once, with the next event, or with undefined when the watch is over without; maybe at once. */
+  whenTold(tell: (event: KeysEvent | undefined) => void): void;
   close(): void;
 }
 

@@ -109,7 +109,7 @@ class StoreKeyspace implements LocalKeyspace {
     throw error;
   }
 
-  async watch(operation: WatchOperation, signal: AbortSignal): Promise<Watch | KeysError> {
+  watch(operation: WatchOperation, signal: AbortSignal): Watch | KeysError | Promise<Watch | KeysError> {
     if (this.#view.ready) return this.#watchNow(operation);
     return this.#limited(signal, async (limit) => {
       await orAborted(this.#view.mirror.ready, limit);
@@ -264,6 +264,7 @@ function watchOf(watcher: Watcher, index: number): Watch {
   return {
     index,
     next: (signal) => watcher.next(signal),
+    whenTold: (tell) => watcher.whenTold(tell),
     close: () => watcher.close(),
   };
 }

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
-import { actionText, errorText, eventText, sharedEventText } from "./encode.ts";
+import { actionText, errorText, eventText, sharedEventText, statusOfAnswer } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
 import { joinForms, parseForm, withProblem, type Form } from "./form.ts";
 import { Gate } from "./gate.ts";
@@ -12,6 +12,8 @@ import { readMediaType } from "./media-type.ts";
 import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
 import { Passwords } from "./passwords.ts";
 import { plainText } from "./plain-answer.ts";
+import { PlainAnswers } from "./plain-answers.ts";
+import { servePlainFirst } from "./plain-connection.ts";
 import { movedPage } from "./redirect.ts";
 import { readRequest, type KeysRequest } from "./request.ts";
 import { routeOf, type OtherRoute, type Route } from "./route.ts";
@@ -37,7 +39,6 @@ const originHeaders = {
   "Access-Control-Allow-Origin": "*",
 };
 const originHeadersFlat = Object.entries(originHeaders).flat();
-
 /** Names and values of headers in turn: the form that Node writes with the least work. */
 type FlatHeaders = readonly string[];
 
@@ -86,6 +87,8 @@ export class KeysApi {
       const answer = this.#answering.get(socket);
       return answer !== undefined && !answer.writableFinished;
     });
+    const plain = new PlainAnswers(this.#env, this.#keyspace, this.#gate, originHeaders, idleConnectionMs);
+    servePlainFirst(server, plain, this.#signal);
     return server;
   }
 
@@ -219,7 +222,7 @@ export class KeysApi {
     textOf: (event: KeysEvent) => string,
   ): void {
     if (isKeysError(answer)) return this.#sendError(response, answer);
-    sendText(response, statusOf(answer), this.#keysHeaders(answer.index), textOf(answer.event));
+    sendText(response, statusOfAnswer(answer), this.#keysHeaders(answer.index), textOf(answer.event));
   }
 
   /** A body, one character for each byte; the error when it is too large, or too many others are being read. */
@@ -365,12 +368,6 @@ function redirect(request: IncomingMessage, response: ServerResponse, location: 
   if (request.method !== "GET" && request.method !== "HEAD") return send(response, 301, undefined, "");
   const text = request.method === "GET" ? movedPage(location) : "";
   send(response, 301, "text/html; charset=utf-8", text);
-}
-
-/** 201 where something is there that was not there before. */
-function statusOf(answer: Answer): number {
-  const { action, prevNode } = answer.event;
-  return action === "create" || (action === "set" && prevNode === undefined) ? 201 : 200;
 }
 
 async function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {

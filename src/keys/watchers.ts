@@ -71,6 +71,7 @@ export class Watcher {
   readonly #waiting: KeysEvent[] = [];
   readonly #wake = new Wake();
   #ended = false;
+  #tell: ((event: KeysEvent | undefined) => void) | undefined;
 
   constructor(operation: WatchOperation, leave: () => void) {
     this.recursive = operation.recursive;
@@ -89,23 +90,37 @@ export class Watcher {
     }
   }
 
+  /** In place of `next`: calls `tell` once, with the next event, or with undefined when the watch is over without; maybe at once. */
+  whenTold(tell: (event: KeysEvent | undefined) => void): void {
+    this.#tell = tell;
+    this.#wakeUp();
+  }
+
   push(event: KeysEvent, index: number): void {
     if (index < this.#waitIndex) return;
     // Too slow: what waits is still sent, then nothing more, and the answer stays open, as in etcd.
     if (this.#waiting.length >= mostWaitingEvents) return this.close();
     this.#waiting.push(event);
-    if (!this.#stream) this.end();
-    this.#wake.wake();
+    if (this.#stream) this.#wakeUp();
+    else this.end();
   }
 
   end(): void {
     this.#ended = true;
     this.close();
-    this.#wake.wake();
+    this.#wakeUp();
   }
 
   /** Nothing is told from now on. */
   close(): void {
     this.#leave();
+  }
+
+  #wakeUp(): void {
+    const tell = this.#tell;
+    if (tell === undefined) return this.#wake.wake();
+    if (this.#waiting.length === 0 && !this.#ended) return;
+    this.#tell = undefined;
+    tell(this.#waiting.shift());
   }
 }
