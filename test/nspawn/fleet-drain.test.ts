@@ -211,7 +211,7 @@ async function drainSlowly(drained: string): Promise<readonly string[]> {
 }
 
 /** Each unit runs once, on a machine besides `without`; `bystanders` have gone on undisturbed. */
-async function settled(
+async function settleBesides(
   units: readonly string[],
   without: readonly string[],
   bystanders: Readonly<Record<string, Process>>,
@@ -253,9 +253,9 @@ test("a drain comes to its end when the drained machine, the one that takes a un
         ([what]) => !what.endsWith(` on ${victim}`) && !what.endsWith(` on ${drained}`),
       ),
     );
-    await settled(units, [drained, victim], bystanders);
+    await settleBesides(units, [drained, victim], bystanders);
     await cluster.lab.revive(victim);
     await cluster.untilWhole();
-    await settled(units, [drained], bystanders);
+    await settleBesides(units, [drained], bystanders);
   }
 });

@@ -107,8 +107,34 @@ test("a powered-off machine stops its units first, and they run elsewhere long b
   assert.deepEqual(await cluster.snapshot(units), between, "the return disturbs no unit");
 });
 
-test("all machines lose power at once, and every unit runs once when they are back", async () => {
+test("a machine that reboots, in order or not, loses no unit: what fits nowhere else waits for it, the rest moves", async () => {
   await cluster.setTimeToLive("3s");
+  const singles = [1, 2, 3].map((number) => `conflict-${number}.service`);
+  for (const unit of singles) await cluster.put(unit, `${sleeper}[X-Fleet]\nConflicts=conflict-*.service\n`);
+  const homes = await cluster.untilRunning(singles);
+  assert.deepEqual([...homes].sort(), ["m1", "m2", "m3"]);
+  for (const way of ["poweroff", "kill"] as const) {
+    for (const unit of units) await cluster.put(unit, sleeper);
+    const where = await cluster.untilRunning(units);
+    const moves = units.filter((_, at) => where[at] === "m3");
+    assert(moves.length > 0, where.join());
+    const stays = [...singles, ...units].filter((_, at) => [...homes, ...where][at] !== "m3");
+    const earlier = await cluster.snapshot(stays);
+    await cluster.lab[way]("m3");
+    await cluster.until(moves, "what is free runs elsewhere", runsElsewhere("m3"));
+    const alone = singles.filter((_, at) => homes[at] === "m3");
+    await cluster.until(alone, "what fits nowhere else waits", (report) => report.waiting !== undefined);
+    await cluster.lab.revive("m3");
+    await cluster.untilWhole();
+    assert.deepEqual(await cluster.untilRunning(alone), ["m3"]);
+    await cluster.runsOnce([...singles, ...units]);
+    assert.deepEqual(await cluster.snapshot(stays), earlier);
+    for (const unit of units) await cluster.destroy(unit);
+    await cluster.untilGone(units);
+  }
+});
+
+test("all machines lose power at once, and every unit runs once when they are back", async () => {
   await startUnits("m1");
   for (const { name: machine } of cluster.machines) await cluster.lab.kill(machine);
   for (const { name: machine } of cluster.machines) await cluster.lab.revive(machine);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { labDown } from "../../src/lab/lab.ts";
 import { activeOn, type FleetLab, isRunning, openFleetLab, type Process, sleeper } from "./fleet-lab.ts";
@@ -184,6 +185,83 @@ test("systemd executes itself anew and the bus is restarted on every machine, an
   for (const machine of machines) await cluster.systemctl(machine, "kill", "--signal=KILL", "dbus.service");
   await everyoneObeys();
   await undisturbed(earlier);
+});
+
+const hourMs = 3_600_000;
+const clockPath = "/etc/fleet-clock";
+
+/** Shifts what a daemon takes for the time of day, and not its monotonic clock, as a jump of the machine's clock does. */
+const clockModule = `import { readFileSync } from "node:fs";
+const now = Date.now;
+let shiftMs = 0;
+process.on("SIGUSR2", () => { shiftMs = Number(readFileSync("${clockPath}/shift", "utf8")); });
+Date.now = () => now() + shiftMs;
+globalThis.Date = class extends Date {
+  constructor(...words) { words.length === 0 ? super(now() + shiftMs) : super(...words); }
+};
+`;
+
+/** Has a machine's clock jump for fleet. Machines of the lab share one kernel, whose clock stays. */
+async function jump(machine: string, ms: number): Promise<void> {
+  await cluster.writeFile(machine, `${clockPath}/shift`, String(ms));
+  await cluster.systemctl(machine, "kill", "--kill-whom=main", "--signal=USR2", "fleet.service");
+  const path = `/argosy/v1/machines/${cluster.machine(machine).id}`;
+  await cluster.waitFor(`the clock of ${machine} has jumped`, async () => {
+    const answer = await cluster.ask(machine, `${path}/cordon`, { method: "POST" });
+    const { machine: report } = (await answer.json()) as { machine: { since: string } };
+    return Math.abs(Date.parse(report.since) - Date.now() - ms) < hourMs / 2;
+  });
+  assert.equal((await cluster.ask(machine, `${path}/uncordon`, { method: "POST" })).status, 200);
+}
+
+test("clocks that jump by an hour either way disturb no unit, and a lost machine is noticed as ever", async () => {
+  const dropIn = "/etc/systemd/system/fleet.service.d/clock.conf";
+  for (const machine of machines) {
+    await cluster.writeFile(machine, `${clockPath}/shift.mjs`, clockModule);
+    await cluster.writeFile(
+      machine,
+      dropIn,
+      `[Service]\nEnvironment=NODE_OPTIONS=--import=${clockPath}/shift.mjs\n`,
+    );
+    await cluster.systemctl(machine, "daemon-reload");
+    await cluster.systemctl(machine, "restart", "fleet.service");
+  }
+  try {
+    await cluster.untilWhole();
+    const earlier = await startBystanders();
+    for (const hours of [1, -1]) {
+      for (const machine of machines) {
+        await jump(machine, hours * hourMs);
+        await undisturbed(earlier);
+      }
+      await everyoneObeys();
+      await undisturbed(earlier);
+    }
+    await cluster.put("moves.service", sleeper);
+    const [home = ""] = await cluster.untilRunning(["moves.service"]);
+    const others = machines.filter((machine) => machine !== home);
+    for (const machine of others) await jump(machine, hourMs);
+    await cluster.lab.kill(home);
+    await cluster.until(
+      ["moves.service"],
+      "it runs elsewhere",
+      (report) => isRunning(report) && report.machine?.id !== cluster.machine(home).id,
+      others[0],
+    );
+    const kept = Object.fromEntries(
+      Object.entries(earlier).filter(([what]) => !what.endsWith(` on ${home}`)),
+    );
+    const now = await cluster.snapshot(others.map((machine) => `bystander-${machine}.service`));
+    assert.deepEqual(now, kept);
+    await cluster.lab.revive(home);
+  } finally {
+    for (const machine of machines) {
+      await rm(`${cluster.machine(machine).rootDirectory}${dropIn}`, { force: true });
+      if (!(await cluster.machine(machine).isRunning())) continue;
+      await cluster.systemctl(machine, "daemon-reload");
+      await cluster.systemctl(machine, "restart", "fleet.service");
+    }
+  }
 });
 
 test("units that never rest, fail, hang or make no sense disturb nobody", async () => {
