@@ -43,6 +43,9 @@ if (words[0] === "fleetctl") {
 } else if (words[0] === "fleetd") {
   const { fleetd } = await import("../src/argosy/fleetd.ts");
   process.exitCode = await fleetd(words.slice(1), runFleet);
+} else if (words[0] === "locksmithd") {
+  const { locksmithd } = await import("../src/argosy/locksmithd.ts");
+  process.exitCode = await locksmithd(words.slice(1), runLocksmith);
 } else if (words[0] === "coreos-cloudinit") {
   const { cloudinitProgram } = await import("../src/argosy/coreos-cloudinit.ts");
   await runHere(cloudinitProgram, words);
@@ -50,7 +53,7 @@ if (words[0] === "fleetctl") {
   const { argosyProgram } = await import("../src/argosy/program.ts");
   await runHere(
     argosyProgram(
-      { fleet: runFleet, etcd: runKeysApi, "update-engine": runUpdateEngine },
+      { fleet: runFleet, etcd: runKeysApi, locksmith: runLocksmith, "update-engine": runUpdateEngine },
       { serveKeys, serveDiscovery, serveFleetLock, connectMembers, openStore, openUpdateEngine },
     ),
     words,
@@ -74,6 +77,10 @@ async function runHere(program: CommandGroup, itsWords: readonly string[]): Prom
 
 async function runFleet(settingsPath?: string): Promise<number> {
   return await (await import("./daemons.ts")).daemons.fleet(settingsPath);
+}
+
+async function runLocksmith(): Promise<number> {
+  return await (await import("./daemons.ts")).daemons.locksmith();
 }
 
 async function runKeysApi(): Promise<number> {

@@ -14,10 +14,12 @@ import type { OpenUpdateEngine } from "../src/argosy/update-engine-access.ts";
 export const daemons: {
   readonly fleet: RunFleet;
   readonly etcd: RunDaemon;
+  readonly locksmith: RunDaemon;
   readonly "update-engine": RunDaemon;
 } = {
   fleet: async (settingsPath?: string) => await (await import("../src/daemon/fleet.ts")).main(settingsPath),
   etcd: async () => await (await import("../src/daemon/etcd.ts")).main(),
+  locksmith: async () => await (await import("../src/daemon/locksmith.ts")).main(),
   "update-engine": async () => await (await import("../src/daemon/update-engine.ts")).main(),
 };
 

@@ -1,5 +1,6 @@
 import { Fault } from "../lib/fault.ts";
 import { commandNames, defaultFiles, launcher, launcherMark } from "./launcher.ts";
+import { rebootSignalPolicy } from "./locksmith-units.ts";
 import { type ProductFiles, productFiles } from "./product.ts";
 import { RootFolder } from "./root-folder.ts";
 import { activate, isRunningSystem } from "./running-system.ts";
@@ -52,7 +53,8 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   for (const [path, text] of Object.entries(defaultFiles)) {
     if (!(await root.exists(path))) await root.write(path, text, 0o644);
   }
-  for (const [path, text] of Object.entries(neighbourFiles)) await root.write(path, text, 0o644);
+  for (const [path, text] of Object.entries({ ...neighbourFiles, ...rebootSignalPolicy }))
+    await root.write(path, text, 0o644);
   const fresh = new Set<string>();
   for (const [unit, text] of Object.entries(systemdUnits)) {
     if (!(await root.exists(`${unitFolder}/${unit}`))) fresh.add(unit);

@@ -5,6 +5,7 @@ export const commandNames = [
   "fleetd",
   "etcdctl",
   "locksmithctl",
+  "locksmithd",
   "coreos-cloudinit",
   "update_engine_client",
 ] as const;

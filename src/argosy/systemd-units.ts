@@ -1,3 +1,4 @@
+import { locksmithUnit } from "./locksmith-units.ts";
 import { updateEngineUnit } from "./update-units.ts";
 import { bootUnits } from "./boot-units.ts";
 
@@ -151,6 +152,8 @@ LimitNOFILE=65536
 WantedBy=multi-user.target
 Also=fleet.socket
 `,
+
+  "locksmithd.service": locksmithUnit(daemonCommand("locksmith", fleetNodeFlags)),
 
   "update-engine.service": updateEngineUnit(daemonCommand("update-engine", fleetNodeFlags)),
   ...bootUnits,

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { isFault } from "../lib/fault.ts";
+import type { MachineControl } from "./machine-control.ts";
+
+/** A machine that a test can do things to from outside. */
+export interface TestedMachine {
+  readonly control: MachineControl;
+  /** Has a program named `contract` forbid to go down, because of "a test"; the result ends that. */
+  inhibit(): Promise<() => Promise<void>>;
+  /** Whether boot-complete.target can be reached from now on. */
+  setHealth(isHealthy: boolean): Promise<void>;
+  /** Waits until the machine has gone down, and opens it again once it is up. */
+  afterReboot(): Promise<MachineControl>;
+}
+
+/** The suite that every MachineControl passes. */
+export function machineControlContract(name: string, open: () => Promise<TestedMachine>): void {
+  describe(`${name} as MachineControl`, () => {
+    let machine: TestedMachine;
+    let control: MachineControl;
+    before(async () => {
+      machine = await open();
+      ({ control } = machine);
+    });
+    after(async () => await control.close());
+
+    test("a machine that is left alone has one boot, nobody logged in, nobody against a reboot, and does not go down", async () => {
+      const boot = await control.bootId();
+      assert.match(boot, /\S/);
+      assert.equal(await control.bootId(), boot);
+      assert.deepEqual(await control.users(), []);
+      assert.deepEqual(await control.inhibitors(), []);
+      assert.equal(await control.goingDown(), false);
+      await control.tell("contract: nobody hears this");
+    });
+
+    test("who forbids a reboot is told with the reason, is respected, and its end is heard", async () => {
+      const begun = heard(control);
+      const permit = await machine.inhibit();
+      await begun;
+      assert.deepEqual(await control.inhibitors(), [{ who: "contract", why: "a test" }]);
+      await assert.rejects(
+        control.reboot(),
+        (error) => isFault(error, "reboot-refused") && /contract.*a test/.test(error.message),
+      );
+      assert.equal(await control.goingDown(), false);
+      const ended = heard(control);
+      await permit();
+      await ended;
+      assert.deepEqual(await control.inhibitors(), []);
+    });
+
+    test("a boot is complete when its checks pass, however often they are asked for", async () => {
+      assert.equal(await control.checkBoot(), undefined);
+      await machine.setHealth(false);
+      assert.match((await control.checkBoot()) ?? "", /\S/);
+      assert.match((await control.checkBoot()) ?? "", /\S/);
+      await machine.setHealth(true);
+      assert.equal(await control.checkBoot(), undefined);
+      assert.equal(await control.checkBoot(), undefined);
+      assert.equal(await control.isActive("contract-nowhere.service"), false);
+    });
+
+    test("a reboot is another boot", async () => {
+      const boot = await control.bootId();
+      await control.reboot();
+      await control.close();
+      control = await machine.afterReboot();
+      assert.notEqual(await control.bootId(), boot);
+      assert.equal(await control.goingDown(), false);
+    });
+  });
+}
+
+function heard(control: MachineControl): Promise<void> {
+  return new Promise((resolve) => {
+    const end = control.subscribe(() => {
+      end();
+      resolve();
+    });
+  });
+}
