@@ -34,7 +34,7 @@ export function turnFile(path: string, log: Log): TurnFile {
 }
 
 async function replace(path: string, turn: Turn): Promise<void> {
-  await synced(`${path}.new`, async (file) => void (await file.writeFile(`${JSON.stringify(turn)}\n`)), "w");
+  await synced(`${path}.new`, async (file) => await file.writeFile(`${JSON.stringify(turn)}\n`), "w");
   await rename(`${path}.new`, path);
 }
 

@@ -142,7 +142,6 @@ export class Locksmith {
     ]);
     const window = times === undefined ? "always" : (timesState(times, this.#env.clock.now()) ?? "never");
     this.#parts.report.window(window === "always" || window === "never" ? undefined : window);
-    const { monotonic } = this.#env.clock;
     return {
       goingDown,
       want: this.#want(),
@@ -152,7 +151,7 @@ export class Locksmith {
       turn: this.#turn,
       ...(await this.#lookAtLock()),
       drains: this.#parts.drainMs > 0 && this.#turn?.locks === true,
-      toldForMs: this.#toldAtMs === undefined ? undefined : monotonic() - this.#toldAtMs,
+      toldForMs: this.#toldAtMs === undefined ? undefined : this.#env.clock.monotonic() - this.#toldAtMs,
     };
   }
 
@@ -278,7 +277,7 @@ export class Locksmith {
     const following = new AbortController();
     this.#drain = following;
     const until = AbortSignal.any([signal, following.signal]);
-    const tell = (sentence: string): void => void this.#env.log.info(sentence);
+    const tell = (sentence: string): void => this.#env.log.info(sentence);
     const follow = async (): Promise<void> => {
       const isDone = await within(
         this.#env.clock,

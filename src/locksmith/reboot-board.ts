@@ -97,7 +97,7 @@ function isGone(error: unknown): boolean {
 
 /** What cannot be read is passed over. */
 function recordOf(text: string): MachineRecord | undefined {
-  const value = parsed(text) as Partial<MachineRecord> | undefined;
+  const value: Partial<MachineRecord> | undefined = parsed(text);
   const texts = [
     value?.id,
     value?.group,
@@ -111,7 +111,7 @@ function recordOf(text: string): MachineRecord | undefined {
 }
 
 function wishOf({ value = "", modifiedIndex = 0 }: ShownNode): Wish | undefined {
-  const wish = parsed(value) as Partial<Wish> | undefined;
+  const wish: Partial<Wish> | undefined = parsed(value);
   const texts = [wish?.id, wish?.boot, wish?.since, wish?.reason];
   if (!texts.every((each) => typeof each === "string")) return undefined;
   return { ...(wish as Wish), number: modifiedIndex };
