@@ -5,8 +5,9 @@ import {
   blessedName,
   type BootEntry,
   condemnedName,
-  counted,
   entryOf,
+  loaderChoice,
+  startedName,
   stateOf,
 } from "../update/boot-entries.ts";
 import type { Offer } from "../update/offer.ts";
@@ -82,6 +83,8 @@ export class FileSlots implements Slots {
   }
 
   async condemn(version: string): Promise<void> {
+    // What was booted is settled before names change.
+    await this.#booted();
     await this.#rename(version, condemnedName);
   }
 
@@ -121,20 +124,12 @@ export class FileSlots implements Slots {
     const chosen = loaderChoice(await this.#entries());
     if (chosen === undefined)
       throw new Fault("update-slots", `there is no slot_VERSION in ${folder}; make one to begin with`);
-    const { left, done = 0 } = chosen;
-    if (left !== undefined && left > 0) {
-      await rename(join(folder, chosen.file), join(folder, counted(chosen, left - 1, done + 1)));
-    }
+    const started = startedName(chosen);
+    if (started !== chosen.file) await rename(join(folder, chosen.file), join(folder, started));
     await writeFile(`${record}.fresh`, `${JSON.stringify({ bootId, version: chosen.version })}\n`);
     await rename(`${record}.fresh`, record);
     return chosen.version;
   }
-}
-
-/** systemd-boot's choice: the newest version, those without tries left last. */
-function loaderChoice(entries: readonly BootEntry[]): BootEntry | undefined {
-  const rank = (entry: BootEntry): number => (entry.left === 0 ? 1 : 0);
-  return entries.toSorted((a, b) => rank(a) - rank(b) || compareVersions(b.version, a.version))[0];
 }
 
 async function told<Result>(deed: string, folder: string, work: () => Promise<Result>): Promise<Result> {

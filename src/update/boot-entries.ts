@@ -1,4 +1,5 @@
 import type { SlotState } from "./slots.ts";
+import { compareVersions } from "./version-order.ts";
 
 /** A file that makes a version bootable, with the tries that its name counts (UAPI group, automatic boot assessment). */
 export interface BootEntry {
@@ -96,4 +97,16 @@ export function blessedName({ file }: BootEntry): string {
 export function counted(entry: BootEntry, left: number, done: number): string {
   const [, stem = "", suffix = ""] = /^(.*?)(\.(?:efi|conf|img))?$/.exec(blessedName(entry)) ?? [];
   return `${stem}+${left}-${done}${suffix}`;
+}
+
+/** The entry that systemd-boot takes: that of the newest version, those without tries left last. */
+export function loaderChoice(entries: readonly BootEntry[]): BootEntry | undefined {
+  const rank = (entry: BootEntry): number => (entry.left === 0 ? 1 : 0);
+  return entries.toSorted((a, b) => rank(a) - rank(b) || compareVersions(b.version, a.version))[0];
+}
+
+/** The name that an entry has once the loader has started it. */
+export function startedName(entry: BootEntry): string {
+  const { left, done = 0 } = entry;
+  return left === undefined || left === 0 ? entry.file : counted(entry, left - 1, done + 1);
 }

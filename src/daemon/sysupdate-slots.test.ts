@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { slotsContract } from "../update/slots-contract.ts";
+import { ReleaseShelf } from "./release-shelf.ts";
+import { sysupdateWorld } from "./sysupdate-world.ts";
+
+// With a program that stands in for systemd-sysupdate, which Debian 12 does not have.
+
+let shelf: ReleaseShelf;
+let program: string;
+
+before(async () => {
+  shelf = await ReleaseShelf.open();
+  program = join(shelf.folder, "systemd-sysupdate");
+  const script = fileURLToPath(new URL("sysupdate-stand-in.ts", import.meta.url));
+  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${script} "$@"\n`);
+  chmodSync(program, 0o755);
+});
+
+after(async () => await shelf.close());
+
+slotsContract("sysupdate", async () => await sysupdateWorld(shelf, program), {
+  test: (name, work) => void test(name, work),
+  equal: (actual, expected, message) => {
+    if (message === undefined) assert.deepEqual(actual, expected);
+    else assert.deepEqual(actual, expected, message);
+  },
+  rejects: async (work, code) => {
+    await assert.rejects(work, { code });
+  },
+});
