@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   Client,
   connectivityState,
@@ -71,6 +73,7 @@ export class Member {
       // etcd ends connections that ping more often than its --grpc-keepalive-min-time (5 s); heartbeats are faster.
       "grpc.keepalive_time_ms": 6_000,
       "grpc.keepalive_timeout_ms": 2_000,
+      ...(isIP(hostOf(endpoint)) === 0 ? {} : { "grpc.ssl_target_name_override": nameOfAddresses }),
     });
   }
 
@@ -249,7 +252,22 @@ function addressOf(endpoint: string): string {
 
 function credentialsFor(endpoint: string, tls: EtcdTls | undefined): ChannelCredentials {
   if (!endpoint.startsWith("https://")) return credentials.createInsecure();
-  return credentials.createSsl(bytesOf(tls?.ca), bytesOf(tls?.key), bytesOf(tls?.cert));
+  const host = hostOf(endpoint);
+  // The library asks about the name above; who has been dialled by an address has to prove that address.
+  const proof = isIP(host) === 0 ? {} : { checkServerIdentity: provesAddress(host) };
+  return credentials.createSsl(bytesOf(tls?.ca), bytesOf(tls?.key), bytesOf(tls?.cert), proof);
+}
+
+/** TLS names servers (RFC 6066, 3), and Node refuses to send an address as a name; etcd has one certificate for every name. */
+const nameOfAddresses = "etcd";
+
+function provesAddress(host: string) {
+  return (_: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(host, certificate);
+}
+
+function hostOf(endpoint: string): string {
+  return (URL.parse(endpoint)?.hostname ?? "").replace(/^\[(.*)\]$/, "$1");
 }
 
 function bytesOf(pem: string | undefined): Buffer | null {
