@@ -7,7 +7,7 @@ const benchmarks: Readonly<Record<string, (words: readonly string[]) => Promise<
   idle: async () => (await import("./idle.ts")).benchIdle(),
   keys: async () => (await import("./keys.ts")).benchKeys(),
   schedule: async () => (await import("./schedule.ts")).benchSchedule(),
-  scale: async () => (await import("./scale.ts")).benchScale(),
+  scale: async (words) => (await import("./scale.ts")).benchScale(words),
   store: async () => (await import("./store.ts")).benchStore(),
   start: async () => (await import("./start.ts")).benchStart(),
 };

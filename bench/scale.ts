@@ -11,17 +11,18 @@ import { FleetLoad } from "./fleet-load.ts";
 import type { ScaleJob, ScaleReport } from "./scale-process.ts";
 import { type SyntheticUnit, syntheticMachines, syntheticUnits } from "./synthetic-cluster.ts";
 
-const sizes = [10, 300, 1_000] as const;
+const usualSizes = [10, 300, 1_000] as const;
 const unitCount = 10_000;
 /** Machines that one process of the benchmark holds. */
-const mostPerProcess = 100;
+const mostPerProcess = 250;
 const startsPerSec = 20;
-const starts = 300;
+const starts = 600;
 /** How long the idle cluster is watched, to know what it asks the store for when nothing happens. */
-const idleMs = 15_000;
+const idleMs = 30_000;
 /** So long that only what never comes true reaches it. */
 const patienceMs = 300_000;
 const lookAgainMs = 500;
+const sayEveryMs = 15_000;
 const mostAttempts = 20;
 
 /**
@@ -29,7 +30,8 @@ const mostAttempts = 20;
  * and the real API in a process of their own: what a start costs the store with 10, 300 and 1,000 machines that hold 10,000 units,
  * what 20 starts a second cost the engine, and how long everything takes to be well again after etcd, engine and API are killed.
  */
-export async function benchScale(): Promise<void> {
+export async function benchScale(words: readonly string[] = []): Promise<void> {
+  const sizes = words.length === 0 ? usualSizes : words.map(Number);
   const opsPerStart: number[] = [];
   const cpu: number[] = [];
   const converge: number[] = [];
@@ -47,14 +49,10 @@ export async function benchScale(): Promise<void> {
   }
   sayLoad();
   const result = {
-    opsPerStart10: opsPerStart[0],
-    opsPerStart300: opsPerStart[1],
-    opsPerStart1000: opsPerStart[2],
+    ...Object.fromEntries(sizes.map((size, at) => [`opsPerStart${size}`, opsPerStart[at]])),
     engineCpu: Math.max(...cpu),
     convergeSec: Math.max(...converge),
-    startP95Ms10: p95[0],
-    startP95Ms300: p95[1],
-    startP95Ms1000: p95[2],
+    ...Object.fromEntries(sizes.map((size, at) => [`startP95Ms${size}`, p95[at]])),
   };
   say(JSON.stringify(result));
 }
@@ -80,13 +78,20 @@ async function measure(
   const busy = await requestsWithin(etcd, async () => times.push(...(await cluster.startPaced())));
   const tookMs = performance.now() - startedMs;
   const cpu = rounded(((await cluster.controlCpuMs()) - cpuBefore) / tookMs, 2);
-  const opsPerStart = rounded((busy - (idle / idleMs) * tookMs) / starts, 2);
+  const opsPerStart = rounded((countOf(busy) - (countOf(idle) / idleMs) * tookMs) / starts, 2);
   times.sort((left, right) => left - right);
   const p95Ms = Math.round(percentile(times, 0.95));
   say(
-    `  ${startsPerSec} starts/s: ${opsPerStart} requests to the store for a start (the idle cluster: ${Math.round((idle / idleMs) * 1000)}/s), ` +
+    `  ${startsPerSec} starts/s: ${opsPerStart} requests to the store for a start (the idle cluster: ${Math.round((countOf(idle) / idleMs) * 1000)}/s), ` +
       `engine and API ${cpu} of a core, PUT to active p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${p95Ms} ms`,
   );
+  for (const [method, count] of busy) {
+    const own = (idle.get(method) ?? 0) / idleMs;
+    if (count > 0)
+      say(
+        `    ${method}: ${((count - own * tookMs) / starts).toFixed(2)} for a start, idle ${(own * 1000).toFixed(1)}/s`,
+      );
+  }
   const convergeSec = await cluster.restartControl(etcd, wanted + starts);
   const { rssMb } = await cluster.control();
   say(
@@ -136,8 +141,23 @@ class ScaleCluster implements Disposable {
 
   /** Launches units and waits until all run that fit somewhere; how many do. */
   async fill(units: readonly SyntheticUnit[]): Promise<number> {
-    await Promise.all(units.map((unit) => this.#launch(unit)));
-    await until(async () => (await this.#active()) === units.length, "all units run");
+    let written = 0;
+    let saidMs = performance.now();
+    const progress = async (): Promise<number> => {
+      const active = await this.#active();
+      if (performance.now() - saidMs > sayEveryMs) {
+        saidMs = performance.now();
+        say(`  ${written} units are written, ${active} run`);
+      }
+      return active;
+    };
+    await Promise.all([
+      ...units.map(async (unit) => {
+        await this.#launch(unit);
+        written += 1;
+      }),
+      until(async () => (await progress()) === units.length, "all units run"),
+    ]);
     return units.length;
   }
 
@@ -277,27 +297,37 @@ class Process {
   }
 }
 
+/** Requests to etcd by method, such as `Txn`. */
+type Requests = ReadonlyMap<string, number>;
+
 /** Every request that etcd itself has counted: answered calls, and messages on streams, which renewals of leases are. */
-async function requestsSeen(etcd: EtcdCluster): Promise<number> {
+async function requestsSeen(etcd: EtcdCluster): Promise<Requests> {
   const text = await (await fetch(`${etcd.endpoints[0] ?? ""}/metrics`)).text();
-  let sum = 0;
+  const seen = new Map<string, number>();
   for (const line of text.split("\n")) {
-    if (line.startsWith("grpc_server_msg_received_total{")) sum += Number(line.slice(line.lastIndexOf(" ")));
+    if (!line.startsWith("grpc_server_msg_received_total{")) continue;
+    const method = /grpc_method="(\w+)"/.exec(line)?.[1] ?? "";
+    seen.set(method, (seen.get(method) ?? 0) + Number(line.slice(line.lastIndexOf(" "))));
   }
-  return sum;
+  return seen;
 }
 
-async function requestsWithin(etcd: EtcdCluster, act: () => Promise<unknown>): Promise<number> {
+async function requestsWithin(etcd: EtcdCluster, act: () => Promise<unknown>): Promise<Requests> {
   const before = await requestsSeen(etcd);
   await act();
-  return (await requestsSeen(etcd)) - before;
+  const after = await requestsSeen(etcd);
+  return new Map(Array.from(after, ([method, count]) => [method, count - (before.get(method) ?? 0)]));
+}
+
+function countOf(requests: Requests): number {
+  return requests.values().reduce((all, count) => all + count, 0);
 }
 
 /** Waits until the cluster asks for no more than its machines' renewals, as it does when it has come to rest. */
 async function settle(etcd: EtcdCluster): Promise<void> {
   let last = Number.POSITIVE_INFINITY;
   await until(async () => {
-    const now = await requestsWithin(etcd, () => sleep(3_000));
+    const now = countOf(await requestsWithin(etcd, () => sleep(3_000)));
     const rests = now > last * 0.9;
     last = now;
     return rests;

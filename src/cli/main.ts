@@ -1,6 +1,4 @@
-import { open, readdir } from "node:fs/promises";
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import type { Env, Log } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -36,8 +34,8 @@ const bugExitCode = 70;
 
 function surroundings(interrupt: AbortController): Surroundings {
   return {
-    stdout: output(process.stdout, 1, interrupt),
-    stderr: output(process.stderr, 2, interrupt),
+    stdout: output(() => process.stdout, 1, interrupt),
+    stderr: output(() => process.stderr, 2, interrupt),
     stdin,
     variables: process.env,
     files,
@@ -46,33 +44,43 @@ function surroundings(interrupt: AbortController): Surroundings {
   };
 }
 
-function output(stream: NodeJS.WriteStream, descriptor: number, interrupt: AbortController): Output {
+/** @param open gives the stream; a command that writes nothing to it does not spend the time to make it */
+function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: AbortController): Output {
+  let stream: NodeJS.WriteStream | undefined;
   let gone = false;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
-    gone = true;
-    interrupt.abort(
-      new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
-    );
-  });
+  const opened = (): NodeJS.WriteStream => {
+    if (stream !== undefined) return stream;
+    stream = open();
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
+      gone = true;
+      interrupt.abort(
+        new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
+      );
+    });
+    return stream;
+  };
+  const isTerminal = isatty(descriptor);
+  const columns = isTerminal ? opened().columns : 0;
   return {
-    isTerminal: isatty(descriptor),
-    ...(stream.columns > 0 ? { columns: stream.columns } : {}),
+    isTerminal,
+    ...(columns > 0 ? { columns } : {}),
     write: (text) => {
-      if (!gone) stream.write(text);
+      if (!gone) opened().write(text);
     },
     drained: async () => {
-      if (gone || !stream.writableNeedDrain) return;
+      if (gone || stream === undefined || !stream.writableNeedDrain) return;
+      const waiting = stream;
       await new Promise<void>((resolve) => {
         const done = (): void => {
-          stream.off("drain", done);
-          stream.off("error", done);
-          stream.off("close", done);
+          waiting.off("drain", done);
+          waiting.off("error", done);
+          waiting.off("close", done);
           resolve();
         };
-        stream.on("drain", done);
-        stream.on("error", done);
-        stream.on("close", done);
+        waiting.on("drain", done);
+        waiting.on("error", done);
+        waiting.on("close", done);
       });
     },
   };
@@ -97,10 +105,15 @@ const stdin: Input = {
   },
 };
 
+/** Loaded when a command reads files: that takes longer than most commands have to. */
+function filesOfNode(): typeof import("node:fs/promises") {
+  return process.getBuiltinModule("node:fs/promises");
+}
+
 const files: Files = {
   read: async (path) => {
     try {
-      await using file = await open(path, "r");
+      await using file = await filesOfNode().open(path, "r");
       const { size } = await file.stat();
       if (size > inputLimitBytes) {
         throw new Fault(
@@ -117,7 +130,7 @@ const files: Files = {
   },
   list: async (folder) => {
     try {
-      return await readdir(folder);
+      return await filesOfNode().readdir(folder);
     } catch (error) {
       if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
         return [];
@@ -138,8 +151,10 @@ const log: Log = {
 const terminalEnv: Env = {
   clock: {
     now: () => Date.now(),
-    monotonic: () => performance.now(),
+    // Not performance.now(), which is loaded when it is first used.
+    monotonic: () => Number(process.hrtime.bigint()) / 1e6,
     sleep: async (ms, signal) => {
+      const { setTimeout: sleep } = process.getBuiltinModule("node:timers/promises");
       try {
         await sleep(ms, undefined, signal === undefined ? {} : { signal });
       } catch (error) {

@@ -1,10 +1,5 @@
 import { readFileSync } from "node:fs";
-import {
-  Agent as HttpAgent,
-  type IncomingMessage,
-  type RequestOptions,
-  request as requestHttp,
-} from "node:http";
+import type { IncomingMessage } from "node:http";
 import process from "node:process";
 import { hostname, userInfo } from "node:os";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -12,6 +7,7 @@ import { productVersion } from "../lib/version.ts";
 import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
 import type { Answer } from "./client-answer.ts";
+import { type PlainEnd, PlainHttp } from "./plain-http.ts";
 
 /** Where fleet's API is when nothing else is said. */
 export const defaultEndpoint = "unix:///run/fleet.sock";
@@ -43,34 +39,96 @@ export function transportTo(
   through?: (end: ListeningAt) => string,
 ): Transport {
   const target = readEndpoint(endpoint);
-  const connect = connectOptions(target, through);
   const most = through === undefined ? mostConnections : mostThroughTunnel;
-  const pool = { keepAlive: true, maxSockets: most };
-  // Most endpoints are sockets; loading https for them would take a good part of a short command's time.
-  const https = target.secure ? process.getBuiltinModule("node:https") : undefined;
-  const agent = https === undefined ? new HttpAgent(pool) : new https.Agent({ ...pool, ...readTls(tls) });
-  const sender = { "User-Agent": `argosy/${productVersion}`, [userHeader]: whoami() };
-  return async (method, path, body, signal) =>
-    await new Promise<Answer>((resolve, reject) => {
-      const headers =
-        body === undefined
-          ? {}
-          : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
-      const options: RequestOptions = {
-        ...connect,
+  const sender = {
+    Host: target.hostHeader,
+    "User-Agent": `argosy/${productVersion}`,
+    [userHeader]: whoami(),
+  };
+  const end = through === undefined ? endOf(target.at) : { path: through(target.at) };
+  const send = target.secure ? overTls(target, end, most, tls) : plainly(end, most);
+  return async (method, path, body, signal) => {
+    const why = (error: unknown): unknown =>
+      signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
+    const headers = body === undefined ? sender : { ...sender, "Content-Type": "application/json" };
+    try {
+      const {
+        status,
+        headerOf,
+        body: pieces,
+      } = await send({
         method,
         path,
-        headers: { Host: target.hostHeader, ...sender, ...headers },
+        headers,
+        ...(body === undefined ? {} : { body }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return answerOf(status, headerOf, piecesOf(pieces, why));
+    } catch (error) {
+      throw why(error);
+    }
+  };
+}
+
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Sends one request; resolves when the head of the answer has come. */
+type Send = (request: Sent) => Promise<{
+  readonly status: number;
+  readonly headerOf: (name: string) => string | null;
+  readonly body: AsyncIterable<Uint8Array>;
+}>;
+
+function plainly(end: PlainEnd, most: number): Send {
+  const http = new PlainHttp(end, most);
+  return async ({ signal, ...request }) => {
+    const { status, headers, body } = await http.send(request, signal);
+    return { status, headerOf: (name) => headers.get(name.toLowerCase()) ?? null, body };
+  };
+}
+
+/** Loaded when it is needed: most endpoints are sockets, and https alone takes longer than all else that a short command does. */
+function overTls({ at }: Target, end: PlainEnd, most: number, tls: TlsFiles): Send {
+  const https = process.getBuiltinModule("node:https");
+  const agent = new https.Agent({ keepAlive: true, maxSockets: most, ...readTls(tls) });
+  const servername = "host" in at ? { servername: at.host } : {};
+  const connect = "path" in end ? { socketPath: end.path } : end;
+  return ({ method, path, headers, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) };
+      const request = https.request({
+        ...connect,
+        ...servername,
+        method,
+        path,
+        headers: { ...headers, ...length },
         agent,
         ...(signal === undefined ? {} : { signal }),
-      };
-      const request = https === undefined ? requestHttp(options) : https.request(options);
-      const why = (error: Error): unknown =>
-        signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
-      request.on("response", (incoming) => resolve(answerOf(incoming, why)));
-      request.on("error", (error) => reject(why(error)));
+      });
+      request.on("response", (incoming: IncomingMessage) => {
+        const headerOf = (name: string): string | null => {
+          const value = incoming.headers[name.toLowerCase()];
+          return typeof value === "string" ? value : null;
+        };
+        resolve({
+          status: incoming.statusCode ?? 500,
+          headerOf,
+          body: incoming as AsyncIterable<Uint8Array>,
+        });
+      });
+      request.on("error", reject);
       request.end(body);
     });
+}
+
+function endOf(at: ListeningAt): PlainEnd {
+  return "socket" in at ? { path: at.socket } : at;
 }
 
 /** For whom this process acts, as the history of the cluster shows it: `core@laptop`. */
@@ -84,18 +142,15 @@ function whoami(): string {
   }
 }
 
-function answerOf(incoming: IncomingMessage, why: (error: Error) => unknown): Answer {
-  const status = incoming.statusCode ?? 500;
-  const body = piecesOf(incoming, why);
+function answerOf(
+  status: number,
+  headerOf: (name: string) => string | null,
+  body: AsyncIterable<Uint8Array>,
+): Answer {
   return {
     ok: status >= 200 && status < 300,
     status,
-    headers: {
-      get: (name) => {
-        const value = incoming.headers[name.toLowerCase()];
-        return typeof value === "string" ? value : null;
-      },
-    },
+    headers: { get: headerOf },
     body,
     text: async () => {
       const pieces: Uint8Array[] = [];
@@ -107,13 +162,13 @@ function answerOf(incoming: IncomingMessage, why: (error: Error) => unknown): An
 
 /** The body as it comes; that it breaks off is told as that the endpoint cannot be reached. */
 async function* piecesOf(
-  incoming: IncomingMessage,
-  why: (error: Error) => unknown,
+  body: AsyncIterable<Uint8Array>,
+  why: (error: unknown) => unknown,
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* incoming as AsyncIterable<Uint8Array>;
+    yield* body;
   } catch (error) {
-    throw error instanceof Error ? why(error) : error;
+    throw why(error);
   }
 }
 
@@ -121,13 +176,6 @@ interface Target {
   readonly secure: boolean;
   readonly at: ListeningAt;
   readonly hostHeader: string;
-}
-
-function connectOptions({ at, secure }: Target, through?: (end: ListeningAt) => string): RequestOptions {
-  // Without TLS no name is needed; an empty one spares Node the search for it.
-  const servername = secure ? ("host" in at ? { servername: at.host } : {}) : { servername: "" };
-  if (through !== undefined) return { socketPath: through(at), ...servername };
-  return "socket" in at ? { socketPath: at.socket, ...servername } : { ...at, ...(secure ? {} : servername) };
 }
 
 function readEndpoint(endpoint: string): Target {
@@ -179,9 +227,9 @@ function readText(path: string): string {
   }
 }
 
-function unreachable(endpoint: string, error: Error): Fault {
-  const code = "code" in error ? String(error.code) : "";
-  const why = causes.get(code) ?? error.message;
+function unreachable(endpoint: string, error: unknown): Fault {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const why = causes.get(code) ?? sentenceOf(error);
   return new Fault(
     "endpoint-unreachable",
     `Cannot reach the fleet API at ${endpoint}: ${why}. ` +
