@@ -190,17 +190,23 @@ export class SysupdateSlots implements Slots {
 }
 
 /** What systemd-sysupdate 257 (with systemd-pull) says when an update does not work, and what that means for the release. */
+const meanings: readonly (readonly [RegExp, string])[] = [
+  [/^DOWNLOAD INVALID: Signature.*$/m, "update-signature"],
+  [/^DOWNLOAD INVALID: .*$/m, "update-file"],
+  [/^HTTP request to .* failed.*$/m, "update-transfer"],
+  [/^.*(?:Transfer failed|Could not resolve|[Cc]onnection|timed out|Timeout).*$/m, "update-transfer"],
+];
+
 function sysupdateFault(version: string, said: string): Fault {
   const lines = said.trim().split("\n");
+  for (const [pattern, code] of meanings) {
+    const line = pattern.exec(said)?.[0];
+    if (line !== undefined)
+      return new Fault(code, `systemd-sysupdate could not install ${version}: ${line.trim()}`);
+  }
   const line =
     lines.findLast((each) => /fail|invalid|error|not |refus|no such/i.test(each)) ?? lines.at(-1) ?? "";
-  const sentence = `systemd-sysupdate could not install ${version}: ${line.trim()}`;
-  if (/signature/i.test(said) && /fail|invalid|couldn.t|no such/i.test(said))
-    return new Fault("update-signature", sentence);
-  if (/DOWNLOAD INVALID|checksum|hash .*mismatch/i.test(said)) return new Fault("update-file", sentence);
-  if (/HTTP request|download|transfer failed|resolve|connect|timed? ?out/i.test(said))
-    return new Fault("update-transfer", sentence);
-  return new Fault("update-slots", sentence);
+  return new Fault("update-slots", `systemd-sysupdate could not install ${version}: ${line.trim()}`);
 }
 
 function slotsFault(deed: string, error: unknown): Fault {
