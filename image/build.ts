@@ -56,6 +56,7 @@ const startedUnits = [
   "docker.socket",
   "ssh.socket",
   "systemd-boot-update.service",
+  "systemd-network-generator.service",
   "systemd-networkd.service",
   "systemd-networkd-wait-online.service",
   "systemd-resolved.service",

@@ -22,10 +22,18 @@ export interface MachineOptions {
   readonly cloudConfig?: string;
   /** Credentials that its systemd gets from the firmware, besides root's key. */
   readonly credentials?: Readonly<Record<string, string>>;
-  /** A second network, which all machines with the same number share: its number, and this machine's on it. */
-  readonly link?: { readonly network: number; readonly machine: number };
-  /** Ports of the machine that this computer reaches. */
-  readonly ports?: readonly number[];
+  /** Its place on a network of this computer; without one QEMU gives it a network of its own, which leads outside. */
+  readonly place?: Place;
+}
+
+/** Where a machine is on a network that it shares with others and with this computer. */
+export interface Place {
+  /** The interface of this computer that is its end of the cable. */
+  readonly tap: string;
+  readonly hardwareAddress: string;
+  readonly address: string;
+  /** This computer's address there. */
+  readonly gateway: string;
 }
 
 /** An option of QEMU and its value. */
@@ -51,15 +59,16 @@ export class Machine {
   readonly name: string;
   readonly folder: string;
   readonly #options: MachineOptions;
-  readonly #forwards: ReadonlyMap<number, number>;
+  /** The port of this computer that leads to its ssh server, where it has no address that this computer reaches. */
+  readonly #sshPort: number;
   #console = new SerialConsole();
   #process: ChildProcess | undefined;
 
-  private constructor(options: MachineOptions, forwards: ReadonlyMap<number, number>) {
+  private constructor(options: MachineOptions, sshPort: number) {
     this.name = options.name;
     this.folder = options.folder;
     this.#options = options;
-    this.#forwards = forwards;
+    this.#sshPort = sshPort;
   }
 
   /** Makes a machine with a fresh disk and powers it on. */
@@ -72,9 +81,7 @@ export class Machine {
     await copyFile(firmwareVariables, `${folder}/variables.fd`);
     await expectProgram("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", `${folder}/key`]);
     if (cloudConfig !== undefined) await makeConfigDrive(folder, cloudConfig);
-    const forwards = new Map<number, number>();
-    for (const port of [22, ...(options.ports ?? [])]) forwards.set(port, await freePort());
-    const machine = new Machine(options, forwards);
+    const machine = new Machine(options, await freePort());
     await machine.powerOn();
     return machine;
   }
@@ -105,10 +112,7 @@ export class Machine {
   }
 
   #arguments(key: string): readonly string[] {
-    const { memoryMiB = 2048, processors = 2, cloudConfig, credentials = {}, link } = this.#options;
-    const forwards = [...this.#forwards]
-      .map(([port, ours]) => `,hostfwd=tcp:127.0.0.1:${ours}-:${port}`)
-      .join("");
+    const { memoryMiB = 2048, processors = 2, cloudConfig, credentials = {}, place } = this.#options;
     const drive = (name: string, file: string, more: string): readonly Option[] => [
       ["-drive", `if=none,id=${name},format=raw,file=${file},${more}`],
       ["-device", `virtio-blk-pci,drive=${name}`],
@@ -130,8 +134,16 @@ export class Machine {
       ["-drive", `if=pflash,format=raw,readonly=on,file=${firmware}`],
       ["-drive", `if=pflash,format=raw,file=${this.folder}/variables.fd`],
       ...drive("disk", `${this.folder}/disk.raw`, "cache=writeback"),
-      ["-netdev", `user,id=outside${forwards}`],
-      ["-device", "virtio-net-pci,netdev=outside,romfile="],
+      ...(place === undefined
+        ? ([
+            ["-netdev", `user,id=net,hostfwd=tcp:127.0.0.1:${this.#sshPort}-:22`],
+            ["-device", "virtio-net-pci,netdev=net,romfile="],
+          ] as const)
+        : ([
+            ["-netdev", `tap,id=net,ifname=${place.tap},script=no,downscript=no`],
+            ["-device", `virtio-net-pci,netdev=net,romfile=,mac=${place.hardwareAddress}`],
+            credential("network.network.10-place", Buffer.from(networkFile(place)).toString("base64")),
+          ] as const)),
       credential("ssh.authorized_keys.root", key),
       ...Object.entries(credentials).map(([name, value]) =>
         credential(name, Buffer.from(value).toString("base64")),
@@ -139,13 +151,6 @@ export class Machine {
     ];
     if (cloudConfig !== undefined) {
       options.push(...drive("config", `${this.folder}/config.iso`, "readonly=on"));
-    }
-    if (link !== undefined) {
-      const group = `230.0.0.${link.network}:${12000 + link.network}`;
-      options.push(
-        ["-netdev", `socket,id=link,mcast=${group},localaddr=127.0.0.1`],
-        ["-device", `virtio-net-pci,netdev=link,romfile=,mac=${linkAddress(link.machine)}`],
-      );
     }
     return ["-nodefaults", ...options.flat()];
   }
@@ -155,16 +160,10 @@ export class Machine {
     return this.#console;
   }
 
-  /** The port of this computer that leads to a port of the machine. */
-  port(inside: number): number {
-    const port = this.#forwards.get(inside);
-    if (port === undefined)
-      throw new Fault("no-such-port", `Port ${inside} of ${this.name} was not asked for.`);
-    return port;
-  }
-
   /** Runs a command as root; its exit code is the command's. */
   async run(command: string, input?: string | Uint8Array): Promise<Finished> {
+    const { place } = this.#options;
+    const [host, port] = place === undefined ? ["127.0.0.1", this.#sshPort] : [place.address, 22];
     const options = [
       "StrictHostKeyChecking=no",
       "UserKnownHostsFile=/dev/null",
@@ -175,10 +174,10 @@ export class Machine {
       "-i",
       `${this.folder}/key`,
       "-p",
-      String(this.port(22)),
+      String(port),
       ...options.flatMap((each) => ["-o", each]),
     ];
-    return await runProgram("ssh", [...words, "root@127.0.0.1", command], {
+    return await runProgram("ssh", [...words, `root@${host}`, command], {
       limitMs: sshLimitMs,
       ...(input === undefined ? {} : { input }),
     });
@@ -208,9 +207,9 @@ export class Machine {
   }
 }
 
-/** The address of a machine's interface on the network that machines share. */
-export function linkAddress(machine: number): string {
-  return `52:54:00:61:72:${machine.toString(16).padStart(2, "0")}`;
+/** How systemd-networkd configures the machine's end of the cable. */
+function networkFile({ hardwareAddress, address, gateway }: Place): string {
+  return `[Match]\nMACAddress=${hardwareAddress}\n[Network]\nAddress=${address}/24\nGateway=${gateway}\n`;
 }
 
 /** A config drive as OpenStack gives it: a file system named config-2. */
