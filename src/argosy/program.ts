@@ -16,6 +16,7 @@ import { labCommand } from "./lab.ts";
 import { memberCommand } from "./member.ts";
 import type { ConnectMembers } from "./member-flags.ts";
 import { productVersion } from "../lib/version.ts";
+import { rebootCommand } from "./reboot.ts";
 import { rebootsCommand } from "./reboots.ts";
 import { storeCommand } from "./store.ts";
 import type { OpenStore } from "./store-flags.ts";
@@ -57,6 +58,7 @@ export function argosyProgram(
       drainCommand(),
       cordonCommand(),
       uncordonCommand(),
+      rebootCommand(),
       rebootsCommand(),
       fleetLockCommand(parts.serveFleetLock),
       installCommand,

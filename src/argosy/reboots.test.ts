@@ -6,6 +6,7 @@ import { FakeEnv } from "../lib/fake-env.ts";
 import { AllGroups } from "../locksmith/all-groups.ts";
 import { FakeLockKeys } from "../locksmith/fake-lock-keys.ts";
 import { type LockKeys, RebootLock } from "../locksmith/reboot-lock.ts";
+import { RebootBoard } from "../locksmith/reboot-board.ts";
 import { rebootsCommand } from "./reboots.ts";
 
 const env = new FakeEnv();
@@ -18,7 +19,7 @@ const api: LockKeys = {
 
 async function run(...words: readonly string[]): Promise<readonly [number, string, string]> {
   const surroundings = fakeSurroundings({});
-  const commands = [rebootsCommand(() => new AllGroups(env, api))];
+  const commands = [rebootsCommand(() => ({ groups: new AllGroups(env, api), board: new RebootBoard(api) }))];
   const program = { name: "argosy", summary: "", description: "", commands };
   const code = await runProgram(program, ["reboots", ...words], surroundings);
   return [code, surroundings.stdout.text(), surroundings.stderr.text()];
@@ -28,7 +29,7 @@ test("all groups are shown, and a halt refuses every lock until it ends", async 
   await new RebootLock(env, api, "db x").lock("a", 60_000);
   await new RebootLock(env, api, "").setMax(2);
   const table =
-    "GROUP      FREE  MAX  HOLDERS\n(default)  2     2    -\ndb x       0     1    a (60s left)\n";
+    "GROUP      FREE  MAX  HOLDERS       QUEUE\n(default)  2     2    -             -\ndb x       0     1    a (60s left)  -\n";
   assert.deepEqual(await run(), [0, table, ""]);
 
   const said = "Nobody begins to reboot any more; argosy reboots resume ends this.\n";
@@ -45,6 +46,7 @@ test("all groups are shown, and a halt refuses every lock until it ends", async 
     available: 0,
     max: 1,
     holders: [{ id: "a", lease: { seconds: 60, leftSeconds: 60 } }],
+    queue: [],
   });
 
   assert.deepEqual(await run("resume"), [0, "Machines may reboot again.\n", ""]);

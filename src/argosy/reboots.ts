@@ -1,31 +1,26 @@
-import { type Call, type Command, exitCodes, type Flag } from "../cli/command.ts";
+import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import { jsonFlag, printJson } from "../cli/json.ts";
-import { ClusterClient } from "../keys/client.ts";
-import { KeysClient } from "../keys/client-keys.ts";
-import { clientTransport } from "../keys/client-transport.ts";
 import { Fault, isFault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { AllGroups, type GroupPicture } from "../locksmith/all-groups.ts";
+import { type MachineRecord, RebootBoard } from "../locksmith/reboot-board.ts";
+import type { Wish } from "../locksmith/wants.ts";
+import { connectKeys, keysFlag } from "./keys-endpoint.ts";
 import type { Lease } from "../locksmith/reboot-lock.ts";
 import { Zone } from "../locksmith/zone.ts";
 import { type RebootTimes, rebootTimes, timesState } from "../locksmith/reboot-times.ts";
 
-const defaultEndpoint = "http://127.0.0.1:4001";
-const headLimitMs = 5_000;
 /** For all requests of the command. */
 const wholeLimitMs = 60_000;
 
-const endpointFlag: Flag = {
-  name: "endpoint",
-  kind: "text",
-  placeholder: "URL,...",
-  summary: `the servers of the keys API (default ${defaultEndpoint})`,
-  otherwise: defaultEndpoint,
-  variable: "LOCKSMITHCTL_ENDPOINT",
-};
+/** What the command asks: the locks, and what machines tell about themselves. */
+export interface RebootsAccess {
+  readonly groups: AllGroups;
+  readonly board: RebootBoard;
+}
 
 /** `argosy reboots`: the reboot locks of all groups, and the halt of all of them. */
-export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroups): Command {
+export function rebootsCommand(access: (call: Call) => RebootsAccess = connect): Command {
   return {
     name: "reboots",
     summary: "Show who may reboot; stop and resume all reboots",
@@ -37,7 +32,7 @@ export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroup
       "window tells whether a reboot window as locksmith's settings write it is open now, in this machine's local time, " +
       "and when that changes; it asks no server.",
     flags: [
-      endpointFlag,
+      keysFlag("endpoint"),
       {
         name: "zone",
         kind: "text",
@@ -65,8 +60,8 @@ export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroup
     run: async (call) => {
       const [deed, ...words] = call.arguments;
       if (deed === "window") return showWindow(call, words);
-      const groups = connect(call);
-      if (deed === undefined) return await show(call, groups);
+      const { groups, board } = access(call);
+      if (deed === undefined) return await show(call, groups, board);
       if (deed === "halt") return await halt(call, groups, words.join(" "));
       if (deed === "resume" && words.length === 0) return await resume(call, groups);
       throw new Fault(
@@ -77,50 +72,68 @@ export function rebootsCommand(connect: (call: Call) => AllGroups = connectGroup
   };
 }
 
-function connectGroups(call: Call): AllGroups {
-  const begin = call.env.clock.monotonic();
-  const client = new ClusterClient({
-    transport: clientTransport({ keyFile: "", certFile: "", caFile: "" }),
-    endpoints: (call.flags.text("endpoint") ?? defaultEndpoint).split(","),
-    authorization: "",
-    headLimitMs,
-    leftMs: () => wholeLimitMs - (call.env.clock.monotonic() - begin),
-    onRequest: () => {},
-    signal: call.signal,
-  });
-  return new AllGroups(call.env, new KeysClient(client));
+function connect(call: Call): RebootsAccess {
+  const api = connectKeys(call, "endpoint", wholeLimitMs);
+  return { groups: new AllGroups(call.env, api), board: new RebootBoard(api) };
 }
 
-async function show(call: Call, groups: AllGroups): Promise<number> {
+async function show(call: Call, groups: AllGroups, board: RebootBoard): Promise<number> {
   const pictures = await groups.pictures();
   const halted = pictures[0]?.halted;
+  const [records, wishes] = [await board.records(), await board.wishes()];
   if (call.flags.on("json")) {
-    printJson(call, { halted: halted ?? null, groups: pictures.map(groupJson) });
+    const machines = [...records.values()];
+    printJson(call, { halted: halted ?? null, groups: pictures.map(groupJson), machines, wishes });
     return exitCodes.done;
   }
   if (halted !== undefined) {
     const reason = halted.reason === "" ? "" : `: ${halted.reason}`;
     call.stdout.write(`Reboots are halted since ${halted.since}${reason}\n\n`);
   }
-  const rows = pictures.map(({ group, semaphore, leases }) => [
+  const rows = pictures.map(({ group, semaphore, leases, queue }) => [
     group === "" ? "(default)" : group,
     String(semaphore.free),
     String(semaphore.max),
     semaphore.holders.map((id) => `${id}${leaseText(leases.get(id))}`).join(", ") || "-",
+    queue.map(({ id }) => id).join(", ") || "-",
   ]);
-  for (const line of spacedTable([["GROUP", "FREE", "MAX", "HOLDERS"], ...rows])) {
+  for (const line of spacedTable([["GROUP", "FREE", "MAX", "HOLDERS", "QUEUE"], ...rows])) {
     call.stdout.write(`${line}\n`);
   }
+  showMachines(call, [...records.values()], wishes);
   return exitCodes.done;
 }
 
-function groupJson({ group, semaphore, leases }: GroupPicture): object {
+/** What every machine's locksmithd does, and for what those wait that do not reboot. */
+function showMachines(call: Call, records: readonly MachineRecord[], wishes: readonly Wish[]): void {
+  if (records.length === 0) return;
+  const rows = records.map((record) => [
+    record.id,
+    record.strategy,
+    record.phase,
+    record.since,
+    windowText(record),
+    record.why === "" ? (wishes.some(({ id }) => id === record.id) ? "asked to reboot" : "-") : record.why,
+  ]);
+  call.stdout.write("\n");
+  for (const line of spacedTable([["MACHINE", "STRATEGY", "PHASE", "SINCE", "WINDOW", "WHY"], ...rows])) {
+    call.stdout.write(`${line}\n`);
+  }
+}
+
+function windowText({ window }: MachineRecord): string {
+  if (window === undefined) return "any time";
+  return `${window.open ? "open until" : "opens"} ${window.changesAt}`;
+}
+
+function groupJson({ group, semaphore, leases, queue }: GroupPicture): object {
   const { free, max, holders } = semaphore;
   return {
     group,
     available: free,
     max,
     holders: holders.map((id) => ({ id, lease: leases.get(id) ?? null })),
+    queue,
   };
 }
 

@@ -92,7 +92,6 @@ const ruleFiles = [
   "src/locksmith/calendar.ts",
   "src/locksmith/fleet-lock-rules.ts",
   "src/locksmith/reboot-times.ts",
-  "src/locksmith/reboot-turn.ts",
   "src/locksmith/steps.ts",
   "src/locksmith/wants.ts",
   "src/locksmith/zone.ts",
