@@ -5,6 +5,7 @@ import type { Cluster, MemberChanges } from "../keys/cluster.ts";
 import { openLocalKeyspace } from "../keys/local-keyspace.ts";
 import type { ProcessFacts } from "../keys/metrics.ts";
 import { KeysApi } from "../keys/server.ts";
+import type { Gathering } from "../keys/writer.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import type { Store } from "../store/store.ts";
@@ -13,6 +14,13 @@ import type { DaemonProcess } from "./run-daemon.ts";
 
 /** How long requests that are under way at the stop may take; the keyspace itself limits them to 7 s. */
 const lastRequestsMs = 8_000;
+
+/** How long writes that are expected are waited for, in ms. */
+const gatherMs = 2;
+const gathering: Gathering = {
+  soon: (work) => void setImmediate(work),
+  later: (work) => void setTimeout(work, gatherMs),
+};
 
 /** A store, and what is known of those that keep it. */
 export interface StoreBehindKeys {
@@ -57,7 +65,7 @@ export async function serveKeys(
 ): Promise<void> {
   const { behind, listenOn, ready } = service;
   const ending = new AbortController();
-  const keyspace = openLocalKeyspace(env, behind.store, ending.signal, setImmediate);
+  const keyspace = openLocalKeyspace(env, behind.store, ending.signal, gathering);
   const clientUrls: string[] = [...(service.advertised ?? [])];
   const surroundings = {
     clientUrls,

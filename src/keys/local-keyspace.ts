@@ -17,7 +17,7 @@ import { clusterKey, counterKey, keysRange, putAccess, putRemovedMembers } from 
 import { RequestLimits } from "./request-limits.ts";
 import { View } from "./view.ts";
 import { Watcher } from "./watchers.ts";
-import { orAborted, type Soon, Writer } from "./writer.ts";
+import { type Gathering, orAborted, Writer } from "./writer.ts";
 
 /** How long a request may wait for the store (etcd v2 API: 5 s and two election timeouts of 1 s). */
 const requestLimitMs = 7_000;
@@ -35,15 +35,15 @@ export interface LocalKeyspace extends Keyspace {
 
 /**
  * Opens the keys in a store; it need not be reachable yet.
- * @param soon how long a write that nothing waits for waits for others to go with it; left out: not at all
+ * @param gathering how writes come to go together; left out: each goes as soon as it can
  */
 export function openLocalKeyspace(
   env: Env,
   store: Store,
   signal: AbortSignal,
-  soon: Soon = (work) => work(),
+  gathering?: Gathering,
 ): LocalKeyspace {
-  return new StoreKeyspace(env, store, signal, soon);
+  return new StoreKeyspace(env, store, signal, gathering);
 }
 
 class StoreKeyspace implements LocalKeyspace {
@@ -56,13 +56,13 @@ class StoreKeyspace implements LocalKeyspace {
   readonly #limits: RequestLimits;
   readonly #counts = new Counts();
 
-  constructor(env: Env, store: Store, signal: AbortSignal, soon: Soon) {
+  constructor(env: Env, store: Store, signal: AbortSignal, gathering: Gathering | undefined) {
     this.#env = env;
     this.#store = store;
     this.#signal = signal;
     const name = randomHex(env);
     this.#view = new View(env, openMirror(env, store, keysRange, signal));
-    this.#writer = new Writer(env, store, this.#view, name, soon);
+    this.#writer = new Writer(env, store, this.#view, name, gathering);
     this.#limits = new RequestLimits(env, requestLimitMs, timedOut, stopped, signal);
     const loops = [runExpiry(env, store, this.#view, this, name, signal), this.#nameCluster()];
     this.ended = Promise.all(loops).then(() => undefined);

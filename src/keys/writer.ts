@@ -36,8 +36,13 @@ interface Write extends WaitingWrite {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Calls `work` once: now, or after everything else that is to be done now, so that writes which come together go together. */
-export type Soon = (work: () => void) => void;
+/** How writes come to go together, which costs the store less than one after the other. */
+export interface Gathering {
+  /** Calls `work` once, after everything else that is to be done now. */
+  readonly soon: (work: () => void) => void;
+  /** Calls `work` once, in a few ms. */
+  readonly later: (work: () => void) => void;
+}
 
 /**
  * What became of a try: settled, or why its writes have to be planned again: at once because they were too much together or what they were
@@ -64,6 +69,9 @@ interface Fate {
  */
 const mostUnderWay = 2;
 
+/** Writes that wait where a second transaction is worth its costs. */
+const enoughForSecond = 96;
+
 /**
  * Carries out writes in the order in which they come, those that wait for the store together. They are planned on what
  * the view shows and what is under way, and committed on condition that the counter is still the one of the plan;
@@ -75,13 +83,19 @@ export class Writer {
   readonly #view: View;
   /** Names this gateway's writes; different for every gateway and every start. */
   readonly #name: string;
-  readonly #soon: Soon;
+  readonly #gathering: Gathering | undefined;
   #waiting: Write[] = [];
   /** The oldest first. */
   #underWay: Flight[] = [];
   /** Whether `#run` sees to what is under way. */
   #running = false;
   #startIsDue = false;
+  /**
+   * Clients that were answered together soon write again, together: so many writes are waited for, if only for a few ms. Without that
+   * the first of them would go alone, and all others would wait for it.
+   */
+  #expected = 0;
+  #answered = 0;
   /** Nothing new is begun while what was under way has to be planned again. */
   #halted = false;
   #count = 0;
@@ -91,12 +105,13 @@ export class Writer {
   /** Limits that are listened to: many writes share one. */
   readonly #limits = new WeakSet<AbortSignal>();
 
-  constructor(env: Env, store: Store, view: View, name: string, soon: Soon) {
+  /** @param gathering left out: what comes goes at once */
+  constructor(env: Env, store: Store, view: View, name: string, gathering: Gathering | undefined) {
     this.#env = env;
     this.#store = store;
     this.#view = view;
     this.#name = name;
-    this.#soon = soon;
+    this.#gathering = gathering;
   }
 
   /** @param limit ends the trying; its reason is what the call rejects with */
@@ -110,15 +125,38 @@ export class Writer {
     const { promise, resolve, reject } = Promise.withResolvers<Answer | KeysError>();
     this.#waiting.push({ operation, writer, limit, tried: [], resolve, reject });
     this.#listenTo(limit);
-    if (!this.#startIsDue && !this.#halted && this.#underWay.length < mostUnderWay) {
+    if (!this.#startIsDue && this.#mayBegin()) {
       this.#startIsDue = true;
-      this.#soon(() => {
-        this.#startIsDue = false;
-        this.#start();
-        if (!this.#running) void this.#run();
-      });
+      if (this.#gathering === undefined) this.#startNow();
+      else this.#gathering.soon(() => this.#startNow());
     }
     return promise;
+  }
+
+  #startNow(): void {
+    this.#startIsDue = false;
+    this.#start();
+    if (!this.#running) void this.#run();
+  }
+
+  /** Whether a transaction may begin now. */
+  #mayBegin(): boolean {
+    if (this.#halted || this.#underWay.length >= mostUnderWay) return false;
+    if (this.#gathering === undefined) return true;
+    return this.#waiting.length >= (this.#underWay.length > 0 ? enoughForSecond : this.#expected);
+  }
+
+  /** Waits a little for those who were answered just now to write again. */
+  #expect(writes: number): void {
+    if (this.#gathering === undefined) return;
+    this.#expected = Math.min(writes, enoughForSecond);
+    const answered = ++this.#answered;
+    if (this.#expected < 2) return;
+    this.#gathering.later(() => {
+      if (this.#answered !== answered) return;
+      this.#expected = 0;
+      if (this.#waiting.length > 0 && !this.#startIsDue) this.#startNow();
+    });
   }
 
   /** Gives up all writes with this limit when it ends. */
@@ -142,6 +180,7 @@ export class Writer {
       const tried = await first.tried;
       if (tried === "settled") {
         this.#underWay.shift();
+        this.#expect(first.writes.length);
         attempt = 0;
         continue;
       }
@@ -157,7 +196,7 @@ export class Writer {
 
   /** Begins as many transactions as may be under way. */
   #start(): void {
-    while (!this.#halted && this.#underWay.length < mostUnderWay) {
+    while (this.#mayBegin()) {
       if (this.#alone > 0 && this.#underWay.length > 0) return;
       const flight = this.#plan();
       if (flight === undefined) return;
