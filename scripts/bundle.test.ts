@@ -27,6 +27,19 @@ test("the bundled product runs from a root folder, and installs itself from ther
     const { stdout } = await run(`${second}/usr/bin/argosy`, ["--version"]);
     assert.match(stdout, /^argosy version \d/);
     assert.match((await run(`${second}/usr/bin/fleetctl`, ["--version"])).stdout, /^fleetctl version \d/);
+    // What V8 made of fleetctl came along, and is used.
+    const load = (await readFile(`${second}/usr/lib/argosy/fleetctl.cjs`, "utf8")).replace(
+      ".runInThisContext()",
+      ".cachedDataRejected",
+    );
+    await writeFile(
+      `${second}/usr/lib/argosy/try.cjs`,
+      load.replace("new Script", "process.exitCode = +new Script"),
+    );
+    await run(`${second}/usr/lib/argosy/node`, [
+      "--disable-warning=ExperimentalWarning",
+      `${second}/usr/lib/argosy/try.cjs`,
+    ]);
     assert.match((await run(`${second}/usr/bin/fleetd`, ["-version"])).stdout, /^fleetd version \d/);
     assert.match((await run(`${second}/usr/bin/etcdctl`, ["--version"])).stdout, /^etcdctl version: \d/);
     const locksmithctl = await run(`${second}/usr/bin/locksmithctl`, ["--version"]);

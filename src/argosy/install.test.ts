@@ -25,7 +25,8 @@ beforeEach(async () => {
   // Stands for Node: says how it was called.
   await writeFile(`${folder}/node`, '#!/bin/sh\nfor word; do echo "$word"; done\n', { mode: 0o755 });
   await writeFile(`${folder}/argosy.mjs`, "commands");
-  await writeFile(`${folder}/fleetctl.mjs`, "fleetctl");
+  await writeFile(`${folder}/fleetctl.cjs`, "fleetctl");
+  await writeFile(`${folder}/fleetctl.program`, "compiled");
   await writeFile(`${folder}/etcd.mjs`, "etcd");
   await writeFile(`${folder}/daemons.mjs`, "daemons");
   await writeFile(`${folder}/store-worker.mjs`, "thread");
@@ -41,7 +42,8 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
     files: {
       node: `${folder}/node`,
       commands: `${folder}/argosy.mjs`,
-      fleetctl: `${folder}/fleetctl.mjs`,
+      fleetctl: `${folder}/fleetctl.cjs`,
+      fleetctlProgram: `${folder}/fleetctl.program`,
       etcd: `${folder}/etcd.mjs`,
       daemons: `${folder}/daemons.mjs`,
       storeWorker: `${folder}/store-worker.mjs`,
@@ -72,7 +74,8 @@ test("a root folder gets the program, the commands, the units and settings files
   await install();
   const found = await everything();
   assert.equal(found["/usr/lib/argosy/argosy.mjs"], "644 commands");
-  assert.equal(found["/usr/lib/argosy/fleetctl.mjs"], "644 fleetctl");
+  assert.equal(found["/usr/lib/argosy/fleetctl.cjs"], "644 fleetctl");
+  assert.equal(found["/usr/lib/argosy/fleetctl.program"], "644 compiled");
   assert.equal(found["/usr/lib/argosy/etcd.mjs"], "644 etcd");
   assert.equal(found["/usr/lib/argosy/daemons.mjs"], "644 daemons");
   assert.equal(found["/usr/lib/argosy/store-worker.mjs"], "644 thread");
@@ -98,7 +101,7 @@ test("a launcher calls Node with the name it has, wherever the root lies and wha
   assert.deepEqual(etcdctl.stdout.trim().split("\n").slice(1), [program, "etcdctl", "ls", "a b", "--", "$x"]);
   const fleetctl = await run(`${root}/usr/bin/fleetctl`, ["list-units", "a b"]);
   assert.deepEqual(fleetctl.stdout.trim().split("\n").slice(1), [
-    program.replace("argosy.mjs", "fleetctl.mjs"),
+    program.replace("argosy.mjs", "fleetctl.cjs"),
     "list-units",
     "a b",
   ]);

@@ -44,7 +44,8 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   const commands = await ownCommands(root, log);
 
   await root.copy(files.node, "/usr/lib/argosy/node", 0o755);
-  await root.copy(files.fleetctl, "/usr/lib/argosy/fleetctl.mjs", 0o644);
+  await root.copy(files.fleetctl, "/usr/lib/argosy/fleetctl.cjs", 0o644);
+  await root.copy(files.fleetctlProgram, "/usr/lib/argosy/fleetctl.program", 0o644);
   await root.copy(files.etcd, "/usr/lib/argosy/etcd.mjs", 0o644);
   await root.copy(files.daemons, "/usr/lib/argosy/daemons.mjs", 0o644);
   await root.copy(files.storeWorker, "/usr/lib/argosy/store-worker.mjs", 0o644);

@@ -20,7 +20,7 @@ export const launcherMark = "Argosy's launcher";
 export function launcher(name: string): string {
   // What is asked again and again by people and scripts has a file of its own, because reading all commands takes time;
   // so has the server that tests and scripts start.
-  const file = name === "fleetctl" ? "fleetctl.mjs" : "argosy.mjs";
+  const file = name === "fleetctl" ? "fleetctl.cjs" : "argosy.mjs";
   const alone = name === "argosy" ? `[ "$1" = etcd ] && program=etcd.mjs\n` : "";
   const words = name === "argosy" || name === "fleetctl" ? "" : ` ${name}`;
   return `#!/bin/sh

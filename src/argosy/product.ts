@@ -9,8 +9,10 @@ export interface ProductFiles {
   readonly node: string;
   /** All commands, with their libraries. */
   readonly commands: string;
-  /** fleetctl alone. */
+  /** What runs fleetctl alone. */
   readonly fleetctl: string;
+  /** fleetctl alone, compiled. */
+  readonly fleetctlProgram: string;
   /** `argosy etcd` alone. */
   readonly etcd: string;
   /** The daemons, with their libraries. */
@@ -30,7 +32,8 @@ export async function productFiles(): Promise<ProductFiles> {
   const files = {
     node: `${folder}/node`,
     commands: `${folder}/argosy.mjs`,
-    fleetctl: `${folder}/fleetctl.mjs`,
+    fleetctl: `${folder}/fleetctl.cjs`,
+    fleetctlProgram: `${folder}/fleetctl.program`,
     etcd: `${folder}/etcd.mjs`,
     daemons: `${folder}/daemons.mjs`,
     storeWorker: `${folder}/store-worker.mjs`,
@@ -40,7 +43,7 @@ export async function productFiles(): Promise<ProductFiles> {
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs, fleetctl.mjs, etcd.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, fleetctl.cjs, fleetctl.program, etcd.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }
