@@ -32,6 +32,16 @@ export const memberLimits = "ETCD_MAX_REQUEST_BYTES=134217728 ETCD_MAX_TXN_OPS=1
  */
 export const memberElections = "ETCD_HEARTBEAT_INTERVAL=50 ETCD_ELECTION_TIMEOUT=400 ETCD_PRE_VOTE=true";
 
+/**
+ * A cloud-config may say where a socket listens, in a drop-in. The sockets of systemd itself are opened before anything
+ * else, and so without the usual dependencies this one is not.
+ */
+const behindCloudConfig = `DefaultDependencies=no
+After=sysinit.target user-config.target
+Conflicts=shutdown.target
+Before=shutdown.target
+`;
+
 /** The systemd units of the product, by file name. Names are CoreOS's: existing cloud-configs and habits use them. */
 export const systemdUnits: Readonly<Record<string, string>> = {
   "etcd-member.service": `[Unit]
@@ -72,7 +82,7 @@ WantedBy=multi-user.target
 
   "etcd.socket": `[Unit]
 Description=etcd v2 keys API for this machine and its containers
-
+${behindCloudConfig}
 [Socket]
 ListenStream=127.0.0.1:4001
 # Docker's bridge: containers reach the keys here. FreeBind, because Docker may make the bridge later or never.
@@ -114,7 +124,7 @@ Alias=etcd2.service
 
   "fleet.socket": `[Unit]
 Description=fleet API socket
-
+${behindCloudConfig}
 [Socket]
 ListenStream=/run/fleet.sock
 SocketMode=0660
