@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { leaseLifeMs } from "./lease-life.ts";
+import { leaseLifeMs, renewalPauseMs } from "./lease-life.ts";
 import { partitionTimes } from "./partition.ts";
 
 /** As etcd-member.service has it. */
@@ -22,6 +22,18 @@ test("a lost leader of the store delays nothing beyond agent_ttl and a second, w
       assert(over <= agentTtlMs + 1_000 + (agentTtlMs < 3_000 ? 500 : 0), String(over));
     }),
   );
+});
+
+test("a lease is renewed so often that a machine that is well keeps clear of what a cut one does", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3_600_000 }), (agentTtlMs) => {
+      const life = leaseLifeMs(agentTtlMs);
+      assert(2 * renewalPauseMs(life) < life);
+      assert(renewalPauseMs(life) + 0.25 * life < partitionTimes(life).stopMs);
+    }),
+  );
+  assert.equal(renewalPauseMs(leaseLifeMs(10_000)), 3_200);
+  assert.equal(renewalPauseMs(leaseLifeMs(3_000)), 500);
 });
 
 test("a unit that must not run twice is killed before the lease lapses, however short agent_ttl is", () => {

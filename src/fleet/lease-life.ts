@@ -1,6 +1,18 @@
 /** What a presence may need beyond its lease, at most: see `leaseLifeMs`. */
 const mostForElectionMs = 2_000;
 
+/** Below this life of a lease, in ms, an answer that is a little late counts for much: there are more renewals then. */
+const shortLifeMs = 6_000;
+
+/**
+ * How long a machine waits from one renewal of its lease to the next, in ms. Two may fail, of a short lease three, and each is tried
+ * again long before the next is due. The fewer there are, the less the store is asked.
+ * @param lifeMs how long the lease lives
+ */
+export function renewalPauseMs(lifeMs: number): number {
+  return lifeMs < shortLifeMs ? 0.25 * lifeMs : 0.4 * lifeMs;
+}
+
 /**
  * How long a machine's lease lives, in ms: less than `agent_ttl`, so that a machine that is lost is known to be lost in time also
  * when its etcd led the others. Then nobody ends leases for as long as an election takes, and the next leader gives each of them

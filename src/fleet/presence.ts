@@ -5,6 +5,7 @@ import type { Wake } from "../lib/wake.ts";
 import { exactly } from "../store/range.ts";
 import type { LeaseId, Snapshot, Store } from "../store/store.ts";
 import type { EventNote, EventWriter } from "./events.ts";
+import { renewalPauseMs } from "./lease-life.ts";
 import type { Machine, MachineId } from "./model.ts";
 import { decodeFleetEntry, encodePresence, type PresenceRecord } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
@@ -34,8 +35,6 @@ export interface PresenceOptions {
 }
 
 const shortestPauseMs = 100;
-/** Of a lease's life, the pause between two renewals: two may fail, and each is tried again long before the next is due. */
-export const renewalShare = 0.4;
 
 /**
  * Keeps one machine present: one lease, and on it the machine's record, its unit states and, if it leads, the engine's
@@ -58,7 +57,7 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         options.renewed?.(sentAtMs);
       }
       failures = 0;
-      if (await refreshedWithin(env, options.refresh, renewalShare * ttlMs, signal))
+      if (await refreshedWithin(env, options.refresh, renewalPauseMs(ttlMs), signal))
         await join(env, options, signal);
     } catch (error) {
       if (signal.aborted) return;

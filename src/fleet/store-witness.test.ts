@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { AbsenceJudge } from "./absence.ts";
-import { renewalShare } from "./presence.ts";
+import { renewalPauseMs } from "./lease-life.ts";
 import { StoreWitness } from "./store-witness.ts";
 
 const lifeMs = 10_000;
-const pauseMs = renewalShare * lifeMs;
+const pauseMs = renewalPauseMs(lifeMs);
 
 test("a store is steady from its first answer, for as long as answers keep coming", () => {
   const witness = new StoreWitness(lifeMs);

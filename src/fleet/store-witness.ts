@@ -1,8 +1,4 @@
-/**
- * Of a lease's life: for how long a store may have stood still between two answers without having ended a lease that is renewed in
- * time. Machines renew after two fifths of it (`renewalShare`), so that what is left of a lease is never less than three fifths.
- */
-const stillShare = 0.6;
+import { renewalPauseMs } from "./lease-life.ts";
 
 /**
  * Says for how long the store has certainly worked without a break, by the answers to this machine's own renewals. A store that
@@ -10,6 +6,10 @@ const stillShare = 0.6;
  * leases are short, never. Whoever believes an absence asks here first.
  */
 export class StoreWitness {
+  /**
+   * For how long the store may have stood still between two answers without having ended a lease that is renewed in time: of such a
+   * lease this much is always left.
+   */
   readonly #mostStillMs: number;
   /** When the last renewal was sent that was answered, on the monotonic clock: the store has not stood still before that. */
   #sentAtMs = Number.NEGATIVE_INFINITY;
@@ -17,7 +17,7 @@ export class StoreWitness {
 
   /** @param leaseLifeMs how long leases of machines live, all of them */
   constructor(leaseLifeMs: number) {
-    this.#mostStillMs = stillShare * leaseLifeMs;
+    this.#mostStillMs = leaseLifeMs - renewalPauseMs(leaseLifeMs);
   }
 
   /** A renewal was answered. Both moments are of the monotonic clock. */
