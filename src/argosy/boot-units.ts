@@ -154,13 +154,13 @@ ExecStart=${coreosCloudinit} --before-network --from-configdrive=/media/configvi
 Description=Apply the cloud-config of the OVF environment
 ConditionPathExists=|/dev/disk/by-label/OVF\\\\x20ENV
 ConditionPathExists=|/media/ovfenv/ovf-env.xml
-${beforeNetwork("user-config.target")}
-Wants=user-cloudinit-drives.service
+# It may name a URL.
+${behindNetwork}Wants=user-cloudinit-drives.service
 After=user-cloudinit-drives.service
 
 ${oneshot}
 ExecStartPre=${mountOnce("/media/ovfenv", ["/dev/disk/by-label/OVF\\\\x20ENV"])}
-ExecStart=${coreosCloudinit} --before-network --from-vmware-ovf-env=/media/ovfenv/ovf-env.xml
+ExecStart=${coreosCloudinit} --from-vmware-ovf-env=/media/ovfenv/ovf-env.xml
 `,
 
   "user-cloudinit-proc-cmdline.service": `[Unit]

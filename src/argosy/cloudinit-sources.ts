@@ -1,4 +1,5 @@
 import type { Call } from "../cli/command.ts";
+import { cloudSigmaSource } from "../cloudinit/datasources/cloudsigma.ts";
 import { configDriveSource } from "../cloudinit/datasources/config-drive.ts";
 import { credentialSource } from "../cloudinit/datasources/credential.ts";
 import type { Datasource, SourceAccess } from "../cloudinit/datasources/datasource.ts";
@@ -61,6 +62,11 @@ export const sources: readonly SourceFlag[] = [
     open: waagentSource,
   },
   {
+    flag: "from-cloudsigma-metadata",
+    summary: "ask CloudSigma's hypervisor for data",
+    open: (_, access) => cloudSigmaSource(access),
+  },
+  {
     flag: "from-vmware-ovf-env",
     value: "FILE",
     summary: "read data from a file of the OVF environment",
@@ -91,6 +97,7 @@ export const sources: readonly SourceFlag[] = [
 /** What `--oem` stands for. */
 export const presets: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   azure: { "from-waagent": "/var/lib/waagent" },
+  cloudsigma: { "from-cloudsigma-metadata": "true" },
   digitalocean: { "from-digitalocean-metadata": digitalOceanUrl },
   "ec2-compat": { "from-ec2-metadata": ec2Url, "from-configdrive": "/media/configdrive" },
   gce: { "from-gce-metadata": gceUrl },

@@ -90,10 +90,10 @@ export function givesAccess(action: Action): boolean {
 }
 
 /**
- * Whether an action is worth doing before the machine knows its addresses: it lets people log in, names the machine, or
+ * Whether an action is worth doing before there is a network: it lets people log in, names the machine, or
  * sets the very network up that gives the addresses.
  */
-export function needsNoAddress(action: Action): boolean {
+export function needsNoNetwork(action: Action): boolean {
   if (action.kind === "write-file") return /^\/(etc|run)\/systemd\/network\//.test(action.path);
   return givesAccess(action) || (action.kind === "run" && action.program[0] === "hostnamectl");
 }

@@ -1,15 +1,16 @@
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import { type Action, type Facts, needsNoAddress, reached } from "./actions.ts";
+import { type Action, type Facts, needsNoNetwork, reached } from "./actions.ts";
 import { carryOut, type Journal, type Machine } from "./carry-out.ts";
 import type { Datasource } from "./datasources/datasource.ts";
 import { addressesOf, type Metadata } from "./metadata.ts";
 import { readDebianNetwork, type ReadNetwork } from "./network/debian.ts";
 import { networkPlan } from "./network/interfaces.ts";
 import { readPacketNetwork } from "./network/packet.ts";
+import { readVmwareNetwork } from "./network/vmware.ts";
 import { type NetworkPlan, type Plan, planUserData } from "./plan.ts";
 import { unpackUserData, userDataText } from "./user-data.ts";
-import { entryLine, validateUserData } from "./validate.ts";
+import { type Entry, entryLine, validateUserData } from "./validate.ts";
 import { emptyVariables } from "./variables.ts";
 
 /** How long datasources are asked whether they are there: 100 ms between rounds at first, then twice as long each time. */
@@ -86,12 +87,15 @@ export async function applyUserData(
 ): Promise<number> {
   const fetched = await fetchUserData(source, journal);
   const { text, problem: textProblem } = userDataText(fetched.bytes);
-  for (const entry of validateUserData(fetched.bytes)) journal.note(entryLine(entry));
+  for (const entry of validateUserData(fetched.bytes)) {
+    // At boot nobody has to hear that etcd and fleet are gone, where they have just come.
+    if (options.boot === undefined || !isAboutOwnService(entry)) journal.note(entryLine(entry));
+  }
   const read = await fetchMetadata(source, journal);
   // A machine that boots is made reachable with what is there.
   if (read === undefined && options.boot === undefined) return 1;
   const metadata = read ?? {};
-  const { variables, isPartly } = await knownAddresses(text, metadata, options);
+  const { variables, isUnknown } = await knownAddresses(text, metadata, options);
   const network = networkOf(options, metadata);
   if (network !== undefined && "problem" in network) {
     journal.error(`Failed to generate interfaces: ${network.problem}`);
@@ -108,14 +112,19 @@ export async function applyUserData(
   const isBad = plan.problem !== undefined || fetched.failed;
   const isIncomplete = read === undefined || network !== usable;
   const code = isIncomplete || (isBad && !options.ignoreFailure) ? 1 : 0;
-  const actions = isPartly ? plan.actions.filter(needsNoAddress) : plan.actions;
+  // Keys that have to be fetched need the network as well, and waiting for it here would keep it from coming.
+  const fetches = plan.actions.some(({ kind }) => kind === "fetch-keys");
+  const isPartly = options.boot?.later !== undefined && (isUnknown || fetches);
+  const actions = isPartly ? plan.actions.filter(needsNoNetwork) : plan.actions;
   if (options.show !== undefined) {
     options.show(options.boot === undefined ? reached(actions) : actions);
     return code;
   }
   const failure = await carryOut(actions, machine, journal, options.boot !== undefined);
   if (isPartly) {
-    journal.note("user-data uses addresses that are not known yet: the rest is done once the network is up");
+    journal.note(
+      "user-data needs the network: what does not is done now, and all of it once the network is up",
+    );
     await options.boot?.later?.();
   }
   return failure === undefined ? code : 1;
@@ -126,13 +135,17 @@ async function knownAddresses(
   text: string,
   metadata: Metadata,
   { boot, variables: told }: ApplyOptions,
-): Promise<{ readonly variables: ApplyOptions["variables"]; readonly isPartly: boolean }> {
+): Promise<{ readonly variables: ApplyOptions["variables"]; readonly isUnknown: boolean }> {
   const isUnknown = (variables: ApplyOptions["variables"]): boolean =>
     emptyVariables(text, addressesOf(metadata, variables)).length > 0;
-  if (boot === undefined || !isUnknown(told)) return { variables: told, isPartly: false };
+  if (boot === undefined || !isUnknown(told)) return { variables: told, isUnknown: false };
   const given = Object.entries(told).filter(([, value]) => value !== "");
   const variables = { ...(await boot.addresses()), ...Object.fromEntries(given) };
-  return { variables, isPartly: boot.later !== undefined && isUnknown(variables) };
+  return { variables, isUnknown: isUnknown(variables) };
+}
+
+function isAboutOwnService({ message }: Entry): boolean {
+  return /^deprecated key "(etcd2?|fleet)" /.test(message);
 }
 
 function tell({ problem, hint }: Plan, journal: Journal, print: (text: string) => void): void {
@@ -184,6 +197,7 @@ function convertNetwork(
 
 function readNetwork(format: NetworkFormat, network: unknown): ReadNetwork {
   if (format === "packet") return readPacketNetwork(network);
+  if (format === "vmware") return readVmwareNetwork(network);
   if (format === "debian" && typeof network === "string") return readDebianNetwork(network);
   return { problem: `the datasource gives no network configuration in the format ${format}` };
 }

@@ -123,7 +123,10 @@ test("an OVF environment gives user-data in its encoding, and the address of the
   )}${property("interface.0.role", "private")}${property("interface.0.ip.0.address", "10.0.0.7/24")}</Environment>`;
   const source = ovfEnvironmentSource("/ovf-env.xml", answering({ "/ovf-env.xml": xml }));
   assert.equal(Buffer.from(await source.userData()).toString(), "#cloud-config\n");
-  assert.deepEqual(await source.metadata(), { privateIpv4: "10.0.0.7" });
+  assert.deepEqual(await source.metadata(), {
+    privateIpv4: "10.0.0.7",
+    network: { "interface.0.ip.0.address": "10.0.0.7/24" },
+  });
 });
 
 test("the last URL on the kernel's command line counts, in either spelling", () => {

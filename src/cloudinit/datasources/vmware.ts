@@ -10,11 +10,15 @@ const mostCounted = 64;
 
 type Lookup = (key: string) => Promise<string | undefined>;
 
-/** The keys a VMware hypervisor hands to its guest (`-from-vmware-guestinfo`), asked for with VMware's own tool. */
+/** The keys a VMware hypervisor hands to its guest (`-from-vmware-guestinfo`), asked for with VMware's own tools. */
 export function guestInfoSource(access: SourceAccess): Datasource {
-  const lookup: Lookup = async (key) =>
-    (await access.output(["vmtoolsd", "--cmd", `info-get guestinfo.${key}`]))?.replace(/\n$/, "") ||
-    undefined;
+  const lookup: Lookup = async (key) => {
+    const question = `info-get guestinfo.${key}`;
+    const answer =
+      (await access.output(["vmtoolsd", "--cmd", question])) ??
+      (await access.output(["vmware-rpctool", question]));
+    return answer?.replace(/\n$/, "") || undefined;
+  };
   const isAvailable = async (): Promise<boolean> =>
     (await lookup("coreos.config.data")) !== undefined || (await lookup("coreos.config.url")) !== undefined;
   return vmwareSource("VMware guestinfo", lookup, isAvailable, access);
@@ -59,14 +63,27 @@ function decoded(data: string, encoding: string): Uint8Array {
 }
 
 async function metadataFrom(lookup: Lookup): Promise<Metadata> {
+  const network: Record<string, string> = {};
+  const keep = async (key: string): Promise<string | undefined> => {
+    const value = await lookup(key);
+    if (value !== undefined) network[key] = value;
+    return value;
+  };
+  for (const kind of ["server", "domain"])
+    for (let index = 0; index < mostCounted; index++)
+      if ((await keep(`dns.${kind}.${index}`)) === undefined) break;
   const found: Record<string, string> = {};
   for (let index = 0; index < mostCounted; index++) {
-    const role = await lookup(`interface.${index}.role`);
-    const named = (await lookup(`interface.${index}.name`)) ?? (await lookup(`interface.${index}.mac`));
-    const address = (await lookup(`interface.${index}.ip.0.address`))?.replace(/\/\d+$/, "");
-    if (role === undefined && named === undefined && address === undefined) break;
-    if (address === undefined || (role !== "public" && role !== "private")) continue;
-    found[`${role}Ipv${address.includes(":") ? 6 : 4}`] ??= address;
+    const prefix = `interface.${index}.`;
+    const named = [await keep(`${prefix}name`), await keep(`${prefix}mac`), await keep(`${prefix}dhcp`)];
+    const role = (await lookup(`${prefix}role`)) ?? "";
+    if (role !== "" && role !== "public" && role !== "private")
+      throw new Fault("bad-metadata", `unrecognized role: "${role}"`);
+    const addresses = await keepAll(keep, `${prefix}ip.`, ["address"]);
+    for (const address of role === "" ? [] : addresses)
+      found[`${role}Ipv${address.includes(":") ? 6 : 4}`] = address.replace(/\/\d+$/, "");
+    const routes = await keepAll(keep, `${prefix}route.`, ["gateway", "destination"]);
+    if ([...named, ...addresses, ...routes].every((value) => value === undefined)) break;
   }
   return {
     ...present({
@@ -76,5 +93,18 @@ async function metadataFrom(lookup: Lookup): Promise<Metadata> {
       publicIpv6: found["publicIpv6"],
       privateIpv6: found["privateIpv6"],
     }),
+    ...(Object.keys(network).length === 0 ? {} : { network }),
   };
+}
+
+/** Values of numbered keys, up to the first number without any. */
+async function keepAll(keep: Lookup, prefix: string, names: readonly string[]): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (let index = 0; index < mostCounted; index++) {
+    const values: string[] = [];
+    for (const name of names) values.push((await keep(`${prefix}${index}.${name}`)) ?? "");
+    if (values.every((value) => value === "")) break;
+    all.push(...values);
+  }
+  return all;
 }
