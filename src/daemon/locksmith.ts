@@ -16,6 +16,7 @@ import { openUpdateSource } from "../systemd/update-status.ts";
 import { claimCoordinator } from "./coordinator-file.ts";
 import { FleetWorkload } from "./fleet-workload.ts";
 import { locksmithSettings } from "./locksmith-settings.ts";
+import { memberProblem } from "./member-health.ts";
 import { readMachineId } from "./machine-facts.ts";
 import { watchRequired } from "./required-file.ts";
 import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
@@ -71,6 +72,7 @@ async function run(env: Env, signal: AbortSignal, daemon: DaemonProcess): Promis
     drainMs: settings.drainMs ?? 0,
     machine,
     lock,
+    storeProblem: async () => await memberProblem(machine),
     workload: new FleetWorkload(env, fleet, id),
     news,
     updates,

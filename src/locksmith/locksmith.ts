@@ -39,6 +39,8 @@ export interface LocksmithParts {
   readonly machine: MachineControl;
   readonly lock: RebootLock;
   readonly workload: Workload;
+  /** Why this machine's part of the store is not well; undefined when it is. */
+  readonly storeProblem: () => Promise<string | undefined>;
   readonly news: Pick<StoreNews, "wish" | "ready" | "subscribe" | "fulfil">;
   readonly updates: UpdateSource;
   readonly required: RequiredSource;

@@ -10,6 +10,8 @@ import type { Workload } from "./workload.ts";
 export interface RecoveryParts {
   readonly machine: MachineControl;
   readonly workload: Workload;
+  /** Why this machine's part of the store is not well; undefined when it is. */
+  readonly storeProblem: () => Promise<string | undefined>;
   readonly slot: Slot;
   readonly file: TurnFile;
   readonly report: RebootReporter;
@@ -43,14 +45,14 @@ export async function recover(env: Env, parts: RecoveryParts, signal: AbortSigna
 }
 
 async function untilWell(env: Env, parts: RecoveryParts, signal: AbortSignal): Promise<void> {
-  const { machine, workload, report, turn } = parts;
+  const { machine, workload, storeProblem, report, turn } = parts;
   const waitFor = (what: string): void => {
     env.log.info(`waits after its boot: ${what}`);
     void report.phase("recovering", what);
   };
   await report.phase("recovering", "the health checks of this boot are carried out");
   await untilDone(env, signal, "finish the boot", async () => {
-    const problem = await machine.checkBoot();
+    const problem = (await machine.checkBoot()) ?? (await storeProblem());
     if (problem === undefined) return;
     await report.phase("recovering", `${problem}; the slot stays taken until then`);
     throw new NotYet(problem);

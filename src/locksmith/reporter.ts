@@ -35,7 +35,7 @@ export class RebootReporter {
     if (this.#record?.phase === phase && this.#record.why === why && !this.#isUntold) return;
     const { id, group, strategy, boot, coordinate } = this.#parts;
     if (this.#record?.phase !== phase || this.#record.why !== why) {
-      this.#env.log.info(why === "" ? phase : `${phase}: ${why}`);
+      this.#env.log.info(`now ${phase.replaceAll("-", " ")}${why === "" ? "" : `: ${why}`}`);
       await coordinate(coordinatorState(phase));
     }
     const isSame = this.#record?.phase === phase;

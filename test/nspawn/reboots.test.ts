@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { labDown } from "../../src/lab/lab.ts";
+import { type FleetLab, openFleetLab, sleeper } from "./fleet-lab.ts";
+import { testLab } from "./lab-name.ts";
+import {
+  bootsOf,
+  momentsOf,
+  RequestStream,
+  rebootsSeen,
+  startLocksmith,
+  untilSeen,
+  untilSteady,
+  webServer,
+} from "./reboot-lab.ts";
+
+// Machines that reboot in turn, drained before and well again after, on real machines.
+
+const lab = testLab("fleet-reboots");
+const web = ["web-1.service", "web-2.service"];
+let cluster: FleetLab;
+
+before(async () => {
+  cluster = await openFleetLab(lab, 5);
+});
+afterEach(async (context) => {
+  if ("passed" in context && !context.passed) await printLocksmith();
+});
+after(async () => await labDown(lab));
+
+async function printLocksmith(): Promise<void> {
+  await cluster.printJournals();
+  for (const machine of cluster.machines) {
+    if (!(await machine.isRunning())) continue;
+    const { stdout } = await machine.exec(["journalctl", "--unit=locksmithd", "--no-pager", "--lines=60"]);
+    process.stderr.write(`----- ${machine.name} locksmithd\n${stdout}`);
+  }
+  process.stderr.write(`${JSON.stringify((await rebootsSeen(cluster, "m1"))?.queue)}\n`);
+}
+
+async function askFor(machine: string, through: string): Promise<void> {
+  const { id } = cluster.machine(machine);
+  const words = ["argosy", "reboot", id, "--no-block"];
+  const { code, stderr } = await cluster.machine(through).exec(words);
+  assert.equal(code, 0, stderr);
+}
+
+test("five machines that all want to reboot do so one at a time, drained, each once, and the service never notices", async (context) => {
+  for (const unit of web) await cluster.put(unit, webServer);
+  await cluster.put("all.service", `${sleeper}[X-Fleet]\nGlobal=true\n`);
+  await cluster.put("pinned.service", `${sleeper}[X-Fleet]\nMachineID=${cluster.machine("m4").id}\n`);
+  await cluster.put("roaming.service", sleeper);
+  await cluster.untilRunning([...web, "pinned.service", "roaming.service"]);
+  await startLocksmith(cluster);
+  const { id } = cluster.machine("m5");
+  const cordon = await cluster.machine("m1").exec(["argosy", "cordon", id]);
+  assert.equal(cordon.code, 0, cordon.stderr);
+
+  const stream = new RequestStream(
+    cluster.machines.map(({ address }) => address),
+    8080,
+  );
+  const begin = performance.now();
+  for (const { name } of cluster.machines)
+    await cluster.shell(name, "echo linux-image > /run/reboot-required.pkgs; touch /run/reboot-required");
+  await cluster.waitFor("every machine has booted again", async () => {
+    for (const { name } of cluster.machines) {
+      const boots = await bootsOf(cluster, name).catch(() => 0);
+      if (boots < 2) return false;
+    }
+    return true;
+  });
+  await untilSteady(cluster);
+  const seconds = Math.round((performance.now() - begin) / 100) / 10;
+  await stream.end();
+  context.diagnostic(
+    `five machines rebooted in ${seconds} s; ${stream.answered} requests answered, ${stream.failed} failed, ${stream.broken} broken in flight`,
+  );
+
+  const times = await Promise.all(
+    cluster.machines.map(async ({ name }) => {
+      assert.equal(await bootsOf(cluster, name), 2, `${name} booted exactly once`);
+      const [down, ...more] = await momentsOf(cluster, name, "reboots: ");
+      const [up] = await momentsOf(cluster, name, "is well after its boot");
+      assert.ok(down !== undefined && up !== undefined && more.length === 0, `${name} tells of one reboot`);
+      return { name, down, up };
+    }),
+  );
+  const inOrder = [...times].sort((a, b) => a.down - b.down);
+  for (const [at, { name, down }] of inOrder.entries()) {
+    const before = inOrder[at - 1];
+    assert.ok(before === undefined || before.up <= down, `${before?.name} was well before ${name} went down`);
+  }
+  assert.equal(stream.failed, 0, "a machine was always there to answer");
+  // A server that is stopped ends the connection that it has at that moment: once for each move at most.
+  assert.ok(stream.broken <= 2 * cluster.machines.length, `${stream.broken} connections were broken`);
+  await cluster.untilRunning(["pinned.service", "roaming.service", ...web]);
+  const states = await Promise.all(
+    cluster.machines.map(async ({ id: machine }) => {
+      const answer = await cluster.read("m1", `/argosy/v1/machines/${machine}`);
+      return ((await answer.json()) as { machine: { state: string } }).machine.state;
+    }),
+  );
+  assert.deepEqual(states, ["ready", "ready", "ready", "ready", "cordoned"], "an operator's cordon stays");
+  const uncordon = await cluster.machine("m1").exec(["argosy", "uncordon", id]);
+  assert.equal(uncordon.code, 0, uncordon.stderr);
+});
+
+test("a store that is lost while a machine holds a slot delays its reboot, and does not double it", async () => {
+  await startLocksmith(cluster, ["LOCKSMITHD_DRAIN_TIMEOUT=8s"]);
+  await cluster.put("stuck.service", `${sleeper}[X-Fleet]\nMachineMetadata=machine=m4\n`);
+  await cluster.untilRunning(["stuck.service"]);
+  const boots = await bootsOf(cluster, "m4");
+  await askFor("m4", "m1");
+  await untilSeen(cluster, "m4 is drained", ({ records }) => records.get("m4")?.phase === "draining");
+  const members = ["m1", "m2", "m3"];
+  await Promise.all(members.map((name) => cluster.systemctl(name, "stop", "etcd-member.service")));
+  await cluster.waitFor("m4 would reboot and may not", async () => {
+    const overdue = await momentsOf(cluster, "m4", "not all units have left this machine");
+    const refused = await momentsOf(cluster, "m4", "tries again");
+    return overdue.length > 0 && refused.length > 0;
+  });
+  assert.equal(await bootsOf(cluster, "m4"), boots, "nobody reboots without having confirmed the slot");
+  await Promise.all(members.map((name) => cluster.systemctl(name, "start", "etcd-member.service")));
+  await cluster.waitFor("m4 has booted again", async () => {
+    return (await bootsOf(cluster, "m4").catch(() => 0)) > boots;
+  });
+  await untilSteady(cluster);
+  assert.equal(await bootsOf(cluster, "m4"), boots + 1);
+  await cluster.untilRunning(["stuck.service"]);
+  await cluster.destroy("stuck.service");
+});
+
+test("a machine that dies while it holds the slot loses it with its lease, and the next one reboots", async () => {
+  await startLocksmith(cluster, ["LOCKSMITHD_LEASE=12s"]);
+  const boots = await bootsOf(cluster, "m4");
+  // The machine never comes up to release its slot: a check of its boot keeps failing, and then it loses its power.
+  await cluster.writeFile(
+    "m5",
+    "/etc/systemd/system/never-well.service",
+    "[Unit]\nBefore=boot-complete.target\n[Service]\nType=oneshot\nExecStart=/bin/false\n[Install]\nRequiredBy=boot-complete.target\n",
+  );
+  await cluster.systemctl("m5", "daemon-reload");
+  await cluster.systemctl("m5", "enable", "never-well.service");
+  await askFor("m5", "m1");
+  await untilSeen(cluster, "m5 is not well", ({ records }) => {
+    const record = records.get("m5");
+    return record?.phase === "recovering" && record.why.includes("boot-complete.target");
+  });
+  await askFor("m4", "m1");
+  await untilSeen(cluster, "m4 waits", ({ records }) => records.get("m4")?.phase === "queued");
+  const seen = await rebootsSeen(cluster, "m1");
+  assert.deepEqual(seen?.holders, ["m5"], "a machine that is not well keeps its slot");
+  assert.equal(await bootsOf(cluster, "m4"), boots);
+  await cluster.lab.kill("m5");
+  await cluster.waitFor("m4 has booted again", async () => {
+    return (await bootsOf(cluster, "m4").catch(() => 0)) > boots;
+  });
+  await cluster.lab.revive("m5");
+  await cluster.systemctl("m5", "disable", "never-well.service");
+  await untilSteady(cluster);
+  assert.equal(await bootsOf(cluster, "m4"), boots + 1);
+});
