@@ -63,7 +63,6 @@ class Rig {
   }
 
   async start(change: Partial<LocksmithParts> = {}): Promise<void> {
-    const rig = this;
     const subscribe = (listener: () => void): (() => void) => {
       this.#listeners.add(listener);
       return () => this.#listeners.delete(listener);
@@ -86,27 +85,22 @@ class Rig {
       lock: this.lock,
       workload: this.workload,
       storeProblem: async () => this.storeProblem,
-      news: {
-        get wish() {
-          return rig.wish;
+      news: Object.defineProperty(
+        {
+          wish: undefined,
+          ready: Promise.resolve(),
+          subscribe,
+          fulfil: async () => void (this.wish = undefined),
         },
-        ready: Promise.resolve(),
-        subscribe,
-        fulfil: async () => void (this.wish = undefined),
-      },
-      updates: {
-        get status() {
-          return rig.status;
-        },
-        subscribe,
-        close: async () => {},
-      },
-      required: {
-        get packages() {
-          return rig.packages;
-        },
-        subscribe,
-      },
+        "wish",
+        { get: () => this.wish },
+      ),
+      updates: Object.defineProperty({ status: undefined, subscribe, close: async () => {} }, "status", {
+        get: () => this.status,
+      }),
+      required: Object.defineProperty({ packages: undefined, subscribe }, "packages", {
+        get: () => this.packages,
+      }),
       file: {
         read: async () => this.turn,
         write: async (turn) => void (this.turn = turn),
