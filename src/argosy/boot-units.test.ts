@@ -67,8 +67,8 @@ test("nothing of the boot waits for jobs of units, and what runs before the netw
   }
 });
 
-test("etcd and fleet start behind what cloud-configs tell them", () => {
-  for (const name of ["etcd.service", "fleet.service"])
+test("services start behind what cloud-configs tell them", () => {
+  for (const name of ["etcd.service", "fleet.service", "locksmithd.service", "update-engine.service"])
     assert.match(systemdUnits[name] ?? "", /^After=.*user-config\.target/m);
   assert.deepEqual(unitAliases, { "etcd2.service": "etcd.service" });
 });

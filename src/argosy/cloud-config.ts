@@ -6,6 +6,7 @@ import { planUserData } from "../cloudinit/plan.ts";
 import { realAccess } from "../cloudinit/real-access.ts";
 import { unpackUserData, userDataText } from "../cloudinit/user-data.ts";
 import { Fault } from "../lib/fault.ts";
+import { statusCommand } from "./cloud-config-status.ts";
 
 const checkCommand: Command = {
   name: "check",
@@ -51,9 +52,10 @@ const schemaCommand: Command = {
 /** `argosy cloud-config`: everything about cloud-configs that needs no machine. */
 export const cloudConfigCommand: CommandGroup = {
   name: "cloud-config",
-  summary: "Check cloud-configs before a machine boots with them",
-  description: "Checks cloud-configs and prints their schema. coreos-cloudinit carries them out.",
-  commands: [checkCommand, schemaCommand],
+  summary: "Check cloud-configs before a machine boots with them, and see how they went",
+  description:
+    "Checks cloud-configs, prints their schema, and says how those of this machine went. coreos-cloudinit carries them out.",
+  commands: [checkCommand, schemaCommand, statusCommand],
 };
 
 async function check({ flags, stdout, env, signal }: Call, path: string): Promise<number> {

@@ -12,7 +12,9 @@ import { sentenceOf } from "../lib/fault.ts";
 import { ownAddress, ownAddress6 } from "../lib/own-address.ts";
 
 /** What is remembered over boots. */
-export const stateFolder = "/var/lib/coreos-cloudinit";
+const stateFolder = "/var/lib/coreos-cloudinit";
+/** How each source went, a file for each. */
+export const outcomesFolder = `${stateFolder}/outcomes`;
 const foundAddressesFile = `${stateFolder}/found-addresses.json`;
 /** What the early stage leaves for the one behind the network: a file of flags for each source. */
 const laterFolder = "/run/coreos-cloudinit/later";
@@ -98,7 +100,7 @@ export class BootRun {
 
   /** Remembers how it went. */
   async finish(code: number): Promise<void> {
-    const path = `${stateFolder}/outcomes/${this.#id}.json`;
+    const path = `${outcomesFolder}/${this.#id}.json`;
     const before = await readOutcome(path);
     const isSame = before?.digest === this.#digest;
     const now = new Date(this.#env.clock.now()).toISOString();
@@ -112,7 +114,7 @@ export class BootRun {
       result: this.#isWaiting ? "waiting" : code === 0 ? "applied" : "failed",
       problems: this.#problems,
     };
-    await mkdir(`${stateFolder}/outcomes`, { recursive: true, mode: 0o755 });
+    await mkdir(outcomesFolder, { recursive: true, mode: 0o755 });
     await replace(path, `${JSON.stringify(outcome, null, 2)}\n`);
     if (Object.keys(this.#found).length > 0)
       await replace(foundAddressesFile, `${JSON.stringify(this.#found)}\n`);
@@ -151,9 +153,9 @@ export async function foundPreset(presets: readonly string[]): Promise<string | 
   return presetOf(await text("/proc/cmdline"), firmware, presets);
 }
 
-/** Outcomes of the last boot's sources, sorted by source. */
+/** Outcomes in these files of the folder, sorted by source. */
 export async function readOutcomes(names: readonly string[]): Promise<readonly BootOutcome[]> {
-  const read = await Promise.all(names.map((name) => readOutcome(`${stateFolder}/outcomes/${name}`)));
+  const read = await Promise.all(names.map((name) => readOutcome(`${outcomesFolder}/${name}`)));
   return read
     .filter((outcome) => outcome !== undefined)
     .toSorted((one, other) => (one.source < other.source ? -1 : 1));

@@ -6,7 +6,7 @@ Description=update-engine: installs new versions of the operating system beside 
 ConditionDirectoryNotEmpty=|/usr/lib/sysupdate.d
 ConditionDirectoryNotEmpty=|/etc/sysupdate.d
 ConditionPathExists=!/usr/.noupdate
-After=dbus.socket network.target
+After=dbus.socket network.target user-config.target
 Wants=dbus.socket
 
 [Service]

@@ -48,7 +48,10 @@ async function boot(
     hostname: async () => "harbour",
     enable: async (unit) => await note(`enable ${unit}`),
     reload: async () => await note("reload"),
-    job: async (method, unit) => void (await note(`${method} ${unit}`)),
+    job: async (method, unit) => {
+      await note(`${method} ${unit}`);
+      return undefined;
+    },
     linksDown: async () => {},
     script: async () => await note("script"),
   };
