@@ -8,6 +8,7 @@ import type { FleetLockOptions } from "../src/argosy/fleetlock.ts";
 import type { KeysServerOptions } from "../src/argosy/etcd-command.ts";
 import type { OpenMembership } from "../src/argosy/member-flags.ts";
 import type { StoreSpec } from "../src/argosy/store-flags.ts";
+import type { UpdateServerOptions } from "../src/argosy/update-server-serve.ts";
 import type { UpdateEngineAccess } from "../src/argosy/update-engine-access.ts";
 import type { CommandGroup } from "../src/cli/command.ts";
 import type { Env } from "../src/lib/env.ts";
@@ -54,7 +55,15 @@ if (words[0] === "fleetctl") {
   await runHere(
     argosyProgram(
       { fleet: runFleet, etcd: runKeysApi, locksmith: runLocksmith, "update-engine": runUpdateEngine },
-      { serveKeys, serveDiscovery, serveFleetLock, connectMembers, openStore, openUpdateEngine },
+      {
+        serveKeys,
+        serveDiscovery,
+        serveFleetLock,
+        connectMembers,
+        openStore,
+        openUpdateEngine,
+        serveUpdates,
+      },
     ),
     words,
   );
@@ -62,6 +71,10 @@ if (words[0] === "fleetctl") {
 
 /** `argosy __complete -- fleetctl ...`, which shells ask at a Tab, is for the program that the words begin with. */
 function wordsOf(given: readonly string[]): readonly string[] {
+  // The server is what its name says, unless something else is asked of it.
+  const [first, next = "-"] = given;
+  if (first === "update-server" && next.startsWith("-") && !/^--?h(elp)?$/.test(next))
+    return [first, "serve", ...given.slice(1)];
   const [ask, dashes, program = "", ...rest] = given;
   if (ask !== "__complete" || dashes !== "--" || rest.length === 0) return given;
   return ["fleetctl", "etcdctl", "locksmithctl"].includes(program) ? [program, ask, dashes, ...rest] : given;
@@ -89,6 +102,10 @@ async function runKeysApi(): Promise<number> {
 
 async function runUpdateEngine(): Promise<number> {
   return await (await import("./daemons.ts")).daemons["update-engine"]();
+}
+
+async function serveUpdates(options: UpdateServerOptions): Promise<number> {
+  return await (await import("./daemons.ts")).serveUpdates(options);
 }
 
 async function openUpdateEngine(env: Env): Promise<UpdateEngineAccess> {

@@ -5,6 +5,7 @@ import type { ServeFleetLock } from "../src/argosy/fleetlock.ts";
 import type { ConnectMembers } from "../src/argosy/member-flags.ts";
 import type { ServeKeys } from "../src/argosy/etcd-command.ts";
 import type { OpenStore } from "../src/argosy/store-flags.ts";
+import type { ServeUpdates } from "../src/argosy/update-server-serve.ts";
 import type { OpenUpdateEngine } from "../src/argosy/update-engine-access.ts";
 
 /**
@@ -26,6 +27,10 @@ export const daemons: {
 /** `argosy update` and `update_engine_client`. */
 export const openUpdateEngine: OpenUpdateEngine = async (env) =>
   await (await import("../src/daemon/update-access.ts")).openUpdateEngine(env);
+
+/** `argosy update-server serve`. */
+export const serveUpdates: ServeUpdates = async (options) =>
+  await (await import("../src/daemon/update-server.ts")).serveUpdates(options);
 
 /** `argosy etcd`. */
 export const serveKeys: ServeKeys = async (options) =>

@@ -24,6 +24,8 @@ import { uncordonCommand } from "./uncordon.ts";
 import { updateCommand } from "./update.ts";
 import type { OpenUpdateEngine } from "./update-engine-access.ts";
 import { updateEngineClient } from "./update-engine-client.ts";
+import { updateServerCommand } from "./update-server.ts";
+import type { ServeUpdates } from "./update-server-serve.ts";
 import { whyCommand } from "./why.ts";
 
 /** What commands need of the bundle of the daemons. */
@@ -34,6 +36,7 @@ export interface OutsideParts {
   readonly connectMembers: ConnectMembers;
   readonly openStore: OpenStore;
   readonly openUpdateEngine: OpenUpdateEngine;
+  readonly serveUpdates: ServeUpdates;
 }
 
 /** The umbrella command. The daemons and servers come from outside, because nothing may import them. */
@@ -70,6 +73,7 @@ export function argosyProgram(
       daemonCommand(daemons),
       updateCommand(parts.openUpdateEngine),
       updateEngineClient(parts.openUpdateEngine),
+      updateServerCommand(parts.serveUpdates, parts.openStore),
       cloudConfigCommand,
       cloudinitCommand,
     ],

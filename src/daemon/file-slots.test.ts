@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { slotsContract } from "../update/slots-contract.ts";
 import { FileSlots } from "./file-slots.ts";
-import { ReleaseShelf } from "./release-shelf.ts";
+import { ReleaseShelf } from "./fake-release-shelf.ts";
 
 let shelf: ReleaseShelf;
 

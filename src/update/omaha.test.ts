@@ -165,7 +165,9 @@ test("whatever an answer holds comes back from its print", () => {
         ],
       };
       // What XML cannot hold is replaced; everything else comes back as it was.
-      const isPlain = [...name, ...version].every((character) => (character.codePointAt(0) ?? 0) >= 0x20);
+      const isPlain = Array.from(name + version).every(
+        (character) => (character.codePointAt(0) ?? 0) >= 0x20,
+      );
       if (isPlain) assert.deepEqual(parseResponse(printResponse(response)), response);
       else assert.notEqual(parseResponse(printResponse(response)), undefined);
     }),

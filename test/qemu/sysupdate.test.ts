@@ -3,8 +3,8 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { archives, toolsTree } from "../../image/tools-tree.ts";
-import { ReleaseShelf } from "../../src/daemon/release-shelf.ts";
-import { sysupdateWorld } from "../../src/daemon/sysupdate-world.ts";
+import { ReleaseShelf } from "../../src/daemon/fake-release-shelf.ts";
+import { sysupdateWorld } from "../../src/daemon/fake-sysupdate-machine.ts";
 import { slotsContract } from "../../src/update/slots-contract.ts";
 
 // The contract of slots with Debian 13's own systemd-sysupdate, out of the tree with the tools that build the image.

@@ -8,6 +8,7 @@ import { type Command, type CommandGroup, type Flag, isGroup } from "../../src/c
 import { cloudConfigJsonSchema, referencePage } from "../../src/cloudinit/json-schema.ts";
 import { etcdSettings } from "../../src/daemon/etcd.ts";
 import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
+import { locksmithSettings } from "../../src/daemon/locksmith-settings.ts";
 import { optionTable } from "../../src/fleet/options.ts";
 import { etcdctlProgram } from "../../src/etcdctl/program.ts";
 import { locksmithctlProgram } from "../../src/locksmithctl/program.ts";
@@ -81,6 +82,7 @@ const outside = {
   connectMembers: unheard,
   openStore: unheard,
   openUpdateEngine: unheard,
+  serveUpdates: notServed,
 };
 
 async function notServed(): Promise<number> {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { blessedName, type BootEntry, entryOf, loaderChoice, startedName } from "../update/boot-entries.ts";
 import type { SlotsWorld } from "../update/slots-contract.ts";
-import type { ReleaseShelf } from "./release-shelf.ts";
+import type { ReleaseShelf } from "./fake-release-shelf.ts";
 import { SysupdateSlots } from "./sysupdate-slots.ts";
 
 const pattern = "app_@v+@l-@d.img app_@v+@l.img app_@v.img";
