@@ -318,8 +318,8 @@ export class Machine {
   }
 }
 
-/** A program inside ends with the program outside that entered the machine for it. */
-const atOurEnd = ["--", "setpriv", "--pdeathsig", "TERM", "--"];
+/** A program inside ends with the program outside that entered the machine for it, and no more than the machine sets the clock. */
+const atOurEnd = ["--", "setpriv", "--pdeathsig", "TERM", "--bounding-set", "-sys_time", "--"];
 
 function fleetSocketOf(pid: number): string {
   return `/proc/${pid}/root/run/fleet.sock`;

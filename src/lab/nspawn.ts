@@ -62,6 +62,8 @@ export function nspawn(lab: LabRecord, machine: string): readonly string[] {
     `--hostname=${lab.store?.by === "cloud-config" ? imageHostname : machine}`,
     // Docker inside needs these; the lab's machines are not a border of safety but of view.
     "--capability=all",
+    // All machines share this machine's clock, and setting a time zone can set it.
+    "--drop-capability=CAP_SYS_TIME",
     "--system-call-filter=add_key keyctl bpf",
     // Works without systemd as the first process of this machine.
     "--register=no",
