@@ -71,7 +71,7 @@ const ofUnits = ["why", "events"];
 /** Commands that docs/cloud-config.md is about. */
 const ofCloudConfigs = ["cloud-config", "coreos-cloudinit"];
 /** Commands that docs/locksmith.md is about. */
-const ofReboots = ["reboots", "fleetlock"];
+const ofReboots = ["reboot", "reboots", "fleetlock"];
 /** Commands that docs/os.md is about. */
 const ofImages = ["image"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
@@ -246,7 +246,11 @@ test("every option of [X-Fleet] is in the page about units, in all its spellings
 
 test("every setting of the daemons is in the page about settings", () => {
   const { text } = page("docs/settings.md");
-  const silent = [...Object.values(fleetSettings), ...Object.values(etcdSettings)]
+  const silent = [
+    ...Object.values(fleetSettings),
+    ...Object.values(etcdSettings),
+    ...Object.values(locksmithSettings),
+  ]
     .map((setting) => ("key" in setting ? setting.key : setting.environment))
     .filter((name) => !text.includes(`\`${name}\``));
   assert.deepEqual(silent, []);
