@@ -9,7 +9,7 @@ import { type Plugin, rolldown } from "rolldown";
 
 /**
  * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/fleetctl.cjs and
- * build/fleetctl.program with fleetctl alone, compiled, build/etcd.mjs with `argosy etcd` alone, build/daemons.mjs with the
+ * build/fleetctl.program with fleetctl alone, compiled, build/etcd.mjs with `argosy etcd` alone, build/fleet.mjs with fleet's daemon alone, build/daemons.mjs with the
  * daemons and their libraries, build/store-worker.mjs with the thread that writes the embedded store's file, and
  * build/node, the Node that runs them. Does nothing when nothing they are made of
  * changed since.
@@ -59,6 +59,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
     (await bundle("bin/argosy.ts", "argosy.mjs")) +
     (await bundleCompiled("bin/fleetctl.ts", "fleetctl")) +
     (await bundle("bin/etcd.ts", "etcd.mjs")) +
+    (await bundle("bin/fleet.ts", "fleet.mjs")) +
     (await bundle("bin/daemons.ts", "daemons.mjs")) +
     (await bundle("src/store/embedded/database-worker.ts", "store-worker.mjs"));
   // So that a checkout can use what it built: build/argosy lab status
@@ -68,7 +69,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs, build/fleetctl.cjs, build/fleetctl.program, build/etcd.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs, build/fleetctl.cjs, build/fleetctl.program, build/etcd.mjs, build/fleet.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 
@@ -108,7 +109,13 @@ async function bundle(entry: string, file: string, format: "esm" | "cjs" = "esm"
     input: `${checkout}${entry}`,
     platform: "node",
     // dbus-native reads XML only to introspect objects, which we never do: every call names its interface.
-    resolve: { alias: { xml2js: `${checkout}scripts/no-xml.mjs` } },
+    // grpc-js would read .proto files for channelz, which we do not serve.
+    resolve: {
+      alias: {
+        xml2js: `${checkout}scripts/no-xml.mjs`,
+        "@grpc/proto-loader": `${checkout}scripts/no-proto-loader.mjs`,
+      },
+    },
     plugins: [daemonsApart, builtinsWhenUsed],
     treeshake: { propertyReadSideEffects: false },
     onLog(level, log, handle) {
@@ -124,8 +131,19 @@ async function bundle(entry: string, file: string, format: "esm" | "cjs" = "esm"
     codeSplitting: false,
   });
   await build.close();
+  const code = inAscii(output[0].code);
+  await writeFile(`${buildFolder}/${file}.${process.pid}`, code);
   await rename(`${buildFolder}/${file}.${process.pid}`, `${buildFolder}/${file}`);
-  return output[0].code.length;
+  return code.length;
+}
+
+/** The same code with escapes for all other characters: a single one has V8 keep two bytes for every character of the file. */
+function inAscii(code: string): string {
+  // Behind a backslash an escape would mean something else; and rolldown leaves comments about licences.
+  const risky = /\\[^\0-\x7f]/.exec(code);
+  if (risky !== null)
+    throw new Error(`cannot escape ${JSON.stringify(code.slice(risky.index, risky.index + 40))}`);
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Copies the Node that runs this, without its debugging symbols where `strip` is at hand: 30 MB less. */

@@ -15,6 +15,8 @@ export interface ProductFiles {
   readonly fleetctlProgram: string;
   /** `argosy etcd` alone. */
   readonly etcd: string;
+  /** fleet's daemon alone. */
+  readonly fleet: string;
   /** The daemons, with their libraries. */
   readonly daemons: string;
   /** The thread that writes the embedded store's file. */
@@ -35,6 +37,7 @@ export async function productFiles(): Promise<ProductFiles> {
     fleetctl: `${folder}/fleetctl.cjs`,
     fleetctlProgram: `${folder}/fleetctl.program`,
     etcd: `${folder}/etcd.mjs`,
+    fleet: `${folder}/fleet.mjs`,
     daemons: `${folder}/daemons.mjs`,
     storeWorker: `${folder}/store-worker.mjs`,
   };
@@ -43,7 +46,7 @@ export async function productFiles(): Promise<ProductFiles> {
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs, fleetctl.cjs, fleetctl.program, etcd.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, fleetctl.cjs, fleetctl.program, etcd.mjs, fleet.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

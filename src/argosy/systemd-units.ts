@@ -150,7 +150,7 @@ Environment=UV_THREADPOOL_SIZE=8
 EnvironmentFile=-/etc/argosy/argosy.env
 # One arena for all threads, and what is free at its end goes back: what threads would keep for themselves stays unused.
 Environment=MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072
-ExecStart=${daemonCommand("fleet", fleetNodeFlags)}
+ExecStart=${nodeCommand(fleetNodeFlags)} /usr/lib/argosy/fleet.mjs
 SyslogIdentifier=fleet
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -182,5 +182,9 @@ export const enabledUnits: readonly { readonly unit: string; readonly target: st
 
 /** Straight to Node, without the launcher's shell in between: the process systemd watches is the daemon. */
 function daemonCommand(daemon: string, flags: readonly string[] = []): string {
-  return `/usr/lib/argosy/node ${["--disable-warning=ExperimentalWarning", ...flags].join(" ")} /usr/lib/argosy/argosy.mjs daemon ${daemon}`;
+  return `${nodeCommand(flags)} /usr/lib/argosy/argosy.mjs daemon ${daemon}`;
+}
+
+function nodeCommand(flags: readonly string[]): string {
+  return `/usr/lib/argosy/node ${["--disable-warning=ExperimentalWarning", ...flags].join(" ")}`;
 }
