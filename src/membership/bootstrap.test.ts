@@ -37,6 +37,24 @@ test("a proxy by settings asks the peers that a static list names", () => {
   assert.deepEqual(decision.peers, ["http://a:2380", "http://b:2380"]);
 });
 
+test("a member that was only told some of its settings gets the rest, and leaves the port of the keys alone", () => {
+  const given = {
+    ETCD_NAME: "m1",
+    ETCD_ADVERTISE_CLIENT_URLS: `http://${address}:2379`,
+    ETCD_LISTEN_CLIENT_URLS: "http://0.0.0.0:2379,http://0.0.0.0:4001",
+  };
+  const told = [given, { ...given, ETCD_INITIAL_CLUSTER: `m1=${peer(1)}` }];
+  for (const settings of [...told.map((each) => ({ given: each })), { given, hasData: true }]) {
+    const decision = decide({ ...nothing, ...settings });
+    assert(decision.is === "member");
+    assert.deepEqual(decision.variables, {
+      ETCD_LISTEN_PEER_URLS: peer(1),
+      ETCD_INITIAL_ADVERTISE_PEER_URLS: peer(1),
+      ETCD_LISTEN_CLIENT_URLS: "http://0.0.0.0:2379",
+    });
+  }
+});
+
 test("one static list serves all machines: an address tells which member a machine is, or that it is none", () => {
   const given = { ETCD_INITIAL_CLUSTER: three.map(({ name, peerUrls }) => `${name}=${peerUrls[0]}`).join() };
   const unknown = { ...nothing, hostname: "localhost", given };
@@ -48,7 +66,8 @@ test("one static list serves all machines: an address tells which member a machi
   assert(fourth.is === "proxy");
   assert.deepEqual(fourth.peers, [peer(1), peer(2), peer(3)]);
   const named = decide({ ...nothing, given: { ...given, ETCD_NAME: "m9" } });
-  assert.deepEqual(named.is === "member" && named.variables, {});
+  assert(named.is === "member");
+  assert.equal(named.variables["ETCD_NAME"], undefined);
 });
 
 const token = (count: number, size = 3): Token => ({

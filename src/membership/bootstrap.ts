@@ -40,12 +40,18 @@ export type Decision =
  * is etcd's own: data, a token, names, a static list; and without any of them a machine is alone.
  */
 export function decide(settings: BootstrapSettings): Decision {
-  const { given, storeEndpoints, hasData } = settings;
+  const { given, storeEndpoints, hasData, own } = settings;
+  const member = (why: string): Decision => ({
+    is: "member",
+    variables: addressVariables(given, own),
+    sure: true,
+    why,
+  });
   const proxyOnly = given["ETCD_PROXY"] === "on" || given["ETCD_PROXY"] === "readonly";
   const listed = membersIn(given["ETCD_INITIAL_CLUSTER"]);
   const staticPeers = listed.map(({ peerUrl }) => peerUrl);
   if (hasData && !proxyOnly) {
-    return { is: "member", variables: {}, sure: true, why: "its etcd has data" };
+    return member("its etcd has data");
   }
   if (given["ETCD_DISCOVERY"] !== undefined) return { is: "ask-token", url: given["ETCD_DISCOVERY"] };
   if (given["ETCD_DISCOVERY_SRV"] !== undefined)
@@ -58,7 +64,7 @@ export function decide(settings: BootstrapSettings): Decision {
     return { is: "proxy", endpoints: storeEndpoints, peers: [], why: "ARGOSY_STORE_ENDPOINTS names a store" };
   }
   if (Object.keys(given).length > 0) {
-    return { is: "member", variables: {}, sure: true, why: "its etcd has settings" };
+    return member("its etcd has settings");
   }
   return { is: "embedded", why: "nothing names other machines" };
 }
@@ -86,9 +92,9 @@ function decideByList(
   listed: readonly ListedMember[],
 ): Decision {
   const why = "it is told all members";
-  if (given["ETCD_NAME"] !== undefined || own.address === "")
-    return { is: "member", variables: {}, sure: true, why };
   const variables = addressVariables(given, own);
+  if (given["ETCD_NAME"] !== undefined || own.address === "")
+    return { is: "member", variables, sure: true, why };
   const peerUrl = ownPeerUrl({ ...given, ...variables });
   const itself =
     listed.find((member) => member.peerUrl === peerUrl) ??
