@@ -43,8 +43,8 @@ type Option = readonly [string, string];
 const usualDiskBytes = 4 * 1024 ** 3;
 const firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 const firmwareVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
-/** A machine that loads the computer's two processors with others waits long for its own. */
-const sshLimitMs = 120_000;
+/** Installing an update takes minutes when others work on the computer, too. */
+const sshLimitMs = 20 * 60_000;
 
 /** A boot takes about a minute on an idle computer. */
 export const bootLimitMs = 8 * 60_000;
@@ -230,7 +230,8 @@ async function makeConfigDrive(folder: string, cloudConfig: string): Promise<voi
   ]);
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of this computer that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
