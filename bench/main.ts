@@ -6,6 +6,7 @@ const benchmarks: Readonly<Record<string, (words: readonly string[]) => Promise<
   failover: async (words) => (await import("./failover.ts")).benchFailover(words),
   idle: async () => (await import("./idle.ts")).benchIdle(),
   keys: async () => (await import("./keys.ts")).benchKeys(),
+  reboots: async () => (await import("./reboots.ts")).benchReboots(),
   schedule: async () => (await import("./schedule.ts")).benchSchedule(),
   scale: async (words) => (await import("./scale.ts")).benchScale(words),
   store: async () => (await import("./store.ts")).benchStore(),
