@@ -29,6 +29,8 @@ export interface Group {
   readonly then: readonly Operation[];
   /** What `then` does to the nodes. */
   readonly drafted: Drafted;
+  /** What it tells. */
+  readonly events: readonly LoggedEvent[];
   /** The index of the last change once `then` was committed. */
   readonly lastIndex: number;
 }
@@ -81,7 +83,7 @@ export function planGroup(
     answers.push({ event, index });
   }
   const then = operationsOf(draft.changes, token);
-  return { answers, then, drafted: draft, lastIndex: lastIndex + draft.length };
+  return { answers, then, drafted: draft, events: draft.changes.events, lastIndex: lastIndex + draft.length };
 }
 
 /** The nodes as they are after the changes under way and those drafted so far, and the latter. */

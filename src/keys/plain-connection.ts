@@ -157,7 +157,7 @@ class PlainConnection implements PlainReply {
       this.#socket.pause();
       return;
     }
-    const request = readPlainRequest(bytes.toString("latin1"));
+    const request = readPlainRequest(bytes);
     if (request === undefined) return this.#handOver(bytes);
     this.#busy = true;
     // One after the other, as in etcd: what a request asks may depend on what the one before it did.

@@ -19,9 +19,10 @@ const mostPathCharacters = 1000;
 /**
  * Reads the first request when it is of the plain form from its first to its last byte; undefined for everything else, right or wrong, which is
  * left to a whole HTTP parser (RFC 9112). What this takes that parser would take as well, and read in the same way.
- * @param text what came on a connection, one character for each byte
+ * @param received what came on a connection
  */
-export function readPlainRequest(text: string): PlainRequest | undefined {
+export function readPlainRequest(received: Buffer): PlainRequest | undefined {
+  const text = received.toString("latin1");
   const found = firstLine.exec(text);
   if (found === null) return undefined;
   const [line, method = "", path = "", query = ""] = found;
@@ -36,7 +37,15 @@ export function readPlainRequest(text: string): PlainRequest | undefined {
   const bodyAt = headersEnd + 4;
   const bytes = bodyAt + (bodyBytes ?? 0);
   if (text.length < bytes) return undefined;
-  return { method: method as PlainRequest["method"], path, query, body: text.slice(bodyAt, bytes), bytes };
+  const pathAt = method.length + " /v2/keys".length;
+  return {
+    method: method as PlainRequest["method"],
+    // What is kept is read anew: a part of a text keeps the whole of it in memory.
+    path: received.toString("latin1", pathAt, pathAt + path.length),
+    query,
+    body: received.toString("latin1", bodyAt, bytes),
+    bytes,
+  };
 }
 
 /** What the headers say of the body. */

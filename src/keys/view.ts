@@ -32,6 +32,8 @@ export class View {
   readonly #listeners = new Set<() => void>();
   /** Nodes that expire, the earliest first; of two at once the one above. */
   readonly #deadlines = new OrderedMap<KeyNode>();
+  /** What this gateway's transactions under way change, by the counter's record that each of them writes. */
+  readonly #planned = new Map<string, PlannedChange>();
   #index = 0;
   #access: Access = openAccess;
   #removedMembers: readonly string[] = [];
@@ -83,6 +85,16 @@ export class View {
     return first === undefined ? undefined : this.#deadlines.get(first);
   }
 
+  /**
+   * Tells what a transaction of this gateway changes, so that it need not be read out of its records when the store shows them.
+   * @param counter the record of the counter that it writes, and no other transaction does
+   * @returns what forgets it again
+   */
+  expect(counter: string, planned: PlannedChange): () => void {
+    this.#planned.set(counter, planned);
+    return () => void this.#planned.delete(counter);
+  }
+
   /** Calls `listener` after every change and when the connection breaks or heals. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
@@ -90,8 +102,9 @@ export class View {
   }
 
   #follow(changes: readonly Change[], fresh: boolean): void {
-    if (fresh) this.#followTogether(changes);
-    else for (const revision of byRevision(changes)) this.#followTogether(revision);
+    if (fresh) this.#followTogether(changes, undefined);
+    else
+      for (const revision of byRevision(changes)) this.#followTogether(revision, this.#plannedIn(revision));
     for (const listener of this.#listeners) listener();
   }
 
@@ -99,15 +112,15 @@ export class View {
    * Takes over changes that belong together and tells their events: one revision, so that its event finds the nodes as
    * they were just before; or all differences after an outage, where nodes made and removed meanwhile were never seen.
    */
-  #followTogether(changes: readonly Change[]): void {
+  #followTogether(changes: readonly Change[], planned: PlannedChange | undefined): void {
     const named = changes.map((change): Named => ({ change, name: recordName(keyOf(change)) }));
-    const records = named.map((one) => this.#eventsIn(one));
+    const records = planned === undefined ? named.map((one) => this.#eventsIn(one)) : [planned.events];
     const events = records.flat();
     const [first] = events;
     const before = this.#index;
     // What a directory held is known only until its nodes are taken out of the tree.
     const told = events.map((logged) => ({ logged, removed: this.#removedBy(logged) }));
-    for (const one of named) this.#apply(one);
+    for (const one of named) this.#apply(one, planned);
     for (const record of records) this.history.add(record);
     // After an outage longer than the history, or when the store was replaced, watches would miss events.
     if (this.#index < before || (before > 0 && first !== undefined && first.index > before + 1)) {
@@ -128,11 +141,20 @@ export class View {
     return key !== undefined && isRemoval(logged.event) ? this.tree.pathsWithin(key) : [];
   }
 
-  #apply({ change, name }: Named): void {
+  /** What a transaction of this gateway was planned to change, if this revision is it. */
+  #plannedIn(changes: readonly Change[]): PlannedChange | undefined {
+    if (this.#planned.size === 0) return undefined;
+    const counter = changes.find((change) => keyOf(change) === counterKey);
+    return counter?.kind === "put" ? this.#planned.get(counter.entry.value) : undefined;
+  }
+
+  #apply({ change, name }: Named, planned: PlannedChange | undefined): void {
     const key = keyOf(change);
     if (name.of === "node") {
       const node =
-        change.kind === "put" ? this.#read(key, () => readNode(name.path, change.entry.value)) : undefined;
+        change.kind === "put"
+          ? (planned?.put.get(name.path) ?? this.#read(key, () => readNode(name.path, change.entry.value)))
+          : undefined;
       this.#replace(name.path, node);
     } else if (name.of === "events") {
       if (change.kind === "delete") this.history.forget(name.last);
@@ -170,6 +192,13 @@ export class View {
       return undefined;
     }
   }
+}
+
+/** What one transaction changes. */
+export interface PlannedChange {
+  /** The nodes that it puts, by path. */
+  readonly put: ReadonlyMap<string, KeyNode>;
+  readonly events: readonly LoggedEvent[];
 }
 
 /** A change of a record, and which record that is. */

@@ -228,7 +228,10 @@ export class Writer {
         ? { key: counterKey, modRevision: counterRevision }
         : { key: counterKey, value: counterRecord(before.group.lastIndex, before.token) };
     const fate: Fate = { committed: false };
-    return { writes, group, token, fate, tried: this.#try(writes, group, when, fate, before?.fate) };
+    const { events, drafted, lastIndex } = group;
+    const forget = this.#view.expect(counterRecord(lastIndex, token), { put: drafted.put, events });
+    const tried = this.#try(writes, group, when, fate, before?.fate).finally(forget);
+    return { writes, group, token, fate, tried };
   }
 
   /** Waits for everything under way; what was not settled waits again, in front of all others. */

@@ -3,6 +3,7 @@ import { Fault } from "../../lib/fault.ts";
 import type { Entry } from "../store.ts";
 import {
   entriesOf,
+  packRows,
   type EntryColumns,
   type FromWorker,
   type GroupRows,
@@ -58,7 +59,7 @@ export async function openDatabase(
   if (opened.kind !== "opened") throw new Error(`The store's thread began with ${opened.kind}.`);
   const database: OpenDatabase = {
     async write(rows) {
-      await thread.ask({ kind: "write", rows });
+      await thread.ask({ kind: "write", rows: packRows(rows) });
     },
     async close() {
       // A thread that has failed is closed already.

@@ -3,7 +3,7 @@ import { assert } from "../../lib/assert.ts";
 import { sentenceOf } from "../../lib/fault.ts";
 import { Database } from "./database.ts";
 import { faultOfFile } from "./faults.ts";
-import { columnsOf, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
+import { columnsOf, unpackRows, type FromWorker, type ToWorker, type WorkerOptions } from "./messages.ts";
 
 /** The thread that writes an embedded store's file; its own bundle. It answers every message, in order. */
 
@@ -36,7 +36,7 @@ function serve(message: ToWorker): void {
     return;
   }
   try {
-    database.write(message.rows);
+    database.write(unpackRows(message.rows));
     answer({ kind: "written" });
   } catch (error) {
     answer({ kind: "failed", fault: faultOfFile("write to", folder, error) });

@@ -15,6 +15,66 @@ export interface GroupRows {
   readonly leases: readonly (readonly [LeaseId, LeaseRow | undefined])[];
 }
 
+/** The same as one text and numbers: what is passed between threads is copied, and this costs the least. */
+export interface PackedRows {
+  /** Keys, values and names of leases, one behind the other. */
+  readonly text: string;
+  /** The revision and the number of entries; then five for each entry and three for each lease. */
+  readonly numbers: Float64Array;
+}
+
+/** In place of a length or a time: the key or the lease is gone. */
+const gone = -1;
+
+/** Rows as they are passed between threads. */
+export function packRows({ revision, entries, leases }: GroupRows): PackedRows {
+  const texts: string[] = [];
+  const numbers = new Float64Array(2 + 5 * entries.length + 3 * leases.length);
+  numbers[0] = revision;
+  numbers[1] = entries.length;
+  let at = 2;
+  for (const [key, entry] of entries) {
+    const lease = entry?.lease ?? "";
+    texts.push(key, entry?.value ?? "", lease);
+    numbers[at++] = key.length;
+    numbers[at++] = entry?.value.length ?? gone;
+    numbers[at++] = lease.length;
+    numbers[at++] = entry?.createRevision ?? 0;
+    numbers[at++] = entry?.modRevision ?? 0;
+  }
+  for (const [id, row] of leases) {
+    texts.push(id);
+    numbers[at++] = id.length;
+    numbers[at++] = row?.ttlMs ?? gone;
+    numbers[at++] = row?.deadlineMs ?? 0;
+  }
+  return { text: texts.join(""), numbers };
+}
+
+/** The rows that were packed. */
+export function unpackRows({ text, numbers }: PackedRows): GroupRows {
+  let [at, textAt] = [0, 0];
+  const number = (): number => numbers[at++] ?? 0;
+  const part = (length: number): string => text.slice(textAt, (textAt += length));
+  const revision = number();
+  const entries = Array.from({ length: number() }, (): GroupRows["entries"][number] => {
+    const [keyLength, valueLength, leaseLength] = [number(), number(), number()];
+    const [createRevision, modRevision] = [number(), number()];
+    const key = part(keyLength);
+    if (valueLength === gone) return [key, undefined];
+    const value = part(valueLength);
+    const lease = part(leaseLength);
+    const entry = { key, value, createRevision, modRevision };
+    return [key, lease === "" ? entry : { ...entry, lease }];
+  });
+  const leases: GroupRows["leases"][number][] = [];
+  while (at < numbers.length) {
+    const [idLength, ttlMs, deadlineMs] = [number(), number(), number()];
+    leases.push([part(idLength), ttlMs === gone ? undefined : { ttlMs, deadlineMs }]);
+  }
+  return { revision, entries, leases };
+}
+
 /** Names the store for ever: numbers of 52 bits, as decimal text. */
 export interface StoreNames {
   readonly clusterId: string;
@@ -72,7 +132,7 @@ export function* entriesOf({ keys, values, revisions, leases }: EntryColumns): G
 }
 
 export type ToWorker =
-  | { readonly kind: "write"; readonly rows: GroupRows }
+  | { readonly kind: "write"; readonly rows: PackedRows }
   /** Copies what the write-ahead log holds into the file, and empties it. */
   | { readonly kind: "close" };
 
