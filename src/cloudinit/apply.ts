@@ -42,9 +42,10 @@ export async function findUserData(
 async function isThere(source: Datasource): Promise<boolean> {
   try {
     return await source.isAvailable();
-  } catch {
-    // A source that cannot be asked now may be later; the search has a limit.
-    return false;
+  } catch (error) {
+    // A file that is there and cannot be read will not become another; why is told when it is used. What cannot be asked
+    // now may be later; the search has a limit.
+    return error instanceof Fault && error.code === "file-unreadable";
   }
 }
 

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FakeEnv } from "../lib/fake-env.ts";
 import { Fault } from "../lib/fault.ts";
-import { applyUserData, type BootStage } from "./apply.ts";
+import { applyUserData, type BootStage, findUserData } from "./apply.ts";
 import type { Machine } from "./carry-out.ts";
-import type { Datasource } from "./datasources/datasource.ts";
+import type { Datasource, SourceAccess } from "./datasources/datasource.ts";
+import { fileSource } from "./datasources/file.ts";
 
 const text = `#cloud-config
 hostname: harbour
@@ -136,4 +138,14 @@ test("at boot user-data is applied also where metadata cannot be had", async () 
 test("nobody is told at boot that etcd and fleet are gone, but a mistake is", async () => {
   const { said } = await boot(text.replace("public-ip", "public-ipp"), { early: false, found: "10.0.0.7" });
   assert.deepEqual(said, ['line 0: warning: unrecognized key "public_ipp"']);
+});
+
+test("a file that is there and cannot be read is found at once, so that it is told why", async () => {
+  const access: SourceAccess = {
+    readFile: async () => await Promise.reject(new Fault("file-unreadable", "it is too long")),
+    get: async () => undefined,
+    output: async () => undefined,
+  };
+  const found = await findUserData([fileSource("/a", access)], new FakeEnv());
+  assert.equal(found?.name, "local file /a");
 });
