@@ -99,7 +99,7 @@ export class Locksmith {
 
   /** Takes up what an earlier boot or an earlier daemon of this boot has begun. */
   async #begin(signal: AbortSignal): Promise<void> {
-    const { file, strategy, news } = this.#parts;
+    const { file, news } = this.#parts;
     const turn = await file.read();
     if (turn !== undefined && turn.boot === this.#boot) {
       this.#env.log.info(`goes on with a reboot that was begun: ${turn.why}`);
@@ -113,7 +113,9 @@ export class Locksmith {
       return;
     }
     this.#rebootedFor = turn?.version;
-    if (turn === undefined && strategy === "reboot") return;
+    // Without a slot there is nobody to give anything back to, and maybe no store.
+    if (turn?.locks === false) return await file.write(undefined);
+    if (turn === undefined && !(await this.#strategyLocks())) return;
     await recover(this.#env, { ...this.#parts, slot: this.#slot, turn }, signal);
   }
 
@@ -130,8 +132,10 @@ export class Locksmith {
       if (signal.aborted || !isFault(error)) throw error;
       this.#failures += 1;
       const ms = pauseMs(retry, this.#failures, this.#env.random());
-      this.#env.log.warning(`${error.message}; tries again`, { inMs: Math.ceil(ms) });
-      await this.#env.clock.sleep(ms, signal);
+      // In the words of locksmith 0.6.2.
+      const [sentence = ""] = error.message.split("\n", 1);
+      this.#env.log.warning(`${sentence}. Retrying in ${Math.round(ms / 100) / 10}s.`);
+      await wokenWithin(this.#env.clock, this.#wake, ms, signal);
     }
   }
 
@@ -186,13 +190,13 @@ export class Locksmith {
     switch (step.do) {
       case "wait":
         await this.#parts.report.phase(step.phase, step.why);
-        return await wokenWithin(this.#env.clock, this.#wake, step.ms, signal);
+        return await this.#wait(step.ms, situation, signal);
       case "begin":
         return situation.want === undefined ? undefined : await this.#beginTurn(situation.want);
       case "undo":
         return await this.#undo(step.why);
       case "lock":
-        return await this.#takeSlot(signal);
+        return await this.#takeSlot(situation, signal);
       case "drain":
         return await this.#beginDrain(signal);
       case "warn":
@@ -224,7 +228,16 @@ export class Locksmith {
     return false;
   }
 
-  async #takeSlot(signal: AbortSignal): Promise<void> {
+  /** Waits for something to change, for `ms` at most, and not beyond the next edge of the window. */
+  async #wait(ms: number | undefined, { window }: Situation, signal: AbortSignal): Promise<void> {
+    if (typeof window === "string") return await wokenWithin(this.#env.clock, this.#wake, ms, signal);
+    // The end still belongs to the window.
+    const edgeMs = window.open ? window.closesAt - this.#env.clock.now() + 1 : window.waitMs;
+    const soonestMs = Math.min(ms ?? edgeMs, Math.max(1, edgeMs));
+    await wokenWithin(this.#env.clock, this.#wake, soonestMs, signal);
+  }
+
+  async #takeSlot(situation: Situation, signal: AbortSignal): Promise<void> {
     try {
       const { released } = await this.#slot.take(this.#waitsSinceMs);
       for (const id of released)
@@ -237,7 +250,7 @@ export class Locksmith {
       }
       await this.#parts.report.phase("queued", error.message);
       // Whatever changes about the lock wakes this one; the place in the queue lapses without a word from time to time.
-      await wokenWithin(this.#env.clock, this.#wake, ticketMs / 3, signal);
+      await this.#wait(ticketMs / 3, situation, signal);
     }
   }
 

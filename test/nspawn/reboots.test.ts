@@ -120,7 +120,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
   await Promise.all(members.map((name) => cluster.systemctl(name, "stop", "etcd-member.service")));
   await cluster.waitFor("m4 would reboot and may not", async () => {
     const overdue = await momentsOf(cluster, "m4", "not all units have left this machine");
-    const refused = await momentsOf(cluster, "m4", "tries again");
+    const refused = await momentsOf(cluster, "m4", "Retrying in");
     return overdue.length > 0 && refused.length > 0;
   });
   assert.equal(await bootsOf(cluster, "m4"), boots, "nobody reboots without having confirmed the slot");
