@@ -7,6 +7,7 @@ import { argosyProgram } from "../../src/argosy/program.ts";
 import { type Command, type CommandGroup, type Flag, isGroup } from "../../src/cli/command.ts";
 import { cloudConfigJsonSchema, referencePage } from "../../src/cloudinit/json-schema.ts";
 import { etcdSettings } from "../../src/daemon/etcd.ts";
+import { updateSettings } from "../../src/daemon/update-settings.ts";
 import { fleetSettings } from "../../src/daemon/fleet-settings.ts";
 import { locksmithSettings } from "../../src/daemon/locksmith-settings.ts";
 import { optionTable } from "../../src/fleet/options.ts";
@@ -74,6 +75,8 @@ const ofCloudConfigs = ["cloud-config", "coreos-cloudinit"];
 const ofReboots = ["reboot", "reboots", "fleetlock"];
 /** Commands that docs/os.md is about. */
 const ofImages = ["image"];
+/** Commands that docs/updates.md is about. */
+const ofUpdates = ["update", "update_engine_client", "update-server"];
 const ofMaintenance = ["drain", "cordon", "uncordon"];
 const outside = {
   serveKeys: notServed,
@@ -175,6 +178,7 @@ test("every other command of argosy is in the page about installing", () => {
         "etcd",
         "store",
         ...ofReboots,
+        ...ofUpdates,
         ...ofImages,
         ...ofCloudConfigs,
         ...ofClusters,
@@ -184,6 +188,12 @@ test("every other command of argosy is in the page about installing", () => {
   );
   assert.ok(others.length > 0);
   assert.deepEqual(complaints(page("docs/install.md"), "argosy", others), []);
+});
+
+test("every command about updates has a section in their page, which names its flags", () => {
+  const commands = argosyProgram({}, outside).commands.filter(({ name }) => ofUpdates.includes(name));
+  assert.equal(commands.length, ofUpdates.length);
+  assert.deepEqual(complaints(page("docs/updates.md"), "argosy", commands), []);
 });
 
 test("every command about stores has a section in their page, which names its flags", () => {
@@ -249,6 +259,7 @@ test("every setting of the daemons is in the page about settings", () => {
   const silent = [
     ...Object.values(fleetSettings),
     ...Object.values(etcdSettings),
+    ...Object.values(updateSettings),
     ...Object.values(locksmithSettings),
   ]
     .map((setting) => ("key" in setting ? setting.key : setting.environment))
