@@ -130,12 +130,13 @@ async function factsOf(path: string): Promise<DiskFacts> {
   const system = `/sys/class/block/${name}`;
   const text = async (file: string): Promise<string> =>
     (await readFile(`${system}/${file}`, "utf8").catch(() => "")).trim();
+  const uses = await usesOf(name);
   return {
     path,
     kind: (await text("partition")) === "" ? "disk" : "partition",
     size: Number(await text("size")) * 512,
-    uses: await usesOf(name),
-    hasContent: await beginsWithContent(path),
+    uses,
+    hasContent: uses.length > 0 || (await beginsWithContent(path)),
     readOnly: (await text("ro")) === "1",
   };
 }
@@ -163,7 +164,15 @@ async function usesOf(disk: string): Promise<readonly string[]> {
 
 /** Partition tables and file systems leave something in the first megabyte. */
 async function beginsWithContent(path: string): Promise<boolean> {
-  await using file = await open(path, "r");
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(1024 * 1024), 0, 1024 * 1024, 0);
-  return buffer.subarray(0, bytesRead).some((byte) => byte !== 0);
+  try {
+    await using file = await open(path, "r");
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(1024 * 1024), 0, 1024 * 1024, 0);
+    return buffer.subarray(0, bytesRead).some((byte) => byte !== 0);
+  } catch (error) {
+    throw new Fault(
+      "disk-unreadable",
+      `nothing was written: cannot open ${path} (${sentenceOf(error)}); disks are written as root`,
+      { cause: error },
+    );
+  }
 }
