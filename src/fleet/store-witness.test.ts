@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { FakeEnv } from "../lib/fake-env.ts";
+import { OutageStore } from "../store/fake-outage.ts";
+import { openMemoryStore } from "../store/memory.ts";
+import type { Store } from "../store/store.ts";
+import { hashUnitText } from "../unit/hash.ts";
 import { AbsenceJudge } from "./absence.ts";
+import { FakeMachine } from "./fake-machine.ts";
 import { renewalPauseMs } from "./lease-life.ts";
 import { StoreWitness } from "./store-witness.ts";
 
@@ -123,7 +129,7 @@ test("however often and long a store stands still, no machine that is well is be
         assert(believedMs !== undefined, "the dead machine is believed to be gone");
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
 });
 
@@ -139,6 +145,63 @@ test("while the store does not stand still a lost machine is believed to be gone
       assert.deepEqual(wronged, []);
       assert(believedMs !== undefined && believedMs <= diesMs + lifeMs, `${believedMs} after ${diesMs}`);
     }),
-    { numRuns: 100 },
+    { numRuns: 50 },
   );
+});
+
+/** A store whose answers to renewals a test can hold back, while watches go on as if nothing were. */
+class HoldingStore extends OutageStore {
+  #going: Promise<void> = Promise.resolve();
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    super(store);
+    this.#store = store;
+  }
+
+  /** Returns the function that lets renewals go on. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#going = promise;
+    return resolve;
+  }
+
+  override readonly renewLease: Store["renewLease"] = async (id) => {
+    await this.#going;
+    return await this.#store.renewLease(id);
+  };
+}
+
+test("an engine that could renew in time moves no unit of a machine whose lease a pause of the store has ended", async () => {
+  const env = new FakeEnv();
+  const store = new HoldingStore(openMemoryStore(env));
+  const [first, second] = [1, 2].map((number) => new FakeMachine(env, store, number));
+  assert(first !== undefined && second !== undefined);
+  first.start();
+  await env.advance(1_500);
+  second.start();
+  await env.advance(1_000);
+  for (const name of ["a.service", "b.service"]) {
+    const text = "[Service]\nExecStart=/bin/sleep 1000\n";
+    await first.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
+    await env.advance(500);
+  }
+  assert.deepEqual([await first.running(), await second.running()], [["a.service"], ["b.service"]]);
+  // Every 4 s; here the first one has just renewed its lease, and the second one's is 2.5 s old.
+  await env.advance(20_000 - 3_500 + 100);
+  const goOn = store.hold();
+  await env.advance(7_600);
+  assert.equal(first.registry.view().machines.has(second.id), false, "the second machine's lease is over");
+  assert.equal(first.registry.view().machines.has(first.id), true);
+  goOn();
+  await env.advance(20_000);
+  assert.deepEqual([...first.registry.view().machines.keys()], [first.id, second.id]);
+  assert.deepEqual([await first.running(), await second.running()], [["a.service"], ["b.service"]]);
+  for (const { units } of [first, second])
+    assert.deepEqual(
+      units.calls.map(({ operation }) => operation),
+      ["load", "start"],
+    );
+  for (const machine of [first, second]) await machine.crash();
+  await store.close();
 });
