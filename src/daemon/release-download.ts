@@ -161,7 +161,21 @@ function transferFault(url: string, error: unknown): Fault {
   });
 }
 
-/** Checks a detached OpenPGP signature with gpgv, or with gpg where that is all there is. */
+/** How each program that checks signatures is asked. */
+function wordsFor(
+  program: string,
+  home: string,
+  keyring: string,
+  files: readonly string[],
+): readonly string[] {
+  if (program.endsWith("gpgv")) return ["--homedir", home, "--keyring", keyring, ...files];
+  if (program.endsWith("sqv")) return ["--keyring", keyring, ...files];
+  const own = ["--batch", "--no-options", "--homedir", home, "--no-default-keyring", "--keyring", keyring];
+  const trust = ["--no-auto-key-locate", "--no-auto-check-trustdb", "--trust-model", "always"];
+  return [...own, ...trust, "--verify", ...files];
+}
+
+/** Checks a detached OpenPGP signature with whichever program is there: Debian's apt brings gpgv or sqv along. */
 async function verify(
   rings: readonly string[],
   list: Buffer,
@@ -180,33 +194,14 @@ async function verify(
     await writeFile(join(folder, sumsName), list);
     await writeFile(join(folder, signatureName), signature);
     const files = [join(folder, signatureName), join(folder, sumsName)];
-    const plain = [
-      "--batch",
-      "--no-options",
-      "--homedir",
-      folder,
-      "--no-default-keyring",
-      "--keyring",
-      keyring,
-    ];
-    const program = await firstThere(["/usr/bin/gpgv", "/usr/bin/gpg"]);
+    const program = await firstThere(["/usr/bin/gpgv", "/usr/bin/gpg", "/usr/bin/sqv"]);
     if (program === undefined) {
       throw new Fault(
         "update-slots",
-        `cannot check the signature of ${what}: neither gpgv nor gpg is installed`,
+        `cannot check the signature of ${what}: none of gpgv, gpg and sqv is installed`,
       );
     }
-    const words = program.endsWith("gpgv")
-      ? ["--homedir", folder, "--keyring", keyring, ...files]
-      : [
-          ...plain,
-          "--no-auto-key-locate",
-          "--no-auto-check-trustdb",
-          "--trust-model",
-          "always",
-          "--verify",
-          ...files,
-        ];
+    const words = wordsFor(program, folder, keyring, files);
     await promisify(execFile)(program, words, { timeout: verifyLimitMs });
   } catch (error) {
     if (error instanceof Fault) throw error;
