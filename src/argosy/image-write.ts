@@ -85,7 +85,7 @@ async function write(image: string, disk: string, packed: boolean, call: Call): 
       done(null, piece);
     },
   });
-  // Not truncated when it is a disk; flushed, because somebody pulls it out when we are done.
+  // Flushed, because somebody pulls it out when we are done.
   const target = createWriteStream(disk, { flags: "w", flush: true, highWaterMark: pieceBytes });
   try {
     if (packed) {
