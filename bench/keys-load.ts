@@ -171,6 +171,7 @@ class Client {
       onread: { buffer: readBytes, callback: take },
     });
     const client = new Client(socket);
+    socket.on("close", () => client.#lose());
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);
@@ -203,7 +204,12 @@ class Client {
   }
 
   close(): void {
+    this.#answered = undefined;
     this.#socket.destroy();
+  }
+
+  #lose(): void {
+    if (this.#answered !== undefined) throw new Error("the server closed a connection before it answered");
   }
 
   #take(bytes: Buffer): void {
@@ -220,7 +226,9 @@ class Client {
       return;
     }
     this.#received = undefined;
-    this.#answered?.();
+    const answered = this.#answered;
+    this.#answered = undefined;
+    answered?.();
   }
 }
 

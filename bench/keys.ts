@@ -1,6 +1,11 @@
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import {
   startEmbedded,
@@ -11,6 +16,8 @@ import {
 import { builtProduct } from "../src/lab/product.ts";
 import { etcdMalloc, etcdNodeFlags, memberLimits } from "../src/argosy/systemd-units.ts";
 import { startEtcd } from "../test/etcd/etcd-process.ts";
+import { flushesPerSecond } from "./flushes.ts";
+import { processorMs } from "./processor-time.ts";
 import { median, rounded, say, sayLoad } from "./figures.ts";
 import type { Counted, Job } from "./keys-load.ts";
 
@@ -47,6 +54,16 @@ const memberFlags = Object.entries(settingsIn(memberLimits)).map(
 interface Subject {
   readonly name: string;
   readonly port: number;
+  /** The processes that share its work. */
+  readonly pids: readonly number[];
+}
+
+/** Ours beside etcd's, by number of clients. */
+interface Compared {
+  readonly ratio: number;
+  /** Processor time of each request, in µs: ours and etcd's. What else runs moves it less than the ratio. */
+  readonly ownUs: number;
+  readonly theirUs: number;
 }
 
 /**
@@ -58,20 +75,42 @@ export async function benchKeys(): Promise<void> {
   try {
     await builtProduct(say);
     sayLoad();
+    const limits = await measureLimits(load);
     const embedded = await measureEmbedded(load);
     const gateway = await measureGateway(load);
     sayLoad();
-    say(JSON.stringify({ ...embedded, ...gateway }));
+    say(JSON.stringify({ ...limits, ...embedded, ...gateway }));
   } finally {
     load.end();
+  }
+}
+
+/** What this machine does when there is nothing to do but to answer, or to flush. */
+async function measureLimits(load: Load): Promise<Record<string, number>> {
+  const folder = await mkdtemp(join(tmpdir(), "argosy-bench-keys-"));
+  const script = fileURLToPath(new URL("empty-server.ts", import.meta.url));
+  const server = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const flushes = Math.round(flushesPerSecond(join(folder, "flushes")));
+    const [line] = (await once(createInterface(server.stdout), "line")) as [string];
+    const port = portOf(line);
+    const { count, ms } = await load.run({ kind: "get", port, clients: 64, keys, ms: roundMs });
+    const requests = Math.round((count / ms) * 1_000);
+    say(
+      `limits: Node's HTTP server without any work ${requests}/s with 64 clients, the disk ${flushes} flushes/s`,
+    );
+    return { emptyHttpPerSec: requests, flushesPerSec: flushes };
+  } finally {
+    server.kill();
+    await rm(folder, { recursive: true });
   }
 }
 
 async function measureEmbedded(load: Load): Promise<Record<string, number>> {
   await using etcd = await startEtcd(1, ["--enable-v2=true"]);
   await using ours = await startEmbedded(product);
-  const peer = { name: "etcd, one member", port: portOf(etcd.endpoints[0] ?? "") };
-  const mine = { name: "argosy, embedded", port: portOf(ours.origin) };
+  const peer = { name: "etcd, one member", port: portOf(etcd.endpoints[0] ?? ""), pids: etcd.pids };
+  const mine = { name: "argosy, embedded", port: portOf(ours.origin), pids: [ours.pid] };
   say("\nOne etcd member, and argosy etcd with the embedded store");
   for (const subject of [peer, mine]) await fill(load, subject);
   const gets = await compare(load, "get", peer, mine);
@@ -79,12 +118,10 @@ async function measureEmbedded(load: Load): Promise<Record<string, number>> {
   const fanOut = await compareFanOut(load, peer, mine);
   const waitBytes = await measureWaits(load, ours, mine);
   return {
-    getRatio1: gets.get(1) ?? 0,
-    getRatio64: gets.get(64) ?? 0,
-    getRatio256: gets.get(256) ?? 0,
-    putEmbeddedRatio1: puts.get(1) ?? 0,
-    putEmbeddedRatio64: puts.get(64) ?? 0,
-    putEmbeddedRatio256: puts.get(256) ?? 0,
+    ...ratios("getRatio", gets),
+    ...ratios("putEmbeddedRatio", puts),
+    ...times("get", gets),
+    ...times("putEmbedded", puts),
     fanoutRatio: fanOut,
     waitBytes,
   };
@@ -94,8 +131,12 @@ async function measureGateway(load: Load): Promise<Record<string, number>> {
   await using etcd = await startEtcd(3, ["--enable-v2=true", ...memberFlags]);
   await using ours = await startOver(etcd.endpoints, product);
   // The leader: its clients spare themselves the way from another member to it.
-  const peer = { name: "etcd, three members", port: portOf(etcd.endpoints[await etcd.leader()] ?? "") };
-  const mine = { name: "argosy, gateway", port: portOf(ours.origin) };
+  const peer = {
+    name: "etcd, three members",
+    port: portOf(etcd.endpoints[await etcd.leader()] ?? ""),
+    pids: etcd.pids,
+  };
+  const mine = { name: "argosy, gateway", port: portOf(ours.origin), pids: [ours.pid, ...etcd.pids] };
   say("\nThree etcd members, and a gateway over the same three");
   for (const subject of [peer, mine]) await fill(load, subject);
   const gets = await compare(load, "get", peer, mine);
@@ -103,10 +144,10 @@ async function measureGateway(load: Load): Promise<Record<string, number>> {
   const gatewayRssMb = rounded(residentBytes(ours.pid) / 2 ** 20);
   say(`the gateway's memory after the run, with ${keys} keys: ${gatewayRssMb} MB`);
   return {
-    getGatewayRatio64: gets.get(64) ?? 0,
-    putGatewayRatio1: puts.get(1) ?? 0,
-    putGatewayRatio64: puts.get(64) ?? 0,
-    putGatewayRatio256: puts.get(256) ?? 0,
+    ...ratios("getGatewayRatio", gets),
+    ...ratios("putGatewayRatio", puts),
+    ...times("getGateway", gets),
+    ...times("putGateway", puts),
     gatewayRssMb,
   };
 }
@@ -116,33 +157,48 @@ async function fill(load: Load, { port }: Subject): Promise<void> {
   await load.run({ kind: "fill", port, keys });
 }
 
-/** The ratio of ours to etcd's by number of clients. */
+function ratios(name: string, compared: ReadonlyMap<number, Compared>): Record<string, number> {
+  return Object.fromEntries(Array.from(compared, ([clients, { ratio }]) => [`${name}${clients}`, ratio]));
+}
+
+/** Processor time with 64 clients. */
+function times(name: string, compared: ReadonlyMap<number, Compared>): Record<string, number> {
+  const { ownUs = Number.NaN, theirUs = Number.NaN } = compared.get(64) ?? {};
+  return { [`${name}CpuUs64`]: ownUs, [`${name}EtcdCpuUs64`]: theirUs };
+}
+
+/** Ours beside etcd's by number of clients. */
 async function compare(
   load: Load,
   kind: "get" | "put",
   peer: Subject,
   mine: Subject,
-): Promise<ReadonlyMap<number, number>> {
-  const ratios = new Map<number, number>();
+): Promise<ReadonlyMap<number, Compared>> {
+  const all = new Map<number, Compared>();
   for (const clients of clientCounts) {
-    const rates = new Map<Subject, number[]>([
-      [peer, []],
-      [mine, []],
-    ]);
+    const [theirRates, ownRates]: [number[], number[]] = [[], []];
+    const [theirTimes, ownTimes]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round += 1) {
-      for (const [subject, measured] of rates) {
-        const { count, ms } = await load.run({ kind, port: subject.port, clients, keys, ms: roundMs });
-        measured.push((count / ms) * 1_000);
+      for (const [{ port, pids }, rates, each] of [
+        [peer, theirRates, theirTimes],
+        [mine, ownRates, ownTimes],
+      ] as const) {
+        const before = processorMs(pids);
+        const { count, ms } = await load.run({ kind, port, clients, keys, ms: roundMs });
+        rates.push((count / ms) * 1_000);
+        each.push((1_000 * (processorMs(pids) - before)) / count);
       }
     }
-    const [theirs, own] = [median(rates.get(peer) ?? []), median(rates.get(mine) ?? [])];
-    ratios.set(clients, rounded(own / theirs, 2));
+    const [theirs, own] = [median(theirRates), median(ownRates)];
+    const [theirUs, ownUs] = [Math.round(median(theirTimes)), Math.round(median(ownTimes))];
+    all.set(clients, { ratio: rounded(own / theirs, 2), ownUs, theirUs });
     const label = `${kind.toUpperCase()}, ${clients} client${clients === 1 ? "" : "s"}`;
     say(
-      `${label.padEnd(18)} ${peer.name} ${Math.round(theirs)}/s, ${mine.name} ${Math.round(own)}/s: ${rounded(own / theirs, 2)}`,
+      `${label.padEnd(18)} ${peer.name} ${Math.round(theirs)}/s, ${mine.name} ${Math.round(own)}/s: ${rounded(own / theirs, 2)}; ` +
+        `processor time of each ${theirUs} and ${ownUs} µs`,
     );
   }
-  return ratios;
+  return all;
 }
 
 /** etcd's time over ours until every wait of a key is answered. */

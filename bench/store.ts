@@ -1,8 +1,8 @@
-import { fdatasyncSync, openSync, closeSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { flushesPerSecond } from "./flushes.ts";
 import { realEnv } from "../src/daemon/real-env.ts";
 import { type EmbeddedStore, openEmbeddedStore } from "../src/store/embedded/embedded-store.ts";
 
@@ -87,22 +87,6 @@ async function costOfKeys(folder: string): Promise<Record<string, number>> {
     `${keys} keys of ${recordBytes} bytes: opened in ${openMs.toFixed(0)} ms, ${bytesPerKey.toFixed(0)} bytes of memory for each`,
   );
   return { openMs: Math.round(openMs), bytesPerKey: Math.round(bytesPerKey) };
-}
-
-function flushesPerSecond(file: string): number {
-  const handle = openSync(file, "w");
-  try {
-    const block = Buffer.alloc(4_096, 1);
-    const begun = performance.now();
-    let flushes = 0;
-    for (; performance.now() - begun < measureMs / 2; flushes++) {
-      writeSync(handle, block, 0, block.length, (flushes % 256) * block.length);
-      fdatasyncSync(handle);
-    }
-    return (1_000 * flushes) / (performance.now() - begun);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 /** Different for each number: SQLite writes nothing when nothing changes. */

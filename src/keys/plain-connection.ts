@@ -183,6 +183,8 @@ class PlainConnection implements PlainReply {
 
   #handOver(bytes: Buffer): void {
     const socket = this.#socket;
+    this.#held = undefined;
+    if (socket.destroyed) return;
     this.#leave();
     socket.off("data", this.#take).off("end", this.#halfClosed).off("close", this.#closed);
     socket.off("timeout", this.#silent).off("drain", this.#drained).off("error", ignore);

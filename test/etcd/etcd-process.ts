@@ -16,6 +16,8 @@ const mostTries = 300;
 /** A real etcd cluster on loopback, in this machine's processes. */
 export interface EtcdCluster extends AsyncDisposable {
   readonly endpoints: readonly string[];
+  /** Of the members that run. */
+  readonly pids: readonly number[];
   /** Which member leads now. */
   leader(): Promise<number>;
   /** Ends a member at once, as a power cut does. */
@@ -61,6 +63,10 @@ class LocalCluster implements EtcdCluster {
     this.#directory = directory;
     this.#flags = flags;
     process.on("exit", this.#endWithUs);
+  }
+
+  get pids(): readonly number[] {
+    return Array.from(this.#processes.values(), ({ pid }) => pid ?? 0);
   }
 
   async restart(member: number): Promise<void> {
