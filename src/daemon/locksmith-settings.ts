@@ -45,3 +45,15 @@ export const locksmithSettings = {
   drainMs: durationOrOff({ environment: "LOCKSMITHD_DRAIN_TIMEOUT", default: "10m" }),
   fleetEndpoint: text({ environment: "LOCKSMITHD_FLEET_ENDPOINT", default: "unix:///run/fleet.sock" }),
 } satisfies SettingTable;
+
+/**
+ * The endpoints of the keys for those that are named. etcd 2 served them at 2379 as well, which is another protocol by now:
+ * behind such an endpoint its host is tried at the keys' own port, too.
+ */
+export function keysEndpoints(named: readonly string[]): readonly string[] {
+  const all = named.flatMap((endpoint) => {
+    const url = URL.parse(endpoint);
+    return url?.port === "2379" ? [endpoint, `${url.protocol}//${url.hostname}:4001`] : [endpoint];
+  });
+  return [...new Set(all)];
+}

@@ -15,7 +15,7 @@ import { openLogin } from "../systemd/login.ts";
 import { openUpdateSource } from "../systemd/update-status.ts";
 import { claimCoordinator } from "./coordinator-file.ts";
 import { FleetWorkload } from "./fleet-workload.ts";
-import { locksmithSettings } from "./locksmith-settings.ts";
+import { keysEndpoints, locksmithSettings } from "./locksmith-settings.ts";
 import { memberProblem } from "./member-health.ts";
 import { readMachineId } from "./machine-facts.ts";
 import { watchRequired } from "./required-file.ts";
@@ -122,7 +122,7 @@ function clusterClient(settings: LocksmithSettings, signal: AbortSignal): Cluste
   const { etcdUsername: name, etcdPassword: password } = settings;
   return new ClusterClient({
     transport: clientTransport({ caFile, certFile, keyFile }),
-    endpoints: settings.endpoints,
+    endpoints: keysEndpoints(settings.endpoints),
     authorization: name === "" ? "" : `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
     headLimitMs,
     leftMs: () => headLimitMs,

@@ -37,12 +37,12 @@ export function whole(place: Place, least: number, most: number): Setting<number
   };
 }
 
-/** Seconds, fractions allowed; the value is in milliseconds. */
+/** Seconds, with fractions and exponents as Go prints and reads them (`0.5`, `1e+06`); the value is in milliseconds. */
 export function seconds(place: Place): Setting<number> {
   return {
     ...place,
     parse(value) {
-      const number = /^\d+(\.\d*)?$/.test(value) ? Number(value) : 0;
+      const number = /^\d+(\.\d*)?(e[+-]?\d{1,2})?$/.test(value) ? Number(value) : 0;
       if (number > 0) return number * 1000;
       throw new RangeError("a number of seconds above 0, such as 1.0");
     },
