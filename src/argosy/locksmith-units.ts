@@ -3,7 +3,7 @@ export function locksmithUnit(start: string): string {
   return `[Unit]
 Description=locksmithd: reboots this machine when that is wanted, allowed and its turn
 Documentation=https://github.com/coreos/locksmith
-After=update-engine.service etcd.service etcd-member.service fleet.service dbus.socket network.target user-config.target
+After=update-engine.service etcd.service etcd-member.service dbus.socket network.target user-config.target
 Wants=dbus.socket
 # A container goes down with what holds it.
 ConditionVirtualization=!container

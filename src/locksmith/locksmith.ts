@@ -53,6 +53,8 @@ const storeUnits = ["etcd.service", "etcd2.service", "etcd-member.service"];
 /** Pauses after a failure; those of locksmith 0.6.2. */
 const retry: Backoff = { firstMs: 10_000, mostMs: 300_000 };
 const nothingDrained: DrainPart = { before: "ready", done: true, well: { global: [], placed: [] } };
+/** A clock that is set says so to nobody, and windows are told by it. */
+const lookAtClockMs = 900_000;
 /** How long a machine may take to go down after logind has agreed; its units are stopped meanwhile. */
 const goDownMs = 900_000;
 
@@ -233,7 +235,7 @@ export class Locksmith {
     if (typeof window === "string") return await wokenWithin(this.#env.clock, this.#wake, ms, signal);
     // The end still belongs to the window.
     const edgeMs = window.open ? window.closesAt - this.#env.clock.now() + 1 : window.waitMs;
-    const soonestMs = Math.min(ms ?? edgeMs, Math.max(1, edgeMs));
+    const soonestMs = Math.min(ms ?? edgeMs, Math.max(1, edgeMs), lookAtClockMs);
     await wokenWithin(this.#env.clock, this.#wake, soonestMs, signal);
   }
 

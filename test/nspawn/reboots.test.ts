@@ -150,7 +150,7 @@ test("a machine that dies while it holds the slot loses it with its lease, and t
     const record = records.get("m5");
     return record?.phase === "recovering" && record.why.includes("boot-complete.target");
   });
-  await askFor("m4", "m1");
+  await cluster.shell("m4", "locksmithctl send-need-reboot");
   await untilSeen(cluster, "m4 waits", ({ records }) => records.get("m4")?.phase === "queued");
   const seen = await rebootsSeen(cluster, "m1");
   assert.deepEqual(seen?.holders, ["m5"], "a machine that is not well keeps its slot");
