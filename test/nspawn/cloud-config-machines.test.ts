@@ -123,6 +123,34 @@ test("a file that names only addresses founds a cluster of one machine", async (
   assert.ok(said.includes(`hello from ${address}\n`), said);
 });
 
+test("a static list that the machine's name belongs to, with the keys at etcd 2's old port", async () => {
+  await labDown(single);
+  const network = await freeNetwork(single, []);
+  const list = `one=http://${network}.11:2380`;
+  const text = (await example("etcd2-static.yml")).replace(/initial-cluster: .*/, `initial-cluster: ${list}`);
+  const lab = await boot(single, text);
+  await assertWorks(lab, "m1", "-");
+  assert.deepEqual(await roles(lab, "m1"), { m1: true });
+});
+
+test("a machine is changed as the old manuals change one: users, time zone, sockets, masks, no reboots", async () => {
+  const lab = await boot(single, await example("customized.yml"));
+  await assertWorks(lab, "m1", "role=workshop");
+  const shell = async (line: string): Promise<string> => await lab.shell("m1", `${line} || true`);
+  assert.match(await shell("curl -sS 127.0.0.1:49153/fleet/v1/machines"), /"role":"workshop"/);
+  assert.equal(await shell("cat /etc/greeting /etc/hosts"), "Hello, workshop!\n127.0.0.1 workshop\n");
+  assert.match(await shell("id -nG elroy"), /sudo docker/);
+  assert.match(await shell("getent shadow elroy"), /^elroy:\$6\$saltsalt\$/);
+  assert.match(await shell("timedatectl show"), /^Timezone=America\/New_York$/m);
+  assert.equal(await shell("systemctl is-active docker-tcp.socket settimezone.service"), "active\nactive\n");
+  assert.equal(
+    await shell("systemctl is-enabled docker-tcp.socket nginx.service locksmithd.service"),
+    "enabled\nmasked\nmasked-runtime\n",
+  );
+  // The first time zone that is set would turn the clock of all machines and of this one.
+  assert.match(await shell("date --utc --set=2030-01-01 2>&1"), /Operation not permitted/);
+});
+
 test("the static list of three machines makes them members, a fourth is none, and a worker uses them", async () => {
   const network = await freeNetwork(fixed, []);
   const here = (text: string): string => text.replaceAll(/10\.0\.0\.([123])/g, `${network}.1$1`);
