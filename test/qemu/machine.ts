@@ -46,8 +46,8 @@ const firmwareVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /** Installing an update takes minutes when others work on the computer, too. */
 const sshLimitMs = 20 * 60_000;
 
-/** A boot takes about a minute on an idle computer. */
-export const bootLimitMs = 8 * 60_000;
+/** A boot takes about a minute on an idle computer, and many where others work as well. */
+export const bootLimitMs = 15 * 60_000;
 
 /** What a machine prints on its console once its boot is good. */
 export function blessedPattern(version: string): RegExp {
