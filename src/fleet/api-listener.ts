@@ -1,9 +1,9 @@
 import { lstat, unlink } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
 import type { Log } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { refuse } from "./api-answers.ts";
+import { exchange, type Handler } from "./api-exchange.ts";
 
 /** Where the API listens: a socket handed over by systemd, a unix socket, or an address. */
 export type ListenOn =
@@ -34,21 +34,15 @@ const farewellMs = 1000;
  * Throws Fault `cannot-listen`; then none listens.
  */
 export async function serveFleetApi(
-  handler: (request: Request, remote?: string) => Promise<Response>,
+  handler: Handler,
   sockets: readonly ListenOn[],
   log: Log,
   signal: AbortSignal,
 ): Promise<Serving> {
-  const answer = getRequestListener(remembering(handler), {
-    hostname: "localhost",
-    overrideGlobalObjects: false,
-    errorHandler: (error) => {
-      if (error instanceof RequestError)
-        return refuse(400, "the path or the Host header of the request is not valid");
-      log.error(`a request of the fleet API failed: ${sentenceOf(error)}`);
-      return refuse(500, "the request failed; the journal of fleet.service on this machine says why");
-    },
-  });
+  const failed = (error: unknown): Response => {
+    log.error(`a request of the fleet API failed: ${sentenceOf(error)}`);
+    return refuse(500, "the request failed; the journal of fleet.service on this machine says why");
+  };
   const servers: Server[] = [];
   try {
     const endpoints: string[] = [];
@@ -58,7 +52,7 @@ export async function serveFleetApi(
         (incoming, outgoing) => {
           // Names that systemd escaped hold backslashes (`a\\x2db.service`), and clients send them as they are.
           incoming.url = incoming.url?.replaceAll("\\", "%5C");
-          void answer(incoming, outgoing);
+          void exchange(handler, incoming, outgoing, failed);
         },
       );
       server.keepAliveTimeout = idleLimitMs;
@@ -75,13 +69,6 @@ export async function serveFleetApi(
     for (const server of servers) server.close();
     throw error;
   }
-}
-
-/** Gives a handler the address that a request comes from. */
-function remembering(
-  handler: (request: Request, remote?: string) => Promise<Response>,
-): (request: Request, bindings: HttpBindings | Http2Bindings) => Promise<Response> {
-  return async (request, { incoming }) => await handler(request, incoming.socket.remoteAddress);
 }
 
 async function listen(server: Server, socket: ListenOn): Promise<void> {

@@ -15,6 +15,7 @@ import {
 } from "./api-answers.ts";
 import { discoveryText } from "./api-discovery.ts";
 import { callerOf } from "./api-caller.ts";
+import type { Handler } from "./api-exchange.ts";
 import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
@@ -58,9 +59,6 @@ export interface FleetApiOptions {
 const changesLimitMs = 30_000;
 /** Tries to write a unit that others write at the same time. */
 const mostPutTries = 8;
-
-/** Answers a request; `remote` is the address that its connection comes from, undefined for a local socket. */
-export type Handler = (request: Request, remote?: string) => Promise<Response>;
 
 /**
  * The HTTP API of fleet v1.0.0 below `/fleet/v1` and `/v1-alpha`, and Argosy's additions below `/argosy/v1`.

@@ -59,6 +59,7 @@ const edgeFiles = [
   "src/fleet/api-listener.ts",
   "src/fleet/api-transport.ts",
   "src/fleet/plain-http.ts",
+  "src/fleet/api-exchange.ts",
   "src/fleetctl/main.ts",
   "src/fleetctl/open-ssh.ts",
   "src/keys/client-transport.ts",
