@@ -1,4 +1,5 @@
 import type { TlsOptions } from "node:tls";
+import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import type { EtcdVariables } from "../membership/environment.ts";
 import { keysListeners, keysUrls, modernSettings, peerTlsFiles } from "../membership/old-settings.ts";
@@ -8,7 +9,7 @@ import { serveKeys } from "./keys-server.ts";
 import { takeInheritedSockets, type ListenAddress } from "./listen-sockets.ts";
 import { findAddress, readMachineId } from "./machine-facts.ts";
 import { realInformants } from "./informants.ts";
-import { etcdVariables, realMemberMachine } from "./member-machine.ts";
+import { etcdVariables, readRole, realMemberMachine, roleFile } from "./member-machine.ts";
 import { runDaemon } from "./run-daemon.ts";
 import { addresses, addressesIfAny, text } from "./setting-kinds.ts";
 import { readSettings, type SettingTable } from "./settings.ts";
@@ -32,14 +33,14 @@ export async function main(): Promise<number> {
     const { MachineStore } = await import("./machine-store.ts");
     const { privateAddress, storeEndpoints, clientUrls } = settings;
     const address = privateAddress === "" ? await findAddress() : privateAddress;
-    const given = etcdVariables(process.env);
+    const given = await settingsThatHold(env, etcdVariables(process.env), storeEndpoints);
     const modern = modernSettings(given, address);
     for (const problem of modern.problems) env.log.warning(problem);
     const machine = realMemberMachine({
       id: await readMachineId(),
       address,
       storeEndpoints,
-      environment: process.env,
+      environment: given,
     });
     const forPeers = await readTlsFiles(peerTlsFiles(modern.variables));
     const forClients = await readTlsFiles(machine.tls);
@@ -62,6 +63,24 @@ export async function main(): Promise<number> {
       await Promise.allSettled([running, serving]);
     }
   });
+}
+
+/**
+ * What the machine was told before, where it is told nothing at all: a cloud-config that could not be had at this boot makes no
+ * other machine of it.
+ */
+async function settingsThatHold(
+  env: Env,
+  given: EtcdVariables,
+  storeEndpoints: readonly string[],
+): Promise<EtcdVariables> {
+  if (Object.keys(given).length > 0 || storeEndpoints.length > 0) return given;
+  const before = (await readRole(roleFile))?.given ?? {};
+  if (Object.keys(before).length > 0) {
+    const anew = `remove ${roleFile} and restart etcd.service to have it decide anew`;
+    env.log.warning(`nothing tells this machine of its cluster any more, and it stays what it was: ${anew}`);
+  }
+  return before;
 }
 
 /** How the keys are served over https: with etcd's own files, and to holders of certificates alone where etcd asks for them. */

@@ -29,13 +29,15 @@ export function realMemberMachine(facts: {
   readonly storeEndpoints: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
 }): MemberMachine {
-  const { variables: given } = modernSettings(etcdVariables(facts.environment), facts.address);
+  const original = etcdVariables(facts.environment);
+  const { variables: given } = modernSettings(original, facts.address);
   const dataFolder = given["ETCD_DATA_DIR"] ?? usualDataFolder;
   return {
     id: facts.id,
     name: hostname(),
     address: facts.address,
     given,
+    original,
     tls: clientTlsFiles(given),
     storeEndpoints: facts.storeEndpoints,
     remembered: async () => await readRole(roleFile),

@@ -36,6 +36,7 @@ class Site {
     name: "m4",
     address: "10.0.0.14",
     given: {},
+    original: {},
     storeEndpoints: [],
     tls: undefined,
     remembered: async () => this.role,

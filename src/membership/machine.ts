@@ -11,7 +11,10 @@ export interface RoleRecord {
   readonly variables: EtcdVariables;
   /** The settings it was decided from: when they change it is decided again. */
   readonly told: string;
-  /** What the administrator set, for commands: they do not run in etcd.service's surroundings. */
+  /**
+   * What the administrator set, in his words: for commands, which do not run in etcd.service's surroundings, and for a boot
+   * at which nobody says anything.
+   */
   readonly given?: EtcdVariables;
   /** Files for endpoints that are https; all daemons on the machine use them. */
   readonly tls?: TlsFiles;
@@ -24,8 +27,10 @@ export interface MemberMachine {
   readonly name: string;
   /** Empty when it has none. */
   readonly address: string;
-  /** etcd's variables as the administrator set them. */
+  /** etcd's variables as the administrator set them, those of old etcds in today's words. */
   readonly given: EtcdVariables;
+  /** The same in his own words. */
+  readonly original: EtcdVariables;
   /** Files with which members are asked over https, as the administrator named them. */
   readonly tls: TlsFiles | undefined;
   /** Where the store is when nothing else is known; empty when the administrator named none. */

@@ -50,7 +50,7 @@ export async function settleRole(
       const record = {
         ...role,
         told,
-        given: machine.given,
+        given: machine.original,
         ...(machine.tls === undefined ? {} : { tls: machine.tls }),
       };
       await machine.remember(record);

@@ -118,4 +118,17 @@ ${files.join("")}coreos:
     assert.notEqual(code, 0, `${url} lets nobody in without a certificate`);
   }
   assert.equal(await lab.shell("m1", "systemctl --failed --plain --no-legend"), "");
+
+  // A boot at which the cloud-config cannot be had makes no other machine of this one.
+  for (const machine of ["m2", "m3"]) {
+    await lab.shell(
+      machine,
+      "rm -r /run/systemd/system/etcd2.service.d; systemctl daemon-reload; systemctl restart etcd",
+    );
+    assert.match(
+      await lab.shell(machine, `curl -sS ${shown} https://$(hostname -I | cut -d' ' -f1):4001/v2/keys/a`),
+      /"value":"1"/,
+    );
+    assert.match(await lab.shell(machine, "journalctl -u etcd -o cat"), /it stays what it was/);
+  }
 });
