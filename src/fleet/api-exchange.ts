@@ -38,7 +38,12 @@ export async function exchange(
   }
   // Of a body that nobody has begun to read Node itself throws away what comes.
   if (!incoming.complete && incoming.readableDidRead) endUnread(incoming, outgoing);
-  await send(answer, outgoing);
+  try {
+    await send(answer, outgoing);
+  } catch {
+    // Half an answer must not look like a whole one.
+    outgoing.destroy();
+  }
 }
 
 /** A request whose body was not read to its end: some of it is taken in and forgotten, then the connection ends. */
@@ -67,29 +72,24 @@ async function send(answer: Response, outgoing: ServerResponse): Promise<void> {
   outgoing.once("close", () => {
     reader.cancel(clientLeft).catch(() => undefined);
   });
-  try {
-    // What is there as a whole goes out as a whole, with its length.
-    let reading = reader.read();
-    const first = await atOnce(reading);
-    if (first !== undefined && !first.done) reading = reader.read();
-    const second = first?.done === false ? await atOnce(reading) : undefined;
-    if (first?.done === true || second?.done === true) {
-      outgoing.end(first?.value);
-      return;
-    }
-    if (first === undefined) outgoing.flushHeaders();
-    else if (!outgoing.write(first.value)) await drained(outgoing);
-    for (;;) {
-      const { done, value } = await reading;
-      if (done || outgoing.destroyed) break;
-      if (!outgoing.write(value)) await drained(outgoing);
-      reading = reader.read();
-    }
-    outgoing.end();
-  } catch {
-    // Half an answer must not look like a whole one.
-    outgoing.destroy();
+  // What is there as a whole goes out as a whole, with its length.
+  let reading = reader.read();
+  const first = await atOnce(reading);
+  if (first !== undefined && !first.done) reading = reader.read();
+  const second = first?.done === false ? await atOnce(reading) : undefined;
+  if (first?.done === true || second?.done === true) {
+    outgoing.end(first?.value);
+    return;
   }
+  if (first === undefined) outgoing.flushHeaders();
+  else if (!outgoing.write(first.value)) await drained(outgoing);
+  for (;;) {
+    const { done, value } = await reading;
+    if (done || outgoing.destroyed) break;
+    if (!outgoing.write(value)) await drained(outgoing);
+    reading = reader.read();
+  }
+  outgoing.end();
 }
 
 /** What a promise gives if it has nothing left to wait for; undefined otherwise. */
@@ -98,6 +98,7 @@ async function atOnce<Value>(promise: Promise<Value>): Promise<Value | undefined
 }
 
 async function drained(outgoing: ServerResponse): Promise<void> {
+  if (outgoing.destroyed) return;
   await new Promise<void>((resolve) => {
     const done = (): void => {
       outgoing.off("drain", done);
