@@ -8,7 +8,7 @@ import { FakeMachineControl } from "./fake-machine-control.ts";
 import { FakeWorkload } from "./fake-workload.ts";
 import { Locksmith, type LocksmithParts } from "./locksmith.ts";
 import { RebootBoard } from "./reboot-board.ts";
-import { type LockKeys, RebootLock } from "./reboot-lock.ts";
+import { type LockKeys, RebootLock, ticketMs } from "./reboot-lock.ts";
 import { rebootTimes } from "./reboot-times.ts";
 import type { Turn } from "./reboot-turn.ts";
 import { RebootReporter } from "./reporter.ts";
@@ -32,6 +32,9 @@ class Rig {
   packages: readonly string[] | undefined;
   turn: Turn | undefined;
   storeIsAway = false;
+  /** After so many steps the daemon dies. */
+  stepsLeft = Number.POSITIVE_INFINITY;
+  hasDied = false;
   storeProblem: string | undefined;
   readonly store: FakeLockKeys;
   readonly states: string[] = [];
@@ -43,6 +46,7 @@ class Rig {
     this.store = store;
     const ask = async <Answer>(work: () => Answer): Promise<Answer> => {
       if (this.storeIsAway) throw new Fault("cluster-unavailable", "no endpoint answers");
+      this.#step();
       return work();
     };
     this.api = {
@@ -53,6 +57,15 @@ class Rig {
     this.lock = new RebootLock(this.env, this.api, "");
     this.board = new RebootBoard(this.api);
     this.groups = new AllGroups(this.env, this.api);
+  }
+
+  /** The daemon dies before its next step that anybody sees, once so many are done. */
+  #step(): void {
+    this.stepsLeft -= 1;
+    if (this.stepsLeft >= 0) return;
+    this.hasDied = true;
+    this.#ending?.abort(new Fault("died", "the daemon died"));
+    this.#ending?.signal.throwIfAborted();
   }
 
   /** Everything that a daemon hears of says that something has changed. */
@@ -103,11 +116,15 @@ class Rig {
       }),
       file: {
         read: async () => this.turn,
-        write: async (turn) => void (this.turn = turn),
+        write: async (turn) => {
+          this.#step();
+          this.turn = turn;
+        },
       },
       report,
       ...change,
     });
+    this.hasDied = false;
     this.#ending = new AbortController();
     this.#running = locksmith.run(this.#ending.signal);
     await this.env.settle();
@@ -117,6 +134,7 @@ class Rig {
   async stop(): Promise<void> {
     this.#ending?.abort(new Fault("stop", "the daemon was stopped"));
     await this.#running;
+    this.#ending = undefined;
     this.#listeners.clear();
   }
 
@@ -329,6 +347,76 @@ test("a daemon that is restarted goes on where the last one was, or takes everyt
   assert.deepEqual(await rig.holders(), []);
   assert.equal(rig.turn, undefined);
   await rig.stop();
+});
+
+test("a daemon that dies at any step is followed by one that ends what it began: one reboot, no slot and no drain left", async () => {
+  let deaths = 0;
+  for (let steps = 0; steps < 60; steps++) {
+    const rig = new Rig();
+    const live = async (): Promise<void> => {
+      await rig.start();
+      for (let round = 0; round < 6 && !rig.hasDied; round++) {
+        if (rig.workload.taking === "draining") rig.workload.finishDrain();
+        await rig.env.advance(10_000);
+      }
+    };
+    const liveOn = async (): Promise<void> => {
+      rig.stepsLeft = Number.POSITIVE_INFINITY;
+      await rig.stop();
+      await live();
+    };
+    rig.wish = { id: "a", number: 9, boot: "boot-1", since: "", reason: "" };
+    rig.stepsLeft = steps;
+    await live();
+    if (rig.hasDied) {
+      deaths++;
+      rig.stepsLeft = Number.POSITIVE_INFINITY;
+      if (!(await rig.reboots())) await liveOn();
+    }
+    // Of those that outlive the reboot the steps of the recovery are the last.
+    const left = rig.stepsLeft;
+    rig.stepsLeft = Number.POSITIVE_INFINITY;
+    await rig.comeUp();
+    rig.stepsLeft = left;
+    await live();
+    if (rig.hasDied) {
+      deaths++;
+      await liveOn();
+    }
+    rig.stepsLeft = Number.POSITIVE_INFINITY;
+    assert.equal(await rig.reboots(), false, `${steps} steps: it reboots once`);
+    assert.deepEqual(await rig.holders(), [], `${steps} steps: the slot is given back`);
+    assert.equal(rig.workload.taking, "ready", `${steps} steps: units are taken again`);
+    assert.deepEqual([rig.turn, rig.wish], [undefined, undefined], `${steps} steps: nothing is left to do`);
+    await rig.stop();
+  }
+  assert.ok(deaths > 30, `${deaths} daemons died`);
+});
+
+test("a machine that loses its power at any step comes back without slot and drain, and does not reboot for the same wish", async () => {
+  let deaths = 0;
+  for (let steps = 0; steps < 60; steps++) {
+    const rig = new Rig();
+    rig.wish = { id: "a", number: 9, boot: "boot-1", since: "", reason: "" };
+    rig.stepsLeft = steps;
+    await rig.start();
+    if (rig.workload.taking === "draining") rig.workload.finishDrain();
+    await rig.env.advance(10_000);
+    if (rig.hasDied) deaths++;
+    rig.stepsLeft = Number.POSITIVE_INFINITY;
+    await rig.stop();
+    rig.machine.boot();
+    await rig.start();
+    await rig.env.advance(60_000);
+    rig.store.nowMs += ticketMs;
+    assert.equal(await rig.reboots(), false, `${steps} steps`);
+    const { semaphore, queue } = await rig.lock.picture();
+    assert.deepEqual([semaphore.holders, queue], [[], []], `${steps} steps: neither slot nor place is left`);
+    assert.equal(rig.workload.taking, "ready", `${steps} steps: units are taken again`);
+    assert.deepEqual([rig.turn, rig.wish], [undefined, undefined], `${steps} steps: nothing is left to do`);
+    await rig.stop();
+  }
+  assert.ok(deaths > 15, `${deaths} machines died`);
 });
 
 test("a drain that does not end in its time is cut short, and an operator's own cordon stays", async () => {
