@@ -25,6 +25,7 @@ const groups: readonly Group[] = [
       "src/**/*.test.ts",
       "bin/**/*.test.ts",
       "scripts/**/*.test.ts",
+      "image/**/*.test.ts",
       "test/{tidy,conformance,consistency,shells}/**/*.test.ts",
     ],
   },
