@@ -41,6 +41,18 @@ test("nothing is wrong with any example, and each does something without stoppin
   }
 });
 
+test("nothing is wrong with any cloud-config in the manual", async () => {
+  const page = await readFile(new URL("../../docs/cloud-config.md", import.meta.url), "utf8");
+  const blocks = page.match(/(?<=^```\n)#cloud-config\n.*?(?=^```$)/gms) ?? [];
+  assert.ok(blocks.length >= 4);
+  for (const block of blocks) assert.deepEqual(checkUserData(Buffer.from(block)), [], block);
+});
+
+test("every example is told in the manual", async () => {
+  const page = await readFile(new URL("../../docs/cloud-config.md", import.meta.url), "utf8");
+  for (const name of await readdir(examples)) assert.ok(page.includes(`| \`${name}\` |`), name);
+});
+
 test("the example with a token sets etcd and fleet up before it starts them", async () => {
   assert.deepEqual(
     (await lines("discovery.yml")).map((line) => line.replace(/ \(.*/, "")),
