@@ -120,8 +120,8 @@ async function measureEmbedded(load: Load): Promise<Record<string, number>> {
   return {
     ...ratios("getRatio", gets),
     ...ratios("putEmbeddedRatio", puts),
-    ...times("get", gets),
-    ...times("putEmbedded", puts),
+    ...timesOf("get", gets),
+    ...timesOf("putEmbedded", puts),
     fanoutRatio: fanOut,
     waitBytes,
   };
@@ -146,8 +146,8 @@ async function measureGateway(load: Load): Promise<Record<string, number>> {
   return {
     ...ratios("getGatewayRatio", gets),
     ...ratios("putGatewayRatio", puts),
-    ...times("getGateway", gets),
-    ...times("putGateway", puts),
+    ...timesOf("getGateway", gets),
+    ...timesOf("putGateway", puts),
     gatewayRssMb,
   };
 }
@@ -162,7 +162,7 @@ function ratios(name: string, compared: ReadonlyMap<number, Compared>): Record<s
 }
 
 /** Processor time with 64 clients. */
-function times(name: string, compared: ReadonlyMap<number, Compared>): Record<string, number> {
+function timesOf(name: string, compared: ReadonlyMap<number, Compared>): Record<string, number> {
   const { ownUs = Number.NaN, theirUs = Number.NaN } = compared.get(64) ?? {};
   return { [`${name}CpuUs64`]: ownUs, [`${name}EtcdCpuUs64`]: theirUs };
 }

@@ -173,6 +173,7 @@ function isWithin(path: string, above: string): boolean {
 /** A value is written with its node and in the event, which holds the one before as well. */
 function charactersOf({ event, put }: Plan): number {
   const { node, prevNode } = event;
-  const texts = [node.value, prevNode?.value, ...put.flatMap(({ path, value }) => [path, value])];
-  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+  let characters = (node.value?.length ?? 0) + (prevNode?.value?.length ?? 0);
+  for (const { path, value } of put) characters += path.length + (value?.length ?? 0);
+  return characters;
 }

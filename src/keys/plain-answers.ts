@@ -6,7 +6,7 @@ import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.
 import { joinForms, parseForm } from "./form.ts";
 import type { Gate } from "./gate.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
-import type { KeysEvent, ReadOperation, WatchOperation } from "./model.ts";
+import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
 import type { PlainReply, PlainService } from "./plain-connection.ts";
 import type { PlainRequest } from "./plain-request.ts";
 import { readRequest, type KeysRequest } from "./request.ts";
@@ -75,6 +75,12 @@ export class PlainAnswers implements PlainService {
       const operation: ReadOperation = { do: "read", path, recursive: false, sorted: false, quorum: false };
       return { operation, actionOnly: false, recursive: false };
     }
+    const value = method === "PUT" && query === "" ? plainValue.exec(body)?.[1] : undefined;
+    if (value !== undefined) {
+      const content = { path, value, deadlineMs: undefined };
+      const operation: WriteOperation = { do: "set", ...content, directory: false, refresh: false };
+      return { operation, actionOnly: false, recursive: false };
+    }
     return readRequest(method, path, joinForms(parseForm(body), parseForm(query)), this.#env.clock.now());
   }
 
@@ -137,6 +143,9 @@ export class PlainAnswers implements PlainService {
     return `${this.#originHeaders}X-Etcd-Cluster-Id: ${clusterId}\r\nX-Etcd-Index: ${index}\r\nX-Raft-Index: ${storeRevision}\r\nX-Raft-Term: ${storeTerm}\r\n`;
   }
 }
+
+/** A form that is nothing but a value, which means what it says. */
+const plainValue = /^value=([\w.,:/-]*)$/;
 
 /** Headers as they are sent. */
 function linesOf(headers: Readonly<Record<string, string>>): string {
