@@ -437,6 +437,20 @@ test("a drain that does not end in its time is cut short, and an operator's own 
   await rig.stop();
 });
 
+test("a machine renews its lease as soon as it is up, not a third of a lease later", async () => {
+  const rig = new Rig();
+  rig.workload.others = 0;
+  rig.status = needed;
+  await rig.start();
+  await rig.comeUp();
+  rig.store.nowMs += leaseMs - 1_000;
+  rig.machine.bootProblem = "not yet";
+  await rig.start();
+  rig.store.nowMs += 2_000;
+  await assert.rejects(rig.lock.lock("b", undefined), /semaphore is at 0/);
+  await rig.stop();
+});
+
 test("a machine that was locked by hand and rebooted gives the slot back when it is well", async () => {
   const rig = new Rig();
   await rig.lock.lock("a", undefined);

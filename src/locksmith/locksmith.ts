@@ -111,7 +111,7 @@ export class Locksmith {
       this.#turn = { ...turn, rebooting: false };
       this.#waitsSinceMs = this.#env.clock.now();
       if (turn.drain?.done === false) this.#followDrain(signal);
-      if (turn.locks) this.#slot.keep(signal);
+      if (turn.locks) this.#slot.keep("now", signal);
       return;
     }
     this.#rebootedFor = turn?.version;
@@ -245,7 +245,7 @@ export class Locksmith {
       for (const id of released)
         this.#env.log.warning(`the lease of ${id} had ended: its slot was given back`);
       this.#env.log.info("took a slot of the reboot lock");
-      this.#slot.keep(signal);
+      this.#slot.keep("later", signal);
     } catch (error) {
       if (!isFault(error, "lock-refused")) {
         throw new Fault("lock-failed", `Failed to acquire lock: ${sentenceOf(error)}`, { cause: error });

@@ -35,7 +35,7 @@ export async function recover(env: Env, parts: RecoveryParts, signal: AbortSigna
     async () => (await slot.look()).held,
   );
   if (turn === undefined && !isHeld) return;
-  slot.keep(signal);
+  slot.keep("now", signal);
   await untilWell(env, parts, signal);
   await untilDone(env, signal, "give the slot back", async () => await slot.giveBack());
   await file.write(undefined);

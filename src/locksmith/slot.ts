@@ -53,12 +53,13 @@ export class Slot {
   /**
    * Renews the lease three times in its length until the slot is given back, released or the signal is aborted; whatever fails
    * meanwhile, it tries again.
+   * @param first `now` for a slot that an earlier daemon or boot took, whose lease may be almost over
    */
-  keep(signal: AbortSignal): void {
+  keep(first: "now" | "later", signal: AbortSignal): void {
     if (this.#leaseMs === undefined || this.#keeping !== undefined) return;
     this.#keeping = new AbortController();
     const until = AbortSignal.any([signal, this.#keeping.signal]);
-    this.#renewAgainAndAgain(this.#leaseMs, until).catch((error: unknown) => {
+    this.#renewAgainAndAgain(this.#leaseMs, first, until).catch((error: unknown) => {
       if (!until.aborted) this.#env.log.error(`the lease of the slot is not renewed: ${sentenceOf(error)}`);
     });
   }
@@ -80,10 +81,14 @@ export class Slot {
     this.#keeping = undefined;
   }
 
-  async #renewAgainAndAgain(leaseMs: number, signal: AbortSignal): Promise<void> {
-    for (let failures = 0; ; ) {
-      const ms = failures === 0 ? leaseMs / 3 : pauseMs(retry, failures, this.#env.random());
-      await this.#env.clock.sleep(ms, signal);
+  async #renewAgainAndAgain(leaseMs: number, first: "now" | "later", signal: AbortSignal): Promise<void> {
+    let pause = first === "now" ? 0 : leaseMs / 3;
+    for (
+      let failures = 0;
+      ;
+      pause = failures === 0 ? leaseMs / 3 : pauseMs(retry, failures, this.#env.random())
+    ) {
+      if (pause > 0) await this.#env.clock.sleep(pause, signal);
       try {
         await this.#lock.renew(this.#id, leaseMs, "renew");
         failures = 0;

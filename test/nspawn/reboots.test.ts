@@ -135,7 +135,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
 });
 
 test("a machine that dies while it holds the slot loses it with its lease, and the next one reboots", async () => {
-  await startLocksmith(cluster, ["LOCKSMITHD_LEASE=12s"]);
+  await startLocksmith(cluster, ["LOCKSMITHD_LEASE=30s"]);
   const boots = await bootsOf(cluster, "m4");
   // The machine never comes up to release its slot: a check of its boot keeps failing, and then it loses its power.
   await cluster.writeFile(
