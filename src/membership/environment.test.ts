@@ -6,6 +6,7 @@ import {
   joiningVariables,
   localEndpoint,
   memberName,
+  spokenName,
 } from "./environment.ts";
 
 const own = { name: "m1", address: "10.0.0.11" };
@@ -43,6 +44,8 @@ test("no two etcds get one name, whatever their machines are called", () => {
   for (const hostname of ["", "localhost", "harbour"])
     assert.equal(new Set(ids.map((id) => memberName(hostname, id))).size, 2, hostname);
   assert.equal(memberName("harbour", ids[0] ?? ""), "harbour-11111111");
+  assert.equal(spokenName("harbour", ids[0] ?? ""), "harbour");
+  assert.equal(spokenName("localhost", ids[0] ?? ""), "11111111");
 });
 
 test("an etcd that joins is told all members, those without a name included", () => {

@@ -25,6 +25,11 @@ export function memberName(hostname: string, machineId: string): string {
   return genericNames.includes(hostname) ? machineId : `${hostname}-${machineId.slice(0, 8)}`;
 }
 
+/** What people call a machine in commands: its host name, or where it has none the first digits of its machine-id. */
+export function spokenName(hostname: string, machineId: string): string {
+  return genericNames.includes(hostname) ? machineId.slice(0, 8) : hostname;
+}
+
 /**
  * The variables that an etcd needs and nobody has set: its name, and where it listens and is reached. An address alone
  * is enough for a machine to become a member.

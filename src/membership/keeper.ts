@@ -14,6 +14,7 @@ import {
   localEndpoint,
   memberName,
   ownPeerUrl,
+  spokenName,
 } from "./environment.ts";
 import type { MemberMachine, RoleRecord } from "./machine.ts";
 import { type MachineState, memberKeys, membersPrefix, readWish, stateText, type Wish } from "./records.ts";
@@ -185,7 +186,7 @@ export class MemberKeeper {
     const { machine, store } = this.#parts;
     const state: MachineState = {
       machine: machine.id,
-      name: machine.name,
+      name: spokenName(machine.name, machine.id),
       address: machine.address,
       role: this.#role.role,
       peerUrl: this.#peerUrl(),

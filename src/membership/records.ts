@@ -32,7 +32,7 @@ export interface Wish {
 export interface MachineState {
   /** Its machine-id. */
   readonly machine: string;
-  /** Its host name. */
+  /** What people call it: `spokenName`. */
   readonly name: string;
   /** The address other machines reach it at; empty when it does not know it. */
   readonly address: string;
