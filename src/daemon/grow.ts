@@ -17,7 +17,7 @@ export const embeddedFolder = "/var/lib/argosy/store";
 
 /** Where the new etcd is reached until it has all data: on this machine alone, and not where anybody looks for a store. */
 const quietEndpoint = "http://127.0.0.1:2378";
-/** Snapshots of raft are what lets a member that is alone lead at once after its restart, not after an election timeout of 1 s. */
+/** Snapshots of raft are what lets a member that is alone lead at once after its restart, not after an election timeout. */
 const quietVariables: EtcdVariables = { ETCD_LISTEN_CLIENT_URLS: quietEndpoint, ETCD_SNAPSHOT_COUNT: "5" };
 /** Between the two times that writers wait: what has piled up in the first goes through before the second. */
 const restMs = 1_000;
