@@ -98,8 +98,8 @@ export class BootRun {
     };
   }
 
-  /** Remembers how it went. */
-  async finish(code: number): Promise<void> {
+  /** Remembers how it went; a sentence about it. */
+  async finish(code: number): Promise<string> {
     const path = `${outcomesFolder}/${this.#id}.json`;
     const before = await readOutcome(path);
     const isSame = before?.digest === this.#digest;
@@ -118,6 +118,9 @@ export class BootRun {
     await replace(path, `${JSON.stringify(outcome, null, 2)}\n`);
     if (Object.keys(this.#found).length > 0)
       await replace(foundAddressesFile, `${JSON.stringify(this.#found)}\n`);
+    const times =
+      outcome.boots === 1 ? "for the first time" : `${outcome.boots} times since ${outcome.first}`;
+    return `${outcome.source}: ${outcome.result}, ${times}`;
   }
 
   async #later(): Promise<void> {

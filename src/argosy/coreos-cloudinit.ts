@@ -186,7 +186,7 @@ async function apply(
     },
   );
   if (!given.on("dry-run")) {
-    await boot?.finish(code).catch((error: unknown) => journal.error(forgetfulness(error)));
+    await boot?.finish(code).then(journal.note, (error: unknown) => journal.error(forgetfulness(error)));
   }
   return code;
 }
