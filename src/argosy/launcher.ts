@@ -35,6 +35,8 @@ ${alone}exec "$home/node" --disable-warning=ExperimentalWarning "$home/$program"
 
 /** Settings files that an administrator owns: written once, never again. */
 export const defaultFiles: Readonly<Record<string, string>> = {
+  // What CoreOS's own shipped: a cloud-config's coreos.update begins with it.
+  "/usr/share/coreos/update.conf": "GROUP=stable\n",
   "/etc/argosy/argosy.env": `# Settings of Argosy's daemons on this machine; "systemctl restart etcd fleet" applies them.
 # The store's members, for a machine that uses them and is none.
 #ARGOSY_STORE_ENDPOINTS=http://127.0.0.1:2379
