@@ -38,16 +38,15 @@ async function begin(job: ScaleJob): Promise<void> {
     if (at === 0 && job.controls) api = await simulated.control();
     if (at % joinAtOnce === joinAtOnce - 1) await env.clock.sleep(joinGapMs);
   }
-  await report(api);
+  report(api);
 }
 
-async function report(api?: string): Promise<void> {
-  const active = await Promise.all(machines.map((machine) => machine.active()));
+function report(api?: string): void {
   const { user, system } = process.cpuUsage();
   const pages = /VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
   const message: ScaleReport = {
     ...(api === undefined ? {} : { api }),
-    active: active.reduce((sum, count) => sum + count, 0),
+    active: machines.reduce((sum, { active }) => sum + active, 0),
     cpuMs: (user + system) / 1000,
     rssMb: Number(pages) / 1024,
   };
@@ -56,5 +55,6 @@ async function report(api?: string): Promise<void> {
 
 process.on("disconnect", () => process.exit(0));
 process.on("message", (message: ScaleJob | "report") => {
-  void (message === "report" ? report() : begin(message));
+  if (message === "report") report();
+  else void begin(message);
 });

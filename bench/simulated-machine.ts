@@ -42,11 +42,15 @@ export class SimulatedMachine {
   readonly #listeners = new Set<() => void>();
   readonly #witness = new StoreWitness(ttlMs);
   #lease: LeaseId | undefined;
+  #active = 0;
 
   constructor(env: Env, machine: Machine, endpoints: readonly string[]) {
     this.#env = env;
     this.#machine = machine;
     this.units = new FakeUnitManager(env);
+    this.units.onActive = (_name, active) => {
+      this.#active += active ? 1 : -1;
+    };
     this.#store = openEtcdStore(env, { endpoints });
   }
 
@@ -140,8 +144,9 @@ export class SimulatedMachine {
     return serving.endpoints[0] ?? "";
   }
 
-  async active(): Promise<number> {
-    return (await this.units.list()).filter(({ active }) => active === "active").length;
+  /** Units that run. */
+  get active(): number {
+    return this.#active;
   }
 
   #onLease(listener: () => void): () => void {
