@@ -19,6 +19,8 @@ export interface ImageRequest {
   readonly keyring?: string;
   /** Where the machines look for updates; `disabled` when not given. */
   readonly server?: string;
+  /** Packages of Debian's besides those that every image has. */
+  readonly packages?: readonly string[];
   /** A folder that is laid over the image's files, for images of one's own and for tests. */
   readonly overlay?: string;
   readonly progress: (line: string) => void;
@@ -111,6 +113,7 @@ async function buildAlone(request: ImageRequest): Promise<Image> {
     `--image-version=${version}`,
     `--environment=BUILD_ID=${buildId}`,
     "--extra-tree=/w/product",
+    ...(request.packages ?? []).map((name) => `--package=${name}`),
     "--output-directory=/w/out",
     "--cache-directory=/w/cache",
     "--package-cache-dir=/w/packages",
@@ -235,13 +238,15 @@ function day(epoch: number): string {
 
 /** Everything of ours that goes into an image, in eight hexadecimal digits; Debian's part is in the list of packages. */
 async function inputsHash(
-  { version, keyring, server, overlay }: ImageRequest,
+  { version, keyring, server, overlay, packages = [] }: ImageRequest,
   product: string,
   sources: string,
   epoch: number,
 ): Promise<string> {
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([version, product, sources, epoch, server ?? null, enabledUnits, startedUnits]));
+  hash.update(
+    JSON.stringify([version, product, sources, epoch, server ?? null, packages, enabledUnits, startedUnits]),
+  );
   for (const folder of [configuration, ...(overlay === undefined ? [] : [overlay])]) {
     const names: string[] = [];
     for await (const name of glob("**/*", { cwd: folder })) names.push(name);

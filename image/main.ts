@@ -33,6 +33,14 @@ const makingFlags: readonly Flag[] = [
     otherwise: "disabled",
   },
   {
+    name: "package",
+    kind: "text",
+    placeholder: "NAME",
+    repeated: true,
+    summary:
+      "a package of Debian's besides those that every image has, such as podman; may be given several times",
+  },
+  {
     name: "with",
     kind: "text",
     placeholder: "DIR",
@@ -173,6 +181,7 @@ async function build(call: Call, version: string, key: SigningKey | undefined): 
     version,
     ...(key === undefined ? {} : { keyring: key.keyring }),
     ...(server === undefined ? {} : { server }),
+    packages: call.flags.all("package"),
     ...(overlay === undefined ? {} : { overlay: resolve(overlay) }),
     progress: progressOf(call),
     signal: call.signal,
