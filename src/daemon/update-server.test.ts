@@ -133,6 +133,9 @@ test("files of releases are served whole, in ranges, and by channel; nothing els
   assert.deepEqual(await get("/releases/2/app_2.img", "bytes=-3"), [206, "789"]);
   assert.deepEqual((await get("/releases/2/app_2.img", "bytes=50-60"))[0], 416);
   assert.deepEqual(await get("/channels/stable/app_2.img"), [200, "0123456789"]);
+  await registry.putRelease({ version: "3", urls: ["http://elsewhere/3/"], digest, packages: [] });
+  const sent = await fetch(`${url}/releases/3/app_3.img`, { redirect: "manual" });
+  assert.deepEqual([sent.status, sent.headers.get("location")], [302, "http://elsewhere/3/app_3.img"]);
   await registry.setHalt("stop");
   assert.equal((await get("/channels/stable/app_2.img"))[0], 404);
   await registry.setHalt(undefined);

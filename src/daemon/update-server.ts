@@ -84,6 +84,10 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (path === "/health") return plain(response, 200, "OK\n");
   const file = await fileAt(parts, path);
   if (file === undefined) return plain(response, 404, "there is nothing here; machines ask /v1/update/\n");
+  if (typeof file !== "string") {
+    response.setHeader("Location", file.elsewhere);
+    return plain(response, 302, `it is at ${file.elsewhere}\n`);
+  }
   await sendFile(file, request, response);
 }
 
@@ -144,18 +148,27 @@ async function limitedBody(request: IncomingMessage): Promise<string | undefined
   return length > mostBodyBytes ? undefined : Buffer.concat(pieces).toString("utf8");
 }
 
-/** The file behind `/releases/VERSION/NAME` or `/channels/NAME/FILE`, if it is one of a release. */
-async function fileAt({ registry, options }: Parts, path: string): Promise<string | undefined> {
-  const { images } = options;
-  const [, kind, first = "", second = "", ...more] = path.split("/").map(decoded);
-  if (images === undefined || more.length > 0 || !/^[A-Za-z0-9][A-Za-z0-9._+~^-]*$/.test(second))
-    return undefined;
-  if (kind === "releases" && isVersion(first)) return join(images, first, second);
-  if (kind !== "channels" || !isName(first)) return undefined;
-  const [channel, halt] = await Promise.all([registry.channel(first), registry.halted()]);
-  // Machines that only fetch files are halted by finding none.
-  if (channel === undefined || halt !== undefined || !isVersion(channel.version)) return undefined;
-  return join(images, channel.version, second);
+/** The file behind `/releases/VERSION/NAME` or `/channels/NAME/FILE`: one of ours, or where the release says it is. */
+async function fileAt(
+  parts: Parts,
+  path: string,
+): Promise<string | { readonly elsewhere: string } | undefined> {
+  const [, kind, first = "", name = "", ...more] = path.split("/").map(decoded);
+  if (more.length > 0 || !/^[A-Za-z0-9][A-Za-z0-9._+~^-]*$/.test(name)) return undefined;
+  const version =
+    kind === "releases" ? first : kind === "channels" ? await versionOf(parts.registry, first) : undefined;
+  if (version === undefined || !isVersion(version)) return undefined;
+  const [folder] = (await parts.registry.release(version))?.urls ?? [];
+  if (folder !== undefined) return { elsewhere: `${folder}${encodeURIComponent(name)}` };
+  const { images } = parts.options;
+  return images === undefined ? undefined : join(images, version, name);
+}
+
+/** What a channel stands for now. Machines that only fetch files are halted by finding none. */
+async function versionOf(registry: UpdateRegistry, channel: string): Promise<string | undefined> {
+  if (!isName(channel)) return undefined;
+  const [found, halt] = await Promise.all([registry.channel(channel), registry.halted()]);
+  return halt === undefined ? found?.version : undefined;
 }
 
 function decoded(piece: string): string {

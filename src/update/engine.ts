@@ -134,6 +134,7 @@ export class UpdateEngine {
         this.#env.log.info(`updates: ${state.phase}`, {
           running: state.slots.running,
           version: versionOf(state),
+          trial: state.trial ? true : undefined,
         });
     }
     if (state !== before) await this.#parts.changed(state);

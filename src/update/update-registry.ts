@@ -101,6 +101,10 @@ export class UpdateRegistry {
     return (await this.#read<Channel>(updateKeys.channel(name))).value;
   }
 
+  async release(version: string): Promise<Release | undefined> {
+    return (await this.#read<Release>(updateKeys.release(version))).value;
+  }
+
   async releases(): Promise<readonly Release[]> {
     return await this.#list<Release>(under(updateKeys.releases));
   }

@@ -27,7 +27,7 @@ const dropIns: Readonly<Record<string, string>> = {
   // A check of the administrator's: version 4 is not well.
   "/etc/systemd/system/not-four.service":
     "[Unit]\nBefore=boot-complete.target\n[Service]\nType=oneshot\nRemainAfterExit=yes\n" +
-    `ExecStart=/bin/sh -c '! grep -q "\\"version\\":\\"4\\"" /var/lib/slots/booted.json'\n` +
+    "ExecStart=/bin/sh -c '! grep -q version...4 /var/lib/slots/booted.json'\n" +
     "[Install]\nRequiredBy=boot-complete.target\n",
   "/etc/coreos/update.conf":
     "GROUP=stable\nSERVER=http://127.0.0.1:8088/v1/update/\nREBOOT_STRATEGY=etcd-lock\nMACHINE_ALIAS=first\n",
