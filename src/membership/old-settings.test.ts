@@ -97,6 +97,7 @@ test("etcd 2's settings stay as they are, but for the port of the keys and what 
   assert.deepEqual(variables, {
     ETCD_LISTEN_CLIENT_URLS: "http://0.0.0.0:2379,http://0.0.0.0:4001",
     ETCD_HEARTBEAT_INTERVAL: "250",
+    ETCD_ELECTION_TIMEOUT: "2500",
     ETCD_LOG_LEVEL: "debug",
   });
   assert.deepEqual(problems, ["ETCD_PROXY_DIAL_TIMEOUT has no effect: today's etcd has no such setting"]);

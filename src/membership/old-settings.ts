@@ -11,6 +11,8 @@ export interface ModernSettings {
 /** Where etcd 0.4 let its peers listen when nobody said it. */
 const oldPeerPort = "7001";
 const clientPort = "2379";
+/** The timeout that etcd 2 had when nobody said another. */
+const usualElectionMs = 1_000;
 
 /** Variables that have another name by now, with the same meaning. */
 const renamed: Readonly<Record<string, string>> = {
@@ -82,6 +84,10 @@ export function modernSettings(given: EtcdVariables, address: string): ModernSet
     made[file] = path;
     made[demand] ??= "true";
   }
+  // etcd wants at least five heartbeats within the timeout, and its usual one is short here.
+  const heartbeatMs = Number(made["ETCD_HEARTBEAT_INTERVAL"] ?? "");
+  if (heartbeatMs > 0 && (made["ETCD_ELECTION_TIMEOUT"] ?? "") === "")
+    made["ETCD_ELECTION_TIMEOUT"] = String(Math.max(usualElectionMs, heartbeatMs * 10));
   if (talkative.some((name) => given[name] === "true")) made["ETCD_LOG_LEVEL"] ??= "debug";
   // Today's etcd has no proxies, and does not start with a word of theirs.
   if (made["ETCD_PROXY"] === "off") delete made["ETCD_PROXY"];
