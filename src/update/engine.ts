@@ -56,6 +56,9 @@ export interface MemoryFile {
 /** Events that wait for the loop; beyond these somebody sends wishes in a circle. */
 const mostWaiting = 1_000;
 
+/** Events that the server has not heard of yet; beyond these it is not there. */
+const mostUntold = 100;
+
 interface Waiting {
   readonly event: UpdateEvent;
   readonly settle?: (refused: string | undefined) => void;
@@ -69,6 +72,7 @@ export class UpdateEngine {
   readonly #wake = new Wake();
   readonly #tasks = new Set<Promise<void>>();
   #outbox: Promise<void> = Promise.resolve();
+  #untold = 0;
   #timer: AbortController | undefined;
   #state: UpdateState | undefined;
 
@@ -235,9 +239,13 @@ export class UpdateEngine {
 
   #tell(event: OmahaEvent, state: UpdateState, signal: AbortSignal): void {
     const { server } = this.#parts;
+    if (server === undefined || this.#untold >= mostUntold) return;
+    this.#untold++;
     // One after the other, so that they arrive in order.
-    if (server !== undefined)
-      this.#outbox = this.#outbox.then(async () => await quiet(server.tell(event, state, signal)));
+    this.#outbox = this.#outbox.then(async () => {
+      await quiet(server.tell(event, state, signal));
+      this.#untold--;
+    });
   }
 
   /** Starts what takes long; what it finds out comes back as an event. */
