@@ -118,6 +118,7 @@ ${files.join("")}coreos:
     assert.notEqual(code, 0, `${url} lets nobody in without a certificate`);
   }
   assert.equal(await lab.shell("m1", "systemctl --failed --plain --no-legend"), "");
+  assert.doesNotMatch(await lab.shell("m1", "journalctl -b -o cat _PID=1"), /ordering cycle|deadlock/i);
 
   // A boot at which the cloud-config cannot be had makes no other machine of this one.
   for (const machine of ["m2", "m3"]) {
