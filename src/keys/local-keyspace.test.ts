@@ -6,11 +6,12 @@ import { FakeEnv } from "../lib/fake-env.ts";
 import { Fault } from "../lib/fault.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { exactly, under } from "../store/range.ts";
-import type { Outcome, Store } from "../store/store.ts";
+import type { Operation, Outcome, Store } from "../store/store.ts";
 import { applyWrite } from "./apply.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
 import type { Answer, Watch } from "./keyspace.ts";
 import { openLocalKeyspace, type LocalKeyspace } from "./local-keyspace.ts";
+import type { Gathering } from "./writer.ts";
 import type { KeysEvent, WatchOperation, WriteOperation } from "./model.ts";
 import { expiryKey, historyLength } from "./records.ts";
 import { Tree } from "./tree.ts";
@@ -32,11 +33,11 @@ class Cluster {
     this.store = change(openMemoryStore(this.env));
   }
 
-  gateway(store: Store = this.store): Gateway {
+  gateway(store: Store = this.store, gathering?: Gathering): Gateway {
     const end = new AbortController();
     const { clock, log } = this.env;
     const env: Env = { clock, log, random: () => (this.#chance = (this.#chance + 0.37) % 1) };
-    return { keyspace: openLocalKeyspace(env, store, end.signal), end };
+    return { keyspace: openLocalKeyspace(env, store, end.signal, gathering), end };
   }
 
   async stop(...gateways: readonly Gateway[]): Promise<void> {
@@ -455,3 +456,40 @@ test("what the store brings back is what the rules made", async () => {
     { numRuns: 30 },
   );
 });
+
+test("writers who were answered together are waited for, and go together again; but not for ever", async () => {
+  const sizes: number[] = [];
+  const cluster = new Cluster((store) => {
+    const commit = store.commit.bind(store);
+    store.commit = (transaction) => {
+      if (transaction.then.length > 1) sizes.push(transaction.then.filter(isNode).length);
+      return commit(transaction);
+    };
+    return store;
+  });
+  let later: () => void = () => undefined;
+  const gathering: Gathering = { soon: (work) => void setImmediate(work), later: (work) => (later = work) };
+  const { keyspace, end } = cluster.gateway(cluster.store, gathering);
+  const write = (name: string): Promise<Answer | KeysError> => keyspace.write(set(`/${name}`, name));
+  await Promise.all(["a", "b", "c"].map(write));
+  assert.deepEqual(sizes, [3]);
+  const early = write("a");
+  // It would have gone by now.
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sizes, [3]);
+  await Promise.all([early, write("b"), write("c")]);
+  assert.deepEqual(sizes, [3, 3]);
+  const alone = write("a");
+  await new Promise((resolve) => setImmediate(resolve));
+  later();
+  assert.equal(done(await alone).event.node.value, "a");
+  assert.deepEqual(sizes, [3, 3, 1]);
+  // Who writes alone waits for nobody.
+  await write("a");
+  assert.deepEqual(sizes, [3, 3, 1, 1]);
+  await cluster.stop({ keyspace, end });
+});
+
+function isNode(operation: Operation): boolean {
+  return operation.do === "put" && operation.key.startsWith("/argosy/keys/nodes/");
+}
