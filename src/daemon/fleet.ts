@@ -13,6 +13,7 @@ import { EventWriter } from "../fleet/events.ts";
 import { measuredStore, measuredUnits } from "../fleet/measured.ts";
 import { FleetMetrics } from "../fleet/metrics.ts";
 import { leaseLifeMs } from "../fleet/lease-life.ts";
+import { useLightWeb } from "../fleet/light-web.ts";
 import { PartitionGuard } from "../fleet/partition.ts";
 import { keepPresence, leaveCluster, type MachineFacts } from "../fleet/presence.ts";
 import type { MachineId } from "../fleet/model.ts";
@@ -57,6 +58,7 @@ const joinPatienceMs = 3_000;
 
 /** The program of `fleet.service`: engine, agent and API of one machine. Returns its exit code. @param settingsPath has to exist */
 export function main(settingsPath?: string): Promise<number> {
+  useLightWeb();
   return runDaemon("fleet", async (env, signal, daemon) => await run(env, signal, daemon, settingsPath));
 }
 
