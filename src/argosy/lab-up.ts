@@ -3,7 +3,7 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { Fault } from "../lib/fault.ts";
 import { type LabOptions, labUp } from "../lab/lab.ts";
 import { builtProduct } from "../lab/product.ts";
-import { cloudConfigWays } from "../lab/layout.ts";
+import { checkLabName, cloudConfigWays } from "../lab/layout.ts";
 import { cloudConfigOf } from "./lab-cloud-config.ts";
 import { labName, machineTable, nameFlag, progressOf } from "./lab-flags.ts";
 
@@ -79,12 +79,13 @@ export const labUpCommand: Command = {
   ],
   run: async (call) => {
     const store = await storeOf(call);
+    const name = checkLabName(labName(call));
     const start = call.env.clock.monotonic();
     const progress = progressOf(call);
     const machines = call.flags.number("machines");
     const members = call.flags.number("members");
     const lab = await labUp({
-      name: labName(call),
+      name,
       ...(machines === undefined ? {} : { machines }),
       ...(members === undefined ? {} : { members }),
       ...store,
