@@ -9,7 +9,7 @@ import { type Plugin, rolldown } from "rolldown";
 
 /**
  * Makes what `argosy install` lays into a machine: build/argosy.mjs with all commands, build/fleetctl.cjs and
- * build/fleetctl.program with fleetctl alone, compiled, build/etcd.mjs with `argosy etcd` alone, build/fleet.mjs with fleet's daemon alone, build/daemons.mjs with the
+ * build/fleetctl.program with fleetctl alone, compiled, build/etcd.mjs with `argosy etcd` alone, build/fleet.mjs with fleet's daemon alone, build/locksmithd.mjs with locksmithd alone, build/daemons.mjs with the
  * daemons and their libraries, build/store-worker.mjs with the thread that writes the embedded store's file, and
  * build/node, the Node that runs them. Does nothing when nothing they are made of
  * changed since.
@@ -60,6 +60,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
     (await bundleCompiled("bin/fleetctl.ts", "fleetctl")) +
     (await bundle("bin/etcd.ts", "etcd.mjs")) +
     (await bundle("bin/fleet.ts", "fleet.mjs")) +
+    (await bundle("bin/locksmithd.ts", "locksmithd.mjs")) +
     (await bundle("bin/daemons.ts", "daemons.mjs")) +
     (await bundle("src/store/embedded/database-worker.ts", "store-worker.mjs"));
   // So that a checkout can use what it built: build/argosy lab status
@@ -69,7 +70,7 @@ if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) {
   await writeFile(stampFile, stamp);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   console.log(
-    `bundle: made build/argosy.mjs, build/fleetctl.cjs, build/fleetctl.program, build/etcd.mjs, build/fleet.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
+    `bundle: made build/argosy.mjs, build/fleetctl.cjs, build/fleetctl.program, build/etcd.mjs, build/fleet.mjs, build/locksmithd.mjs, build/daemons.mjs and build/store-worker.mjs (${Math.round(bytes / 1024)} KiB) and build/node in ${seconds} s`,
   );
 }
 

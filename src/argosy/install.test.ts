@@ -29,6 +29,7 @@ beforeEach(async () => {
   await writeFile(`${folder}/fleetctl.program`, "compiled");
   await writeFile(`${folder}/etcd.mjs`, "etcd");
   await writeFile(`${folder}/fleet.mjs`, "fleet");
+  await writeFile(`${folder}/locksmithd.mjs`, "locksmithd");
   await writeFile(`${folder}/daemons.mjs`, "daemons");
   await writeFile(`${folder}/store-worker.mjs`, "thread");
 });
@@ -47,6 +48,7 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
       fleetctlProgram: `${folder}/fleetctl.program`,
       etcd: `${folder}/etcd.mjs`,
       fleet: `${folder}/fleet.mjs`,
+      locksmithd: `${folder}/locksmithd.mjs`,
       daemons: `${folder}/daemons.mjs`,
       storeWorker: `${folder}/store-worker.mjs`,
     },
@@ -80,6 +82,7 @@ test("a root folder gets the program, the commands, the units and settings files
   assert.equal(found["/usr/lib/argosy/fleetctl.program"], "644 compiled");
   assert.equal(found["/usr/lib/argosy/etcd.mjs"], "644 etcd");
   assert.equal(found["/usr/lib/argosy/fleet.mjs"], "644 fleet");
+  assert.equal(found["/usr/lib/argosy/locksmithd.mjs"], "644 locksmithd");
   assert.equal(found["/usr/lib/argosy/daemons.mjs"], "644 daemons");
   assert.equal(found["/usr/lib/argosy/store-worker.mjs"], "644 thread");
   assert.match(found["/usr/lib/argosy/node"] ?? "", /^755 /);

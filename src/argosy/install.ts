@@ -48,6 +48,7 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   await root.copy(files.fleetctlProgram, "/usr/lib/argosy/fleetctl.program", 0o644);
   await root.copy(files.etcd, "/usr/lib/argosy/etcd.mjs", 0o644);
   await root.copy(files.fleet, "/usr/lib/argosy/fleet.mjs", 0o644);
+  await root.copy(files.locksmithd, "/usr/lib/argosy/locksmithd.mjs", 0o644);
   await root.copy(files.daemons, "/usr/lib/argosy/daemons.mjs", 0o644);
   await root.copy(files.storeWorker, "/usr/lib/argosy/store-worker.mjs", 0o644);
   await root.copy(files.commands, "/usr/lib/argosy/argosy.mjs", 0o644);

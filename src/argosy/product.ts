@@ -17,6 +17,8 @@ export interface ProductFiles {
   readonly etcd: string;
   /** fleet's daemon alone. */
   readonly fleet: string;
+  /** locksmithd alone. */
+  readonly locksmithd: string;
   /** The daemons, with their libraries. */
   readonly daemons: string;
   /** The thread that writes the embedded store's file. */
@@ -38,6 +40,7 @@ export async function productFiles(): Promise<ProductFiles> {
     fleetctlProgram: `${folder}/fleetctl.program`,
     etcd: `${folder}/etcd.mjs`,
     fleet: `${folder}/fleet.mjs`,
+    locksmithd: `${folder}/locksmithd.mjs`,
     daemons: `${folder}/daemons.mjs`,
     storeWorker: `${folder}/store-worker.mjs`,
   };
@@ -46,7 +49,7 @@ export async function productFiles(): Promise<ProductFiles> {
   } catch (error) {
     throw new Fault(
       "not-bundled",
-      `cannot install from ${folder}: node, argosy.mjs, fleetctl.cjs, fleetctl.program, etcd.mjs, fleet.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
+      `cannot install from ${folder}: node, argosy.mjs, fleetctl.cjs, fleetctl.program, etcd.mjs, fleet.mjs, locksmithd.mjs, daemons.mjs and store-worker.mjs are not all there; run "npm run bundle" in the checkout first`,
       { cause: error },
     );
   }

@@ -164,7 +164,7 @@ WantedBy=multi-user.target
 Also=fleet.socket
 `,
 
-  "locksmithd.service": locksmithUnit(daemonCommand("locksmith", fleetNodeFlags)),
+  "locksmithd.service": locksmithUnit(`${nodeCommand(fleetNodeFlags)} /usr/lib/argosy/locksmithd.mjs`),
 
   "update-engine.service": updateEngineUnit(daemonCommand("update-engine", fleetNodeFlags)),
   ...bootUnits,
