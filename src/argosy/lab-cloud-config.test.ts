@@ -62,7 +62,7 @@ test("a file that machines cannot be made of is refused with lines and keys, bef
     assert.match(await refusal("--cloud-config", `${path}.no`), /there is no such file/);
     assert.match(await refusal("--cloud-config-by", "credential"), /name it with --cloud-config/);
 
-    await writeFile(path, `#cloud-config\n${"# long\n".repeat(200_000)}`);
+    await writeFile(path, `#cloud-config\n# ${"long".repeat(300_000)}\n`);
     assert.match(await refusal("--cloud-config", path), /give --cloud-config-by config-drive/);
     assert.match(await refusal("--cloud-config", path, "--cloud-config-by", "config-drive"), /NO LAB/);
   } finally {
