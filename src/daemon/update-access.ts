@@ -16,7 +16,15 @@ export const openUpdateEngine: OpenUpdateEngine = async (env) => {
     },
     restored: wake.wake,
   });
-  await bus.connect();
+  try {
+    await bus.connect();
+  } catch (error) {
+    throw new Fault(
+      "update-engine-unavailable",
+      `cannot reach update-engine, because there is no system bus at ${systemBusAddress.replace(/^.*=/, "")}; run this on a machine with systemd and D-Bus`,
+      { cause: error },
+    );
+  }
   return new BusAccess(bus, wake);
 };
 
