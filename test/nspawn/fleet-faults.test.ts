@@ -158,20 +158,22 @@ test("an agent that slept while the store forgot what happened meanwhile reads e
   await everyoneObeys();
 });
 
+/** Asks a machine's own member, over etcd's JSON gateway. */
+async function askStore(through: string, path: string, body: object): Promise<unknown> {
+  const { address } = cluster.machine(through);
+  const answer = await fetch(`http://${address}:2379/v3/kv/${path}`, {
+    method: "POST",
+    headers: { Connection: "close" },
+    body: JSON.stringify(body),
+  });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return await answer.json();
+}
+
 /** Has the store forget all its past. */
 async function compact(through: string): Promise<void> {
-  const { address } = cluster.machine(through);
-  const ask = async (path: string, body: object): Promise<unknown> => {
-    const answer = await fetch(`http://${address}:2379/v3/kv/${path}`, {
-      method: "POST",
-      headers: { Connection: "close" },
-      body: JSON.stringify(body),
-    });
-    assert.equal(answer.status, 200, await answer.clone().text());
-    return await answer.json();
-  };
-  const { header } = (await ask("range", { key: "AA==" })) as { header: { revision: string } };
-  await ask("compaction", { revision: header.revision, physical: true });
+  const { header } = (await askStore(through, "range", { key: "AA==" })) as { header: { revision: string } };
+  await askStore(through, "compaction", { revision: header.revision, physical: true });
 }
 
 test("systemd executes itself anew and the bus is restarted on every machine, and no unit notices", async () => {
@@ -261,6 +263,46 @@ test("clocks that jump by an hour either way disturb no unit, and a lost machine
       await cluster.systemctl(machine, "daemon-reload");
       await cluster.systemctl(machine, "restart", "fleet.service");
     }
+  }
+});
+
+test("a machine whose store's disk is full keeps its units and obeys, and its member is back when there is room", async () => {
+  const folder = "/var/lib/etcd-member";
+  /** Stops the member, and has it go on with its data in the file system that `change` puts at its place. */
+  const moveInto = (change: string): string =>
+    `systemctl stop etcd-member.service && cp -a ${folder} /root/member && ${change} && ` +
+    `cp -a /root/member/. ${folder} && rm -r /root/member && systemctl start etcd-member.service`;
+  await cluster.shell("m2", moveInto(`mount -t tmpfs -o size=300m tmpfs ${folder}`));
+  try {
+    const earlier = await startBystanders();
+    await cluster.shell("m2", `cat /dev/zero > ${folder}/filling 2>/dev/null || true`);
+    const journal = async (): Promise<string> =>
+      await cluster.shell("m2", "journalctl -u etcd-member --no-pager -o cat");
+    const value = Buffer.alloc(1 << 20).toString("base64");
+    let round = 0;
+    await cluster.waitFor("m2's member is out of space", async () => {
+      const key = Buffer.from(`filling/${++round}`).toString("base64");
+      // Fails while another member is elected, if it was m2's that led.
+      await askStore("m1", "put", { key, value }).catch(() => undefined);
+      return /no space left/.test(await journal());
+    });
+    await everyoneObeys();
+    await undisturbed(earlier);
+    assert.equal((await cluster.present("m1")).length, 3, "m2 is present by the others' members");
+
+    await cluster.shell("m2", `rm ${folder}/filling`);
+    await cluster.waitFor("m2's member is well", async () => {
+      const { address } = cluster.machine("m2");
+      const answer = await fetch(`http://${address}:2379/health`, { headers: { Connection: "close" } }).catch(
+        () => undefined,
+      );
+      return answer?.status === 200;
+    });
+    await everyoneObeys("m2");
+    await undisturbed(earlier);
+  } finally {
+    await cluster.shell("m2", `rm -f ${folder}/filling`);
+    await cluster.shell("m2", moveInto(`umount ${folder} && rm -rf ${folder}/member`));
   }
 });
 
