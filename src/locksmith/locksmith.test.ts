@@ -343,6 +343,7 @@ test("a daemon that is restarted goes on where the last one was, or takes everyt
   await rig.stop();
   rig.status = undefined;
   await rig.start();
+  await rig.env.advance(1_000);
   assert.deepEqual(rig.workload.deeds, ["drain", "uncordon"]);
   assert.deepEqual(await rig.holders(), []);
   assert.equal(rig.turn, undefined);
@@ -448,6 +449,25 @@ test("a machine renews its lease as soon as it is up, not a third of a lease lat
   await rig.start();
   rig.store.nowMs += 2_000;
   await assert.rejects(rig.lock.lock("b", undefined), /semaphore is at 0/);
+  await rig.stop();
+});
+
+test("a daemon that is restarted while its machine waits keeps its place and complains about nothing", async () => {
+  const rig = new Rig();
+  await rig.lock.lock("b", undefined);
+  rig.status = needed;
+  await rig.start();
+  await rig.lock.queue("c", 0);
+  await rig.stop();
+  await rig.start();
+  assert.deepEqual(
+    (await rig.lock.picture()).queue.map(({ id }) => id),
+    ["a", "c"],
+  );
+  assert.ok(!rig.env.lines.some((line) => line.startsWith("warning")), rig.env.lines.join("\n"));
+  await rig.lock.unlock("b");
+  await rig.changed();
+  assert.deepEqual(await rig.holders(), ["a"]);
   await rig.stop();
 });
 

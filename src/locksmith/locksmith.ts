@@ -111,7 +111,6 @@ export class Locksmith {
       this.#turn = { ...turn, rebooting: false };
       this.#waitsSinceMs = this.#env.clock.now();
       if (turn.drain?.done === false) this.#followDrain(signal);
-      if (turn.locks) this.#slot.keep("now", signal);
       return;
     }
     this.#rebootedFor = turn?.version;
@@ -127,7 +126,7 @@ export class Locksmith {
       const { wish } = this.#parts.news;
       // What was wished in an earlier boot is done, whoever has rebooted the machine.
       if (wish !== undefined && wish.boot !== this.#boot) await this.#parts.news.fulfil(wish.number);
-      const situation = await this.#look();
+      const situation = await this.#look(signal);
       await this.#carryOut(nextStep(situation), situation, signal);
       this.#failures = 0;
     } catch (error) {
@@ -141,7 +140,7 @@ export class Locksmith {
     }
   }
 
-  async #look(): Promise<Situation> {
+  async #look(signal: AbortSignal): Promise<Situation> {
     const { machine, times } = this.#parts;
     const [goingDown, inhibitors, users] = await Promise.all([
       machine.goingDown(),
@@ -157,7 +156,7 @@ export class Locksmith {
       inhibitors,
       users,
       turn: this.#turn,
-      ...(await this.#lookAtLock()),
+      ...(await this.#lookAtLock(signal)),
       drains: this.#parts.drainMs > 0 && this.#turn?.locks === true,
       toldForMs: this.#toldAtMs === undefined ? undefined : this.#env.clock.monotonic() - this.#toldAtMs,
     };
@@ -174,10 +173,12 @@ export class Locksmith {
     });
   }
 
-  async #lookAtLock(): Promise<Pick<Situation, "slot" | "halted">> {
+  async #lookAtLock(signal: AbortSignal): Promise<Pick<Situation, "slot" | "halted">> {
     if (this.#turn?.locks !== true) return { slot: "none", halted: undefined };
     try {
       const { held, halted } = await this.#slot.look();
+      // An earlier daemon may have taken it.
+      if (held) this.#slot.keep("now", signal);
       const reason = halted === undefined || halted.reason === "" ? "" : `: ${halted.reason}`;
       const text = halted === undefined ? undefined : `reboots are halted since ${halted.since}${reason}`;
       return { slot: held ? "held" : "none", halted: text };
