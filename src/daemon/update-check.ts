@@ -64,18 +64,18 @@ class OmahaServer implements UpdateServer {
     return checkResult(parseResponse(answer), this.#appId);
   }
 
-  async tell(event: OmahaEvent, state: UpdateState, signal: AbortSignal): Promise<void> {
+  async tell(event: OmahaEvent, state: UpdateState, signal: AbortSignal): Promise<boolean> {
     const answer = await this.#post(
       "scheduler",
       { ping: false, updateCheck: false, events: [event] },
       state,
       signal,
     );
-    if (typeof answer !== "string" && answer.kind === "failed") {
-      this.#log.debug(
-        `the update server did not hear of event ${event.type}/${event.result}: ${answer.sentence}`,
-      );
-    }
+    if (typeof answer === "string" || answer.kind !== "failed") return true;
+    this.#log.debug(
+      `the update server did not hear of event ${event.type}/${event.result}: ${answer.sentence}`,
+    );
+    return false;
   }
 
   get #appId(): string {
@@ -182,7 +182,9 @@ class FolderServer implements UpdateServer {
     }
   }
 
-  async tell(): Promise<void> {}
+  async tell(): Promise<boolean> {
+    return true;
+  }
 }
 
 function failure(error: unknown): CheckResult {

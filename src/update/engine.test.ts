@@ -29,6 +29,8 @@ class World {
   bootId = "1";
   /** False: what was installed is not there afterwards. */
   isLasting = true;
+  /** False: the server hears of no event. */
+  isReachable = true;
   #ending = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #engine: UpdateEngine | undefined;
@@ -84,7 +86,11 @@ class World {
           this.done.push(pingOnly ? "ping" : "ask");
           return this.result;
         },
-        tell: async ({ type, result }) => void this.done.push(`tell ${type}/${result}`),
+        tell: async ({ type, result }) => {
+          if (!this.isReachable) return false;
+          this.done.push(`tell ${type}/${result}`);
+          return true;
+        },
       },
       memory: { read: async () => this.memory, write: async (memory) => void (this.memory = memory) },
       judge: async () => this.judgement,
@@ -189,6 +195,20 @@ test("the engine stops in the middle of an installation, and goes on after its n
   await world.engine.wish({ on: "wish" });
   await world.env.settle();
   assert.equal(world.engine.state?.phase, "reboot-wanted");
+  await world.stop();
+});
+
+test("what happened is told again until the server hears it, in order", async () => {
+  const world = new World();
+  world.isReachable = false;
+  world.result = { kind: "offer", offer };
+  await world.start();
+  await world.engine.wish({ on: "wish" });
+  await world.env.settle();
+  assert.deepEqual(world.done, ["ask", "install 2 from http://a/"]);
+  world.isReachable = true;
+  await world.env.advance(2_000);
+  assert.deepEqual(world.done.slice(2), ["tell 13/1", "tell 14/1", "tell 3/1"]);
   await world.stop();
 });
 

@@ -1,3 +1,4 @@
+import { type Backoff, pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
@@ -21,8 +22,8 @@ export interface Asked {
 /** Who says what is new. Neither method throws but for the signal's reason. */
 export interface UpdateServer {
   check(asked: Asked, state: UpdateState, signal: AbortSignal): Promise<CheckResult>;
-  /** Tells of something that happened; that it arrives is not sure. */
-  tell(event: OmahaEvent, state: UpdateState, signal: AbortSignal): Promise<void>;
+  /** Tells of something that happened; false when that did not arrive. */
+  tell(event: OmahaEvent, state: UpdateState, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What an engine works with. */
@@ -58,6 +59,9 @@ const mostWaiting = 1_000;
 
 /** Events that the server has not heard of yet; beyond these it is not there. */
 const mostUntold = 100;
+/** How often an event is sent that does not arrive: for about ten minutes. */
+const mostTellings = 15;
+const tellAgain: Backoff = { firstMs: 1_000, mostMs: 60_000 };
 
 interface Waiting {
   readonly event: UpdateEvent;
@@ -243,9 +247,31 @@ export class UpdateEngine {
     this.#untold++;
     // One after the other, so that they arrive in order.
     this.#outbox = this.#outbox.then(async () => {
-      await quiet(server.tell(event, state, signal));
+      await this.#tellSurely(server, event, state, signal);
       this.#untold--;
     });
+  }
+
+  /** Right after a boot the network may be missing, and what a machine tells then is what its server waits for. */
+  async #tellSurely(
+    server: UpdateServer,
+    event: OmahaEvent,
+    state: UpdateState,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      for (let attempt = 1; attempt <= mostTellings; attempt++) {
+        if (await server.tell(event, state, signal)) return;
+        await this.#env.clock.sleep(pauseMs(tellAgain, attempt, this.#env.random()), signal);
+      }
+      this.#env.log.warning("the update server did not hear of an event", {
+        type: event.type,
+        result: event.result,
+      });
+    } catch (error) {
+      // The server's knowledge is a help, not a condition; it hears more at the next check.
+      if (!signal.aborted) this.#env.log.warning(`cannot tell the update server: ${sentenceOf(error)}`);
+    }
   }
 
   /** Starts what takes long; what it finds out comes back as an event. */
@@ -275,12 +301,4 @@ function verdictOn(error: unknown): { readonly code: number; readonly refuse?: R
     return { code: errorCodes.hashMismatch, refuse: "wrong-file" };
   if (isFault(error, "update-transfer")) return { code: errorCodes.transfer };
   return { code: errorCodes.write };
-}
-
-async function quiet(telling: Promise<void>): Promise<void> {
-  try {
-    await telling;
-  } catch {
-    // The server's knowledge is a help, not a condition; it hears more at the next check.
-  }
 }
