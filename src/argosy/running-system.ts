@@ -30,7 +30,8 @@ interface Installed {
 /** Makes systemd read the new units, starts those that are new and restarts services whose program changed. */
 export async function activate({ fresh, programChanged, log }: Installed): Promise<void> {
   await systemctl("daemon-reload");
-  const names = enabledUnits.map(({ unit }) => unit);
+  // Targets are points of a boot; the next one reaches them.
+  const names = enabledUnits.map(({ unit }) => unit).filter((unit) => !unit.endsWith(".target"));
   const started = names.filter((unit) => fresh.has(unit));
   if (started.length > 0) {
     // Debian's own etcd, when it runs, holds the ports and the unit name: it makes room. Its data stays where it is.
