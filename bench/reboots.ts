@@ -5,8 +5,10 @@ import { FleetLab } from "../test/nspawn/fleet-lab.ts";
 import { testLab } from "../test/nspawn/lab-name.ts";
 import {
   bootsOf,
+  bootsSeen,
   momentsOf,
   RequestStream,
+  rebootsSeen,
   startLocksmith,
   untilSteady,
   webServer,
@@ -94,11 +96,14 @@ async function rebootAll(cluster: FleetLab): Promise<Result> {
     cluster.machines.map(({ address }) => address),
     8080,
   );
+  const before = await bootsSeen(cluster);
   const beginMs = Date.now();
   await Promise.all(names.map((name) => cluster.shell(name, "touch /run/reboot-required")));
   for (const name of names) {
     const limit = performance.now() + turnLimitMs;
-    while ((await bootsOf(cluster, name).catch(() => 0)) <= (earlier.get(name) ?? 0)) {
+    while (
+      ((await rebootsSeen(cluster, "m1"))?.records.get(name)?.boot ?? before.get(name)) === before.get(name)
+    ) {
       if (performance.now() > limit)
         throw new Error(`${name} has not rebooted within ${turnLimitMs / 60_000} min`);
       await sleep(lookAgainMs * 10);

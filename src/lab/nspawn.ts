@@ -47,7 +47,13 @@ while :; do
   sh -c 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"' sh "$group" "$@"
   code=$?
   [ "$code" = 133 ] || exit "$code"
-  find "$group/payload" -depth -type d -exec rmdir {} +
+  # Whoever had entered the machine from outside takes a moment to end, and the group cannot be used before.
+  tries=0
+  while [ -d "$group/payload" ] && [ "$tries" -lt 100 ]; do
+    find "$group/payload" -depth -type d -exec rmdir {} + 2>/dev/null
+    [ -d "$group/payload" ] && sleep 0.05
+    tries=$((tries + 1))
+  done
 done`;
 
 /** The command line of one machine's container. */

@@ -85,6 +85,29 @@ export async function untilSteady(cluster: FleetLab): Promise<void> {
   );
 }
 
+/** The boots that the machines' daemons tell of. */
+export async function bootsSeen(cluster: FleetLab): Promise<ReadonlyMap<string, string>> {
+  const boots = new Map<string, string>();
+  await untilSeen(cluster, "every machine tells of its boot", ({ records }) => {
+    for (const [name, { boot }] of records) boots.set(name, boot);
+    return boots.size === cluster.machines.length;
+  });
+  return boots;
+}
+
+/** Waits until machines tell of another boot than before. */
+export async function untilRebooted(
+  cluster: FleetLab,
+  machines: readonly string[],
+  earlier: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const name of machines)
+    await untilSeen(cluster, `${name} has booted again`, ({ records }) => {
+      const boot = records.get(name)?.boot;
+      return boot !== undefined && boot !== earlier.get(name);
+    });
+}
+
 /** How often a machine has booted, by its journal. */
 export async function bootsOf(cluster: FleetLab, machine: string): Promise<number> {
   const boots = await cluster.shell(machine, "journalctl --list-boots --no-pager --quiet | wc -l");

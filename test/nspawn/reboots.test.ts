@@ -5,10 +5,12 @@ import { type FleetLab, openFleetLab, sleeper } from "./fleet-lab.ts";
 import { testLab } from "./lab-name.ts";
 import {
   bootsOf,
+  bootsSeen,
   momentsOf,
   RequestStream,
   rebootsSeen,
   startLocksmith,
+  untilRebooted,
   untilSeen,
   untilSteady,
   webServer,
@@ -60,16 +62,15 @@ test("five machines that all want to reboot do so one at a time, drained, each o
     cluster.machines.map(({ address }) => address),
     8080,
   );
+  const earlier = await bootsSeen(cluster);
   const begin = performance.now();
   for (const { name } of cluster.machines)
     await cluster.shell(name, "echo linux-image > /run/reboot-required.pkgs; touch /run/reboot-required");
-  await cluster.waitFor("every machine has booted again", async () => {
-    for (const { name } of cluster.machines) {
-      const boots = await bootsOf(cluster, name).catch(() => 0);
-      if (boots < 2) return false;
-    }
-    return true;
-  });
+  await untilRebooted(
+    cluster,
+    cluster.machines.map(({ name }) => name),
+    earlier,
+  );
   await untilSteady(cluster);
   const seconds = Math.round((performance.now() - begin) / 100) / 10;
   await stream.end();
@@ -114,6 +115,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
   await cluster.put("stuck.service", `${sleeper}[X-Fleet]\nMachineMetadata=machine=m4\n`);
   await cluster.untilRunning(["stuck.service"]);
   const boots = await bootsOf(cluster, "m4");
+  const earlier = await bootsSeen(cluster);
   await askFor("m4", "m1");
   await untilSeen(cluster, "m4 is drained", ({ records }) => records.get("m4")?.phase === "draining");
   const members = ["m1", "m2", "m3"];
@@ -125,9 +127,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
   });
   assert.equal(await bootsOf(cluster, "m4"), boots, "nobody reboots without having confirmed the slot");
   await Promise.all(members.map((name) => cluster.systemctl(name, "start", "etcd-member.service")));
-  await cluster.waitFor("m4 has booted again", async () => {
-    return (await bootsOf(cluster, "m4").catch(() => 0)) > boots;
-  });
+  await untilRebooted(cluster, ["m4"], earlier);
   await untilSteady(cluster);
   assert.equal(await bootsOf(cluster, "m4"), boots + 1);
   await cluster.untilRunning(["stuck.service"]);
@@ -137,6 +137,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
 test("a machine that dies while it holds the slot loses it with its lease, and the next one reboots", async () => {
   await startLocksmith(cluster, ["LOCKSMITHD_LEASE=30s"]);
   const boots = await bootsOf(cluster, "m4");
+  const earlier = await bootsSeen(cluster);
   // The machine never comes up to release its slot: a check of its boot keeps failing, and then it loses its power.
   await cluster.writeFile(
     "m5",
@@ -156,9 +157,7 @@ test("a machine that dies while it holds the slot loses it with its lease, and t
   assert.deepEqual(seen?.holders, ["m5"], "a machine that is not well keeps its slot");
   assert.equal(await bootsOf(cluster, "m4"), boots);
   await cluster.lab.kill("m5");
-  await cluster.waitFor("m4 has booted again", async () => {
-    return (await bootsOf(cluster, "m4").catch(() => 0)) > boots;
-  });
+  await untilRebooted(cluster, ["m4"], earlier);
   await cluster.lab.revive("m5");
   await cluster.systemctl("m5", "disable", "never-well.service");
   await untilSteady(cluster);
