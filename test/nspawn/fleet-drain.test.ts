@@ -199,13 +199,24 @@ test("a restart is carried out once: not again when daemons, systemd or the bus 
   });
 });
 
-/** Starts six units that take a while until they are well, and begins to drain their machine of these. */
-async function drainSlowly(drained: string): Promise<readonly string[]> {
-  const units = [1, 2, 3, 4, 5, 6].map((number) => `slow-${number}.service`);
-  const text = "[Service]\nType=exec\nExecStartPre=/bin/sleep 1\nExecStart=/bin/sleep infinity\n";
+/** Units of `beginDrain` start once this is there; gone after a reboot. */
+const gate = "/run/units-may-start";
+
+async function openGates(): Promise<void> {
+  for (const machine of cluster.machines)
+    if (await machine.isRunning()) await cluster.shell(machine.name, `touch ${gate}`);
+}
+
+/** Starts six units and begins to drain their machine of these; none of them is well elsewhere before `openGates`. */
+async function beginDrain(drained: string): Promise<readonly string[]> {
+  const units = [1, 2, 3, 4, 5, 6].map((number) => `gated-${number}.service`);
+  const waits = `/bin/sh -c 'until [ -e ${gate} ]; do sleep 0.2; done'`;
+  const text = `[Service]\nTimeoutStartSec=600\nExecStartPre=${waits}\nExecStart=/bin/sleep infinity\n`;
+  await openGates();
   for (const unit of units) await cluster.put(unit, text);
   const homes = await cluster.untilRunning(units);
   assert.equal(homes.filter((home) => home === drained).length, 2, homes.join());
+  for (const { name } of cluster.machines) await cluster.shell(name, `rm ${gate}`);
   await post(`/argosy/v1/machines/${cluster.machine(drained).id}/drain`);
   return units;
 }
@@ -237,7 +248,7 @@ test("a drain comes to its end when the drained machine, the one that takes a un
     const leader = cluster.nameOf(await cluster.leaderId());
     // Drained is one that does not lead: that makes three cases of it.
     const drained = leader === "m3" ? "m2" : "m3";
-    const units = await drainSlowly(drained);
+    const units = await beginDrain(drained);
     const processes = await cluster.snapshot(units);
     let successor = "";
     await cluster.waitFor(`a unit of ${drained} starts elsewhere`, async () => {
@@ -248,6 +259,7 @@ test("a drain comes to its end when the drained machine, the one that takes a un
     });
     const victim = { drained, successor, leader }[loses];
     await cluster.lab.kill(victim);
+    await openGates();
     const bystanders = Object.fromEntries(
       Object.entries(processes).filter(
         ([what]) => !what.endsWith(` on ${victim}`) && !what.endsWith(` on ${drained}`),
@@ -255,6 +267,7 @@ test("a drain comes to its end when the drained machine, the one that takes a un
     );
     await settleBesides(units, [drained, victim], bystanders);
     await cluster.lab.revive(victim);
+    await openGates();
     await cluster.untilWhole();
     await settleBesides(units, [drained], bystanders);
   }
