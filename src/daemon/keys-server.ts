@@ -16,7 +16,7 @@ import type { DaemonProcess } from "./run-daemon.ts";
 const lastRequestsMs = 8_000;
 
 /** How long writes that are expected are waited for, in ms. */
-const gatherMs = 2;
+const gatherMs = 4;
 const gathering: Gathering = {
   soon: (work) => void setImmediate(work),
   later: (work) => void setTimeout(work, gatherMs),
