@@ -15,25 +15,22 @@ const outsideAddress = "10.0.2.2";
 export class Channel {
   readonly folder: string;
   readonly #server: Server;
-  readonly #host: string;
   /** The bytes of each version's files here, and how many went out since they were last waited for. */
   readonly #bytes = new Map<string, number>();
   #served = 0;
   #waiter: { readonly bytes: number; readonly reached: () => void } | undefined;
 
-  private constructor(folder: string, server: Server, host: string) {
+  private constructor(folder: string, server: Server) {
     this.folder = folder;
     this.#server = server;
-    this.#host = host;
   }
 
-  /** @param address where it listens; without it only QEMU's own networks lead to it */
-  static async open(name: string, address?: string): Promise<Channel> {
+  static async open(name: string): Promise<Channel> {
     const folder = `${machinesFolder}/${name}`;
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const server = createServer();
-    const channel = new Channel(folder, server, address ?? outsideAddress);
+    const channel = new Channel(folder, server);
     server.on("request", (request, response) => {
       const file = (request.url ?? "/").replace(/^.*\//, "");
       const path = `${folder}/${file}`;
@@ -48,7 +45,7 @@ export class Channel {
           response.end();
         });
     });
-    server.listen(0, address ?? "127.0.0.1");
+    server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return channel;
   }
@@ -57,7 +54,7 @@ export class Channel {
   get url(): string {
     const address = this.#server.address();
     if (typeof address !== "object" || address === null) throw new Error("the channel is closed");
-    return `http://${this.#host}:${address.port}/`;
+    return `http://${outsideAddress}:${address.port}/`;
   }
 
   #counter(): Transform {

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { machinesFolder, testImage } from "../qemu/images.ts";
 import { blessedPattern, bootLimitMs, Machine } from "../qemu/machine.ts";
 import { Bridge } from "./bridge.ts";
-import { Channel, pointAt, sysupdate } from "./channel.ts";
+import { UpdateService } from "./update-service.ts";
 
 /** Three machines that know nothing but one cloud-config become a cluster, run containers, and get a new version one after the other. */
 
@@ -19,12 +19,12 @@ const slowBootLimitMs = 3 * bootLimitMs;
 const workLimitMs = 10 * 60_000;
 
 let bridge: Bridge;
-let channel: Channel;
+let service: UpdateService;
 let tokens: ChildProcess;
 let machines: readonly Machine[] = [];
 
 /** A web server in a container made of the machine's own /usr: tests fetch nothing from a registry. */
-const service = `[Unit]
+const webUnit = `[Unit]
 Description=A web server, number %i
 
 [Service]
@@ -48,6 +48,10 @@ coreos:
     listen-peer-urls: http://$private_ipv4:2380
   fleet:
     public-ip: $private_ipv4
+  update:
+    group: stable
+    server: ${service.url}
+    reboot-strategy: etcd-lock
   units:
     - name: etcd2.service
       command: start
@@ -59,7 +63,7 @@ coreos:
 before(async () => {
   const image = await testImage("1");
   bridge = await Bridge.make(numbers.length);
-  channel = await Channel.open(`cluster-${process.pid}-channel`, bridge.address);
+  service = new UpdateService(`cluster-${process.pid}-service`, `${bridge.address}:8088`, bridge.address);
   const listen = `${bridge.address}:8087`;
   tokens = spawn(process.execPath, [argosy, "discovery", "serve", "--listen", listen], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -85,7 +89,7 @@ after(async () => {
   await Promise.all(machines.map((each) => each[Symbol.asyncDispose]()));
   tokens?.kill("SIGKILL");
   await bridge?.[Symbol.asyncDispose]();
-  await channel?.[Symbol.asyncDispose]();
+  await service?.[Symbol.asyncDispose]();
 });
 
 function machine(number: number): Machine {
@@ -115,7 +119,7 @@ test("three machines with one cloud-config and a discovery token become a cluste
 });
 
 test("fleet places a unit with a container twice, on different machines", async () => {
-  await machine(1).expect("cat > /tmp/web@.service && cd /tmp && fleetctl submit web@.service", service);
+  await machine(1).expect("cat > /tmp/web@.service && cd /tmp && fleetctl submit web@.service", webUnit);
   await machine(1).expect("fleetctl start web@1.service web@2.service");
   await until("both answer", async () => (await answering()) === 2);
 });
@@ -134,8 +138,8 @@ async function answering(): Promise<number> {
   return answers.filter(Boolean).length;
 }
 
-test("all three get a new version one after the other, while the service answers", async () => {
-  await channel.publish("2");
+test("all three get a new version and reboot one after the other, while the service answers", async () => {
+  await service.publish("2");
   const watching = new AbortController();
   let asked = 0;
   let missed = 0;
@@ -146,24 +150,25 @@ test("all three get a new version one after the other, while the service answers
       await sleep(1000);
     }
   })();
-  for (const number of numbers) {
-    const own = machine(number);
-    await pointAt(own, channel);
-    await own.expect(`${sysupdate} update`);
-    const id = (await own.expect("cat /etc/machine-id")).trim();
-    // Its units run elsewhere before it goes.
-    await own.expect(`argosy drain ${id}`);
-    await own.run("systemctl reboot");
-    await own.console.waitFor(blessedPattern("2"), slowBootLimitMs);
-    await own.expect(`argosy uncordon ${id}`);
-    await until(
-      "the cluster is healthy again",
-      async () => (await own.run("etcdctl cluster-health")).code === 0,
-    );
-    await until("both answer again", async () => (await answering()) === 2);
-  }
+  // All are told at once; the reboot lock has them wait for each other.
+  // The first may be gone before it can answer.
+  await Promise.all(machines.map(async (each) => await each.run("argosy update check")));
+  const order: string[] = [];
+  await Promise.all(
+    machines.map(async ({ name, console: screen }) => {
+      await screen.waitFor(blessedPattern("2"), numbers.length * slowBootLimitMs);
+      order.push(name);
+    }),
+  );
+  await until("the cluster is healthy again", async () => {
+    return (await machine(1).run("etcdctl cluster-health")).code === 0;
+  });
+  await until("both answer again", async () => (await answering()) === 2);
   watching.abort();
   await watch;
-  console.log(`asked ${asked} times during the update of all machines; ${missed} times nobody answered`);
+  console.log(`updated ${order.join(", ")}; asked ${asked} times meanwhile, ${missed} times nobody answered`);
+  for (const each of machines) {
+    assert.equal(await each.expect(". /etc/os-release; echo $IMAGE_VERSION"), "2\n");
+  }
   assert.equal(missed, 0);
 });
