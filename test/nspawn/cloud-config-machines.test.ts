@@ -12,6 +12,7 @@ import { keepCloudConfig } from "../../src/lab/cloud-config.ts";
 import { labDown, labUp } from "../../src/lab/lab.ts";
 import { type CloudConfigWay, machineAddress, machinePaths } from "../../src/lab/layout.ts";
 import { freeNetwork } from "../../src/lab/network.ts";
+import type { Product } from "../../src/lab/product-layer.ts";
 import { builtProduct } from "../../src/lab/product.ts";
 import type { MemberRow } from "../../src/membership/picture.ts";
 import { freePorts } from "../etcd/etcd-process.ts";
@@ -27,6 +28,7 @@ const argosy = fileURLToPath(new URL("../../bin/argosy.ts", import.meta.url));
 let folder = "";
 let port = 0;
 let service: ChildProcess;
+let product: Product;
 let cluster: FleetLab | undefined;
 const told: string[] = [];
 
@@ -34,6 +36,7 @@ before(async () => {
   await labDown(single);
   await labDown(fixed);
   folder = await mkdtemp(join(tmpdir(), "argosy-tokens-"));
+  product = await builtProduct(() => {});
   [port = 0] = await freePorts(1);
   const where = ["--listen", `0.0.0.0:${port}`, "--data-dir", folder, "--url", `http://host:${port}`];
   service = (await run("discovery", "serve", ...where)).child;
@@ -75,7 +78,6 @@ async function boot(
   told.length = 0;
   const cloudConfig = Buffer.from(text);
   const store = { by: "cloud-config", way, joins: joinsOthers(cloudConfig) } as const;
-  const product = await builtProduct(() => {});
   const progress = (line: string): void => void told.push(line);
   cluster = new FleetLab(await labUp({ name, machines, store, cloudConfig, product, progress }));
   return cluster;
