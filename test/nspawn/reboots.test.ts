@@ -89,11 +89,8 @@ test("five machines that all want to reboot do so one at a time, drained, each o
   );
   const inOrder = [...times].sort((a, b) => a.down - b.down);
   for (const [at, { name, down }] of inOrder.entries()) {
-    const earlier = inOrder[at - 1];
-    assert.ok(
-      earlier === undefined || earlier.up <= down,
-      `${earlier?.name} was well before ${name} went down`,
-    );
+    const last = inOrder[at - 1];
+    assert.ok(last === undefined || last.up <= down, `${last?.name} was well before ${name} went down`);
   }
   assert.equal(stream.failed, 0, "a machine was always there to answer");
   // A server that is stopped ends the connection that it has at that moment: once for each move at most.
