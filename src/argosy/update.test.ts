@@ -138,6 +138,9 @@ test("argosy update check follows the update to its end", async () => {
     [failed.code, failed.out],
     [1, "Not updated: the signature is wrong (the signature is wrong, 18)\n"],
   );
+  const already = new FakeEngine(waiting);
+  assert.equal((await run(already, "update", "check")).out, "2 is installed and waits for a reboot.\n");
+  assert.deepEqual(already.asked, []);
   const busy = await run(new FakeEngine(idle, { ...idle, phase: "checking" }), "update", "check");
   assert.equal(busy.code, 1);
   assert.match(busy.err, /a check or an update is under way/);

@@ -74,7 +74,8 @@ function check(open: OpenUpdateEngine): Command {
             asks: before.server,
           });
         }
-        await engine.check(call.flags.on("again"));
+        const isWaiting = before.phase === "reboot-wanted" || before.phase === "staged";
+        if (!isWaiting) await engine.check(call.flags.on("again"));
         const after = await settled(call, engine);
         if (call.flags.on("json")) printJson(call, after);
         else call.stdout.write(`${outcome(after)}\n`);

@@ -157,8 +157,8 @@ export class UpdateEngine {
     if (state === undefined || !Number.isFinite(state.nextMs) || signal.aborted) return;
     const timer = new AbortController();
     this.#timer = timer;
-    const pauseMs = Math.max(0, state.nextMs - this.#env.clock.monotonic());
-    this.#env.clock.sleep(pauseMs, timer.signal).then(
+    const leftMs = Math.max(0, state.nextMs - this.#env.clock.monotonic());
+    this.#env.clock.sleep(leftMs, timer.signal).then(
       () => this.#post({ event: { on: "due" } }),
       () => undefined,
     );
