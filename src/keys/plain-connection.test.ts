@@ -61,7 +61,7 @@ class Client {
 
   constructor(socket: Socket) {
     this.socket = socket;
-    socket.setMaxListeners(100);
+    socket.setMaxListeners(0);
     socket.setEncoding("latin1").on("data", (piece: string) => (this.#text += piece));
   }
 
@@ -153,6 +153,30 @@ test("a request in pieces, and requests in one piece, are answered in order", as
   second.socket.write(put("/b", "value=1") + head("GET /v2/keys/b") + head("DELETE /v2/keys/b"));
   const text = await second.until('"action":"delete"');
   assert.deepEqual(text.match(/"action":"\w+"/g), ['"action":"set"', '"action":"get"', '"action":"delete"']);
+});
+
+test("a client that reads late gets all answers, in order", async () => {
+  await using site = await new Site().start();
+  const [writer, reader] = [site.connect(), site.connect()];
+  for (const name of ["a", "b", "c"]) {
+    writer.socket.write(put(`/${name}`, `value=${name.repeat(60_000)}`));
+    await writer.until("}\n");
+  }
+  reader.socket.pause();
+  reader.socket.write(
+    ["a", "b", "c"]
+      .map((name) => head(`GET /v2/keys/${name}`))
+      .join("")
+      .repeat(40),
+  );
+  reader.socket.write(head("GET /v2/keys/end"));
+  // Meanwhile the server has written what the kernel takes.
+  writer.socket.write(head("GET /v2/keys/end"));
+  await writer.until("}\n");
+  reader.socket.resume();
+  const text = await reader.until('"cause":"/end"');
+  const names = text.match(/"key":"\/\w"/g)?.map((found) => found.at(-2));
+  assert.equal(names?.join(""), "abc".repeat(40));
 });
 
 test("a wait is answered on its connection, which goes on", async () => {

@@ -174,10 +174,15 @@ class PlainConnection implements PlainReply {
   #answered(): void {
     this.#busy = false;
     if (this.#ending || this.#socket.readableEnded) return void this.#socket.end();
+    this.#goOn();
+  }
+
+  /** Looks at what came meanwhile, unless the client has to read first. */
+  #goOn(): void {
     const held = this.#held;
-    if (held === undefined) return;
+    if (held === undefined || this.#socket.writableNeedDrain) return;
     this.#held = undefined;
-    if (!this.#socket.writableNeedDrain) this.#socket.resume();
+    this.#socket.resume();
     this.#take(held);
   }
 
@@ -215,6 +220,7 @@ class PlainConnection implements PlainReply {
 
   readonly #drained = (): void => {
     if (this.#held === undefined) this.#socket.resume();
+    else if (!this.#busy) this.#goOn();
   };
 }
 
