@@ -10,6 +10,8 @@ export interface ScaleJob {
   readonly machines: readonly Machine[];
   /** The first machine leads the cluster and serves the API. */
   readonly controls: boolean;
+  /** The machines ran before, and so did their units. */
+  readonly again: boolean;
 }
 
 /** What it answers, first when it stands and then whenever it is asked anything. */
@@ -34,6 +36,7 @@ async function begin(job: ScaleJob): Promise<void> {
   for (const [at, machine] of job.machines.entries()) {
     const simulated = new SimulatedMachine(env, machine, job.endpoints);
     machines.push(simulated);
+    if (job.again) await simulated.recall();
     simulated.start();
     if (at === 0 && job.controls) api = await simulated.control();
     if (at % joinAtOnce === joinAtOnce - 1) await env.clock.sleep(joinGapMs);

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { fleetNodeFlags } from "../src/argosy/systemd-units.ts";
 import type { Machine } from "../src/fleet/model.ts";
 import { parseUnitFile } from "../src/unit/parse.ts";
@@ -12,7 +13,7 @@ import type { ScaleJob, ScaleReport } from "./scale-process.ts";
 import { type SyntheticUnit, syntheticMachines, syntheticUnits } from "./synthetic-cluster.ts";
 
 const usualSizes = [10, 300, 1_000] as const;
-const unitCount = 10_000;
+const usualUnits = 10_000;
 /** Machines that one process of the benchmark holds. */
 const mostPerProcess = 250;
 const startsPerSec = 20;
@@ -29,9 +30,16 @@ const mostAttempts = 20;
  * A cluster of simulated machines (real agents with connections of their own to a real etcd, systemd faked), the real engine
  * and the real API in a process of their own: what a start costs the store with 10, 300 and 1,000 machines that hold 10,000 units,
  * what 20 starts a second cost the engine, and how long everything takes to be well again after etcd, engine and API are killed.
+ * @param words other numbers of machines, and `--units` for another number of units
  */
 export async function benchScale(words: readonly string[] = []): Promise<void> {
-  const sizes = words.length === 0 ? usualSizes : words.map(Number);
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    options: { units: { type: "string" } },
+    allowPositionals: true,
+  });
+  const sizes = positionals.length === 0 ? usualSizes : positionals.map(Number);
+  const unitCount = Number(values.units ?? usualUnits);
   const opsPerStart: number[] = [];
   const cpu: number[] = [];
   const converge: number[] = [];
@@ -41,7 +49,7 @@ export async function benchScale(words: readonly string[] = []): Promise<void> {
     sayLoad();
     await using etcd = await startEtcd(1);
     using cluster = new ScaleCluster(etcd, size);
-    const figures = await measure(cluster, etcd, size);
+    const figures = await measure(cluster, etcd, size, unitCount);
     opsPerStart.push(figures.opsPerStart);
     cpu.push(figures.cpu);
     converge.push(figures.convergeSec);
@@ -61,6 +69,7 @@ async function measure(
   cluster: ScaleCluster,
   etcd: EtcdCluster,
   size: number,
+  unitCount: number,
 ): Promise<{ opsPerStart: number; cpu: number; convergeSec: number; p95Ms: number }> {
   const machines = syntheticMachines(size);
   await cluster.start(machines);
@@ -127,14 +136,14 @@ class ScaleCluster implements Disposable {
     await until(async () => (await this.#present()) === this.#size, "all machines are present");
   }
 
-  #job(machines: readonly Machine[], controls: boolean): ScaleJob {
-    return { endpoints: this.#etcd.endpoints, machines, controls };
+  #job(machines: readonly Machine[], controls: boolean, again = false): ScaleJob {
+    return { endpoints: this.#etcd.endpoints, machines, controls, again };
   }
 
-  async #startControl(): Promise<void> {
+  async #startControl(again = false): Promise<void> {
     // As fleet.service runs it.
     this.#control = new Process(fleetNodeFlags);
-    const { api } = await this.#control.begin(this.#job(this.#machines.slice(0, 1), true));
+    const { api } = await this.#control.begin(this.#job(this.#machines.slice(0, 1), true, again));
     this.#base = api ?? "";
     this.#api = new FleetLoad(this.#base);
   }
@@ -208,7 +217,7 @@ class ScaleCluster implements Disposable {
     await Promise.all([this.#control.kill(), etcd.kill(0)]);
     const begunMs = performance.now();
     await etcd.restart(0);
-    await this.#startControl();
+    await this.#startControl(true);
     await until(async () => {
       await this.#startOne({ name: "after.service", text: "[Service]\nExecStart=/usr/bin/sleep infinity\n" });
       return true;

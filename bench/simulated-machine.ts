@@ -12,6 +12,7 @@ import { FleetMetrics } from "../src/fleet/metrics.ts";
 import type { Machine } from "../src/fleet/model.ts";
 import { PartitionGuard } from "../src/fleet/partition.ts";
 import { keepPresence } from "../src/fleet/presence.ts";
+import { decodeFleetEntry } from "../src/fleet/records.ts";
 import { fleetKeys, fleetPrefix } from "../src/fleet/registry.ts";
 import { SharedPicture } from "../src/fleet/shared-picture.ts";
 import { StoreIdentity } from "../src/fleet/store-identity.ts";
@@ -142,6 +143,17 @@ export class SimulatedMachine {
     });
     const serving = await serveFleetApi(api, [{ host: "127.0.0.1", port: 0 }], env.log, signal);
     return serving.endpoints[0] ?? "";
+  }
+
+  /** Its systemd runs what it ran before, when only the daemon was restarted; before `start`. */
+  async recall(): Promise<void> {
+    const { entries } = await this.#store.read(under(fleetKeys.schedule(this.#machine.id)));
+    const lines = entries.flatMap((entry) => {
+      const record = decodeFleetEntry(entry);
+      return record?.family === "scheduled" ? [record.scheduled] : [];
+    });
+    await this.units.load(lines.map(({ unit: name, text, hash }) => ({ name, text, hash })));
+    await this.units.start(lines.map(({ unit }) => unit));
   }
 
   /** Units that run. */

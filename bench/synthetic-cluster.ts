@@ -74,6 +74,10 @@ function optionsOf(at: number, machines: readonly Machine[], groupSize: number):
   if (kind < bounds.apart) return [`Conflicts=web${placeInGroup(at, groupSize).group}@*.service`];
   if (kind < bounds.follower) return [`MachineOf=${nameOf(at - bounds.apart, groupSize)}`];
   if (kind < bounds.pinned) return [`MachineID=${machines[(at * 7) % machines.length]?.id ?? ""}`];
-  if (kind < bounds.away) return [`Conflicts=web${Math.floor(at / 100) % 10}@*.service`];
+  if (kind < bounds.away) {
+    // On few machines these would be everywhere and leave none for the group: there nobody is of the group they name.
+    const group = groupSize === largestGroup ? `web${Math.floor(at / 100) % 10}` : "nobody";
+    return [`Conflicts=${group}@*.service`];
+  }
   return [`Replaces=${nameOf(at - 50, groupSize)}`];
 }
