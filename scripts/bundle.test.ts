@@ -46,7 +46,10 @@ test("the bundled product runs from a root folder, and installs itself from ther
     assert.match(locksmithctl.stdout, /^locksmithctl version \d/);
     assert.match((await run(`${second}/usr/bin/coreos-cloudinit`, ["--help"])).stdout, /--from-file=PATH/);
     const daemons = `import("${second}/usr/lib/argosy/daemons.mjs").then((all) => console.log(Object.keys(all.daemons).join()))`;
-    assert.equal((await run(`${second}/usr/lib/argosy/node`, ["-e", daemons])).stdout, "fleet,etcd,locksmith,update-engine\n");
+    assert.equal(
+      (await run(`${second}/usr/lib/argosy/node`, ["-e", daemons])).stdout,
+      "fleet,etcd,locksmith,update-engine\n",
+    );
 
     // The embedded store's thread is a bundle of its own, which has to be found.
     const backup = `${folder}/of.backup`;
