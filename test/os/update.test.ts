@@ -35,7 +35,7 @@ after(async () => {
 
 /** The names of the partitions that are slots, from the disk itself: udev keeps what it saw at the boot. */
 async function slots(): Promise<readonly string[]> {
-  const names = await machine.expect("partx --show --noheadings --raw --output NAME /dev/vda");
+  const names = await machine.expect("partx --show --noheadings --output NAME /dev/vda");
   return names.split("\n").filter((name) => /^(argosy|_empty)/.test(name));
 }
 
