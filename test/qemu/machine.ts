@@ -22,6 +22,8 @@ export interface MachineOptions {
   readonly cloudConfig?: string;
   /** Credentials that its systemd gets from the firmware, besides root's key. */
   readonly credentials?: Readonly<Record<string, string>>;
+  /** Words that the firmware adds to the kernel's command line. */
+  readonly commandLine?: string;
   /** Its place on a network of this computer; without one QEMU gives it a network of its own, which leads outside. */
   readonly place?: Place;
 }
@@ -112,7 +114,14 @@ export class Machine {
   }
 
   #arguments(key: string): readonly string[] {
-    const { memoryMiB = 2048, processors = 2, cloudConfig, credentials = {}, place } = this.#options;
+    const {
+      memoryMiB = 2048,
+      processors = 2,
+      cloudConfig,
+      credentials = {},
+      place,
+      commandLine,
+    } = this.#options;
     const drive = (name: string, file: string, more: string): readonly Option[] => [
       ["-drive", `if=none,id=${name},format=raw,file=${file},${more}`],
       ["-device", `virtio-blk-pci,drive=${name}`],
@@ -149,6 +158,8 @@ export class Machine {
         credential(name, Buffer.from(value).toString("base64")),
       ),
     ];
+    if (commandLine !== undefined)
+      options.push(["-smbios", `type=11,value=io.systemd.stub.kernel-cmdline-extra=${commandLine}`]);
     if (cloudConfig !== undefined) {
       options.push(...drive("config", `${this.folder}/config.iso`, "readonly=on"));
     }
