@@ -51,5 +51,5 @@ test("a machine asks the address on its kernel's command line for its cloud-conf
   assert.equal(await machine.expect("hostname; cat /etc/harbour"), "harbour\ncalm");
   assert.match(await machine.expect("fleetctl list-machines --no-legend"), /from=command-line/);
   const report = await machine.expect("argosy cloud-config status");
-  assert.match(report, /cmdline/);
+  assert.match(report, /the kernel's command line +applied/);
 });
