@@ -219,11 +219,14 @@ class Client {
 
   #take(bytes: Buffer): void {
     // The other way costs more than the servers take for a wait, and would be what is measured.
-    if (this.#chunksFollow && this.#received === undefined && bytes.length >= lastChunk.length) {
-      if (bytes.subarray(-lastChunk.length).equals(lastChunk)) this.#finish();
+    const received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
+    if (this.#chunksFollow) {
+      const end = received.subarray(-lastChunk.length);
+      const isLast = end.equals(lastChunk);
+      this.#received = isLast ? undefined : Buffer.from(end);
+      if (isLast) this.#finish();
       return;
     }
-    const received = this.#received === undefined ? bytes : Buffer.concat([this.#received, bytes]);
     const text = received.toString("latin1");
     const at = text.indexOf("\r\n\r\n");
     if (at >= 0 && !this.#headersAreHere) {

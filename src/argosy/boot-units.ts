@@ -30,6 +30,18 @@ Conflicts=shutdown.target
 Before=shutdown.target`;
 }
 
+/** Applies the file that an instance is named after, before the network. */
+function fromFile(target: string): string {
+  return `[Unit]
+Description=Apply the cloud-config %f
+ConditionPathExists=%f
+RequiresMountsFor=%f
+${beforeNetwork(target)}
+${oneshot}
+ExecStart=${coreosCloudinit} --before-network --from-file=%f
+`;
+}
+
 /** Orders a unit behind the network's set-up; whether anybody answers by then is for the command's own retries. */
 const behindNetwork = `After=network.target system-config.target
 Before=user-config.target
@@ -70,23 +82,9 @@ ${atShutdown}
 WantedBy=multi-user.target
 `,
 
-  "system-cloudinit@.service": `[Unit]
-Description=Apply the cloud-config %f
-ConditionPathExists=%f
-RequiresMountsFor=%f
-${beforeNetwork("system-config.target")}
-${oneshot}
-ExecStart=${coreosCloudinit} --before-network --from-file=%f
-`,
+  "system-cloudinit@.service": fromFile("system-config.target"),
 
-  "user-cloudinit@.service": `[Unit]
-Description=Apply the cloud-config %f
-ConditionPathExists=%f
-RequiresMountsFor=%f
-${beforeNetwork("user-config.target")}
-${oneshot}
-ExecStart=${coreosCloudinit} --before-network --from-file=%f
-`,
+  "user-cloudinit@.service": fromFile("user-config.target"),
 
   // Only for a file that comes after the boot: one that cannot be used would start the service again and again.
   "user-cloudinit@.path": `[Unit]

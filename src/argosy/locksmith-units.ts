@@ -1,3 +1,5 @@
+import { busPolicy } from "./bus-policy.ts";
+
 /** The unit of locksmithd, with the conditions of locksmith 0.6.2's. @param start the command that systemd runs */
 export function locksmithUnit(start: string): string {
   return `[Unit]
@@ -30,15 +32,10 @@ WantedBy=multi-user.target
 
 /** Only root may say that an update waits for a reboot: D-Bus would let everybody. */
 export const rebootSignalPolicy: Readonly<Record<string, string>> = {
-  "/usr/share/dbus-1/system.d/com.coreos.locksmith1.conf": `<?xml version="1.0"?>
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <policy context="default">
+  "/usr/share/dbus-1/system.d/com.coreos.locksmith1.conf": busPolicy(`  <policy context="default">
     <deny send_interface="com.coreos.update1.Manager" send_type="signal"/>
   </policy>
   <policy user="root">
     <allow send_interface="com.coreos.update1.Manager" send_type="signal"/>
-  </policy>
-</busconfig>
-`,
+  </policy>`),
 };

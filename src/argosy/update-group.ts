@@ -6,13 +6,8 @@ import { hoursText, parseHours } from "../update/office-hours.ts";
 import { updating } from "../update/rollout.ts";
 import { type Group, isName, newGroup } from "../update/server-records.ts";
 import type { UpdateRegistry } from "../update/update-registry.ts";
+import { checkedName, forget, type WithRegistry } from "./update-records.ts";
 import { updateStoreFlag } from "./update-server-serve.ts";
-
-/** Carries out `work` with the records of the update server. */
-export type WithRegistry = <Result>(
-  call: Call,
-  work: (registry: UpdateRegistry) => Promise<Result>,
-) => Promise<Result>;
 
 /** `argosy update-server group`: the rules of a roll-out. */
 export function updateGroupCommand(withRegistry: WithRegistry): Command {
@@ -89,17 +84,8 @@ export function updateGroupCommand(withRegistry: WithRegistry): Command {
       await withRegistry(call, async (registry) => {
         const [name] = call.arguments;
         if (name === undefined) return await show(call, registry, await registry.groups());
-        if (!isName(name))
-          throw new Fault(
-            "bad-name",
-            `"${name}" cannot be a name; use letters, digits, dots, dashes and underscores`,
-          );
-        if (call.flags.on("remove")) {
-          if (!(await registry.remove("group", name)))
-            throw new Fault("no-such-record", `there is no group ${name}`);
-          call.stdout.write(`The group ${name} is forgotten.\n`);
-          return exitCodes.done;
-        }
+        checkedName(name);
+        if (call.flags.on("remove")) return await forget(call, registry, "group", name);
         if (!changing.some((flag) => call.flags.given(flag))) {
           const found = (await registry.groups()).filter((group) => group.name === name);
           if (found.length > 0) return await show(call, registry, found);
@@ -173,7 +159,7 @@ async function show(call: Call, registry: UpdateRegistry, groups: readonly Group
     each.name,
     each.channel,
     `${each.percent}%`,
-    each.most === 0 ? "any" : `${each.most} per ${timeText(each.periodMs)}`,
+    each.most === 0 ? "any" : `${each.most} per ${periodText(each.periodMs)}`,
     each.hours === undefined ? "always" : hoursText(each.hours),
     each.safe ? "on" : "off",
     String(each.updating),
@@ -184,7 +170,7 @@ async function show(call: Call, registry: UpdateRegistry, groups: readonly Group
   return exitCodes.done;
 }
 
-function timeText(ms: number): string {
+function periodText(ms: number): string {
   const seconds = ms / 1000;
   if (seconds % 3600 === 0) return `${seconds / 3600}h`;
   return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`;

@@ -3,11 +3,13 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { Fault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { wordsOf } from "../update/error-codes.ts";
-import { isName, type Release } from "../update/server-records.ts";
+import type { Release } from "../update/server-records.ts";
 import { UpdateRegistry } from "../update/update-registry.ts";
 import { compareVersions, isVersion } from "../update/version-order.ts";
 import { type OpenStore, ownStore, readSpec, withStore } from "./store-flags.ts";
-import { updateGroupCommand, type WithRegistry } from "./update-group.ts";
+import { updateGroupCommand } from "./update-group.ts";
+import { timeText, told } from "./update-output.ts";
+import { checkedName, forget, type WithRegistry } from "./update-records.ts";
 import { readRelease } from "./update-release.ts";
 import { type ServeUpdates, updateServeCommand, updateStoreFlag } from "./update-server-serve.ts";
 
@@ -226,7 +228,7 @@ function machines(withRegistry: WithRegistry): Command {
           each.group,
           each.version,
           each.status,
-          time(each.seenMs),
+          timeText(each.seenMs),
           each.errorCode === undefined ? "" : wordsOf(each.errorCode),
         ]);
         return table(call, [
@@ -279,36 +281,8 @@ function resume(withRegistry: WithRegistry): Command {
   };
 }
 
-async function forget(
-  call: Call,
-  registry: UpdateRegistry,
-  kind: "release" | "channel" | "group" | "machine",
-  name: string,
-): Promise<number> {
-  if (!(await registry.remove(kind, name))) throw new Fault("no-such-record", `there is no ${kind} ${name}`);
-  return told(call, `The ${kind} ${name} is forgotten.`, { removed: name });
-}
-
-function checkedName(name: string): string {
-  if (isName(name)) return name;
-  throw new Fault(
-    "bad-name",
-    `"${name}" cannot be a name; use letters, digits, dots, dashes and underscores`,
-  );
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
 function printed(call: Call, value: unknown): number {
   printJson(call, value);
-  return exitCodes.done;
-}
-
-function told(call: Call, sentence: string, value: object): number {
-  if (call.flags.on("json")) printJson(call, value);
-  else call.stdout.write(`${sentence}\n`);
   return exitCodes.done;
 }
 

@@ -1,3 +1,5 @@
+import { busPolicy } from "./bus-policy.ts";
+
 /** The unit of update-engine. @param start the command that systemd runs */
 export function updateEngineUnit(start: string): string {
   return `[Unit]
@@ -30,10 +32,7 @@ WantedBy=multi-user.target
 
 /** Files of ours that other programs of the machine read, by path. */
 export const neighbourFiles: Readonly<Record<string, string>> = {
-  "/usr/share/dbus-1/system.d/com.coreos.update1.conf": `<?xml version="1.0"?>
-<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <policy user="root">
+  "/usr/share/dbus-1/system.d/com.coreos.update1.conf": busPolicy(`  <policy user="root">
     <allow own="com.coreos.update1"/>
     <allow send_destination="com.coreos.update1"/>
     <allow receive_sender="com.coreos.update1"/>
@@ -41,7 +40,5 @@ export const neighbourFiles: Readonly<Record<string, string>> = {
   <policy user="core">
     <allow send_destination="com.coreos.update1"/>
     <allow receive_sender="com.coreos.update1"/>
-  </policy>
-</busconfig>
-`,
+  </policy>`),
 };

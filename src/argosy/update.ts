@@ -8,6 +8,7 @@ import {
   type UpdateEngineAccess,
   withUpdateEngine,
 } from "./update-engine-access.ts";
+import { timeText, told } from "./update-output.ts";
 
 const dryRunFlag: Flag = {
   name: "dry-run",
@@ -193,30 +194,23 @@ function release(open: OpenUpdateEngine): Command {
   };
 }
 
-function told(call: Call, sentence: string, value: object): number {
-  if (call.flags.on("json")) printJson(call, value);
-  else call.stdout.write(`${sentence}\n`);
-  return exitCodes.done;
-}
-
 function show(call: Call, report: EngineReport): void {
   if (call.flags.on("json")) return printJson(call, report);
   const { stdout } = call;
-  const time = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
   const rows: (readonly [string, string])[] = [
     ["Running:", `${report.running}${report.trial ? " (not proven yet)" : ""}`],
     ["State:", stateText(report)],
     ["Group:", report.group],
     ["Server:", report.server === "" ? "none" : report.server],
-    ["Last check:", report.lastCheckedTime === 0 ? "never" : time(report.lastCheckedTime * 1000)],
-    ["Next check:", report.nextCheckMs === null ? "on demand" : time(report.nextCheckMs)],
+    ["Last check:", report.lastCheckedTime === 0 ? "never" : timeText(report.lastCheckedTime * 1000)],
+    ["Next check:", report.nextCheckMs === null ? "on demand" : timeText(report.nextCheckMs)],
     [
       "Also here:",
       report.others.map(({ version, state }) => `${version} (${state})`).join(", ") || "nothing",
     ],
   ];
   if (report.hold !== null)
-    rows.push(["Held:", `since ${time(report.hold.sinceMs)} ${report.hold.reason}`.trimEnd()]);
+    rows.push(["Held:", `since ${timeText(report.hold.sinceMs)} ${report.hold.reason}`.trimEnd()]);
   if (report.failure !== null) rows.push(["Failed:", report.failure.text]);
   for (const line of spacedTable(rows)) stdout.write(`${line}\n`);
   if (report.refused.length === 0) return;
@@ -224,7 +218,7 @@ function show(call: Call, report: EngineReport): void {
   const refused = report.refused.map(({ version, kind, atMs, times, reason }) => [
     version === "" ? "-" : version,
     kind,
-    time(atMs),
+    timeText(atMs),
     String(times),
     reason,
   ]);

@@ -1,18 +1,6 @@
+import { editsBetween } from "../lib/edit-distance.ts";
+
 /** Names of which `typed` may be a misspelling: at most two edits away, or beginning with it. */
 export function namesLike(typed: string, names: readonly string[]): readonly string[] {
   return names.filter((name) => name.startsWith(typed) || editsBetween(typed, name) <= 2);
-}
-
-/** How many letters must be put in, taken out or exchanged to make one word of the other. */
-function editsBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const exchange = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(exchange, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -1,3 +1,4 @@
+import { editsBetween } from "../lib/edit-distance.ts";
 import { goQuoted } from "./go-text.ts";
 import { cloudConfigSchema, isValid, type Schema, type StructSchema, typeName } from "./schema.ts";
 import { readYaml, type Tree, type TreeEntry, type TreeScalar } from "./tree.ts";
@@ -180,17 +181,4 @@ function nearest(typed: string, words: readonly string[]): string | undefined {
   return best !== undefined && best.edits <= Math.max(1, Math.floor(best.word.length / 3))
     ? best.word
     : undefined;
-}
-
-function editsBetween(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const exchange = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(exchange, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -1,7 +1,6 @@
-import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { slotsContract } from "../update/slots-contract.ts";
 import { ReleaseShelf } from "./fake-release-shelf.ts";
@@ -22,13 +21,4 @@ before(async () => {
 
 after(async () => await shelf.close());
 
-slotsContract("sysupdate", async () => await sysupdateWorld(shelf, program), {
-  test: (name, work) => void test(name, work),
-  equal: (actual, expected, message) => {
-    if (message === undefined) assert.deepEqual(actual, expected);
-    else assert.deepEqual(actual, expected, message);
-  },
-  rejects: async (work, code) => {
-    await assert.rejects(work, { code });
-  },
-});
+slotsContract("sysupdate", async () => await sysupdateWorld(shelf, program));

@@ -39,6 +39,7 @@ const originHeaders = {
   "Access-Control-Allow-Origin": "*",
 };
 const originHeadersFlat = Object.entries(originHeaders).flat();
+
 /** Names and values of headers in turn: the form that Node writes with the least work. */
 type FlatHeaders = readonly string[];
 

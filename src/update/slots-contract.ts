@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import type { Offer } from "./offer.ts";
 import type { SlotPicture, Slots } from "./slots.ts";
 
@@ -15,21 +17,10 @@ export interface SlotsWorld {
 /** `list`: another line in the signed list; `key`: signed by a key nobody knows; `digest`: the server promised another list. */
 export type Harm = "list" | "key" | "no-signature" | "swapped" | "truncated" | "gone" | "digest";
 
-/** The part of node:test's assert that is needed. */
-export interface ContractTools {
-  readonly test: (name: string, work: () => Promise<void>) => void;
-  readonly equal: (actual: unknown, expected: unknown, message?: string) => void;
-  readonly rejects: (work: Promise<unknown>, code: string) => Promise<void>;
-}
-
 /** What every implementation of `Slots` does. */
-export function slotsContract(
-  name: string,
-  make: () => Promise<SlotsWorld>,
-  { test, equal, rejects }: ContractTools,
-): void {
+export function slotsContract(name: string, make: () => Promise<SlotsWorld>): void {
   const within = (what: string, work: (world: SlotsWorld) => Promise<void>): void =>
-    test(`${name}: ${what}`, async () => {
+    void test(`${name}: ${what}`, async () => {
       const world = await make();
       try {
         await work(world);
@@ -47,20 +38,32 @@ export function slotsContract(
   };
 
   within("a machine begins with one good version", async (world) => {
-    equal(await look(world), { running: "1", trial: false, others: [] });
+    assert.deepEqual(await look(world), { running: "1", trial: false, others: [] });
   });
 
   within("an installed version runs after the next boot, on trial until it is blessed", async (world) => {
     await install(world, await world.publish("2"));
-    equal(await look(world), { running: "1", trial: false, others: [{ version: "2", state: "untried" }] });
+    assert.deepEqual(await look(world), {
+      running: "1",
+      trial: false,
+      others: [{ version: "2", state: "untried" }],
+    });
     await world.boot();
-    equal(await look(world), { running: "2", trial: true, others: [{ version: "1", state: "good" }] });
+    assert.deepEqual(await look(world), {
+      running: "2",
+      trial: true,
+      others: [{ version: "1", state: "good" }],
+    });
     const slots = await world.open();
     await slots.bless();
     await slots.bless();
-    equal(await look(world), { running: "2", trial: false, others: [{ version: "1", state: "good" }] });
+    assert.deepEqual(await look(world), {
+      running: "2",
+      trial: false,
+      others: [{ version: "1", state: "good" }],
+    });
     await world.boot();
-    equal((await look(world)).running, "2");
+    assert.deepEqual((await look(world)).running, "2");
   });
 
   within("progress is told, and ends with looking at what was written", async (world) => {
@@ -77,16 +80,20 @@ export function slotsContract(
       },
       new AbortController().signal,
     );
-    equal([told[0], told.at(-1), highest], [false, true, 1]);
+    assert.deepEqual([told[0], told.at(-1), highest], [false, true, 1]);
   });
 
   within("a version that is condemned on trial is left at the next boot", async (world) => {
     await install(world, await world.publish("2"));
     await world.boot();
     await (await world.open()).condemn("2");
-    equal((await look(world)).running, "2");
+    assert.deepEqual((await look(world)).running, "2");
     await world.boot();
-    equal(await look(world), { running: "1", trial: false, others: [{ version: "2", state: "bad" }] });
+    assert.deepEqual(await look(world), {
+      running: "1",
+      trial: false,
+      others: [{ version: "2", state: "bad" }],
+    });
   });
 
   within("a blessed version that is condemned is left for the one before", async (world) => {
@@ -96,37 +103,45 @@ export function slotsContract(
     await slots.bless();
     await slots.condemn("2");
     await world.boot();
-    equal((await look(world)).running, "1");
+    assert.deepEqual((await look(world)).running, "1");
   });
 
   within("a version that never gets blessed is given up after three boots", async (world) => {
     await install(world, await world.publish("2"));
     for (const boot of [1, 2, 3]) {
       await world.boot();
-      equal((await look(world)).running, "2", `boot ${boot}`);
+      assert.deepEqual((await look(world)).running, "2", `boot ${boot}`);
     }
     await world.boot();
-    equal(await look(world), { running: "1", trial: false, others: [{ version: "2", state: "bad" }] });
+    assert.deepEqual(await look(world), {
+      running: "1",
+      trial: false,
+      others: [{ version: "2", state: "bad" }],
+    });
   });
 
   within("a staged version that is condemned is never started", async (world) => {
     await install(world, await world.publish("2"));
     await (await world.open()).condemn("2");
     await world.boot();
-    equal((await look(world)).running, "1");
+    assert.deepEqual((await look(world)).running, "1");
   });
 
   within("what runs is never overwritten, what does not run is", async (world) => {
     await install(world, await world.publish("2"));
     await install(world, await world.publish("3"));
-    equal(await look(world), { running: "1", trial: false, others: [{ version: "3", state: "untried" }] });
+    assert.deepEqual(await look(world), {
+      running: "1",
+      trial: false,
+      others: [{ version: "3", state: "untried" }],
+    });
     await world.boot();
-    equal((await look(world)).running, "3");
+    assert.deepEqual((await look(world)).running, "3");
   });
 
   within("condemning a version that is not there does nothing", async (world) => {
     await (await world.open()).condemn("7");
-    equal(await look(world), { running: "1", trial: false, others: [] });
+    assert.deepEqual(await look(world), { running: "1", trial: false, others: [] });
   });
 
   const refusals: readonly (readonly [Harm, string])[] = [
@@ -142,16 +157,16 @@ export function slotsContract(
     within(
       `a release with harm "${harm}" is refused as ${code}, and the next boot is as before`,
       async (world) => {
-        await rejects(install(world, await world.publish("2", harm)), code);
-        equal(
+        await assert.rejects(install(world, await world.publish("2", harm)), { code });
+        assert.deepEqual(
           (await look(world)).others.filter(({ state }) => state !== "bad"),
           [],
         );
         await world.boot();
-        equal((await look(world)).running, "1");
+        assert.deepEqual((await look(world)).running, "1");
         await install(world, await world.publish("3"));
         await world.boot();
-        equal((await look(world)).running, "3");
+        assert.deepEqual((await look(world)).running, "3");
       },
     );
   }

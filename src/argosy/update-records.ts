@@ -1,0 +1,31 @@
+import type { Call } from "../cli/command.ts";
+import { Fault } from "../lib/fault.ts";
+import { isName } from "../update/server-records.ts";
+import type { UpdateRegistry } from "../update/update-registry.ts";
+import { told } from "./update-output.ts";
+
+/** Carries out `work` with the records of the update server. */
+export type WithRegistry = <Result>(
+  call: Call,
+  work: (registry: UpdateRegistry) => Promise<Result>,
+) => Promise<Result>;
+
+/** Removes a record and tells so. Throws Fault `no-such-record`. */
+export async function forget(
+  call: Call,
+  registry: UpdateRegistry,
+  kind: "release" | "channel" | "group" | "machine",
+  name: string,
+): Promise<number> {
+  if (!(await registry.remove(kind, name))) throw new Fault("no-such-record", `there is no ${kind} ${name}`);
+  return told(call, `The ${kind} ${name} is forgotten.`, { removed: name });
+}
+
+/** The name, if it can be one of a record. Throws Fault `bad-name`. */
+export function checkedName(name: string): string {
+  if (isName(name)) return name;
+  throw new Fault(
+    "bad-name",
+    `"${name}" cannot be a name; use letters, digits, dots, dashes and underscores`,
+  );
+}
