@@ -45,6 +45,7 @@ function atDesk() {
       state: "ready",
       units: [
         { name: "all.service", state: "global" },
+        { name: "db.service", state: "here", onlyHere: true },
         { name: "web.service", state: "here" },
       ],
     },
@@ -93,7 +94,7 @@ test("--dry-run tells what would happen and asks for nothing", async () => {
   const [code, out] = await desk.run("4f9c", "--dry-run");
   assert.equal(code, 0);
   assert.match(out, /lock: {4}1 of 1 slots free; held by nobody/);
-  assert.match(out, /moves: {3}web\.service\n {2}stops: {3}all\.service\n/);
+  assert.match(out, /moves: {3}web\.service\n {2}stops: {3}all\.service, db\.service\n/);
   assert.deepEqual(await desk.board.wishes(), []);
   const [, json] = await desk.run("4f9c", "--dry-run", "--json");
   assert.deepEqual((JSON.parse(json) as { moving: unknown }).moving, ["web.service"]);

@@ -1,6 +1,6 @@
 import { type Call, type Command, exitCodes } from "../cli/command.ts";
 import { jsonFlag, printJson } from "../cli/json.ts";
-import type { MachineReport } from "../fleet/machine-report.ts";
+import { type MachineReport, staysAtDrain } from "../fleet/machine-report.ts";
 import type { KeysClient } from "../keys/client-keys.ts";
 import { Fault, isFault } from "../lib/fault.ts";
 import { rootKey } from "../locksmith/lock-keys.ts";
@@ -99,7 +99,7 @@ async function showPlan(
   record: MachineRecord,
 ): Promise<number> {
   const { semaphore, queue, halted } = await lock.picture();
-  const staying = machine.units.filter(({ state }) => state === "global" || state === "pinned");
+  const staying = machine.units.filter(staysAtDrain);
   const moving = machine.units.filter((unit) => !staying.includes(unit));
   const names = (units: MachineReport["units"]): string =>
     units.length === 0 ? "none" : units.map(({ name }) => name).join(", ");

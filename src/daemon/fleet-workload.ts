@@ -1,6 +1,6 @@
 import type { StateReport, UnitReport } from "../fleet/api-entities.ts";
 import type { FleetClient } from "../fleet/api-client.ts";
-import type { MachineReport } from "../fleet/machine-report.ts";
+import { type MachineReport, staysAtDrain } from "../fleet/machine-report.ts";
 import { type Backoff, pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
@@ -39,6 +39,7 @@ export class FleetWorkload implements Workload {
           global: well.filter((unit) => unit.global).map(({ name }) => name),
           placed: well.filter((unit) => !unit.global).map(({ name }) => name),
         },
+        wanted: reports.filter((unit) => this.#isWantedHere(unit)).map(({ name }) => name),
       };
     });
   }
@@ -66,7 +67,7 @@ export class FleetWorkload implements Workload {
         if (report === undefined) throw new Fault("workload-unavailable", "fleet does not know this machine");
         known = report.version;
         const { state, units } = report.machine;
-        if (state !== "draining") return;
+        if (state !== "draining" || units.every(staysAtDrain)) return;
         const sentence = stillHere(units);
         if (sentence !== told) tell(sentence);
         told = sentence;
@@ -129,6 +130,10 @@ export class FleetWorkload implements Workload {
     return failures + 1;
   }
 
+  #isWantedHere({ desiredState, global, machine }: UnitReport): boolean {
+    return desiredState === "launched" && (global || machine?.id === this.#id);
+  }
+
   #isWellHere(unit: UnitReport): boolean {
     return this.#stateHere(unit)?.active === "active";
   }
@@ -154,7 +159,7 @@ function listed(names: readonly string[]): string {
 }
 
 function stillHere(units: MachineReport["units"]): string {
-  const leaving = units.filter(({ state }) => state !== "global" && state !== "pinned");
+  const leaving = units.filter((unit) => !staysAtDrain(unit));
   const [stuck] = leaving.filter(({ state }) => state === "stays");
   const why = stuck?.reasons?.[0]?.why;
   const reason = stuck === undefined || why === undefined ? "" : `; ${stuck.name} cannot leave: ${why}`;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isFault } from "../lib/fault.ts";
 import { FakeEnv } from "../lib/fake-env.ts";
-import type { RequiredSource } from "../locksmith/locksmith.ts";
+import type { RequiredSource } from "../locksmith/locksmith-parts.ts";
 import { claimCoordinator } from "./coordinator-file.ts";
 import { locksmithSettings } from "./locksmith-settings.ts";
 import { watchRequired } from "./required-file.ts";

@@ -2,7 +2,7 @@ import { watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Env } from "../lib/env.ts";
-import type { RequiredSource } from "../locksmith/locksmith.ts";
+import type { RequiredSource } from "../locksmith/locksmith-parts.ts";
 
 /** Where Debian's packages say that they want a reboot; beside it is the list of their names. */
 const usualPath = "/run/reboot-required";

@@ -1,7 +1,24 @@
 import { compareText } from "../lib/text.ts";
 import type { Cordoned, PlannedUnit } from "./cluster.ts";
 import type { Machine, UnitName } from "./model.ts";
+import type { Requirements } from "./options.ts";
 import { Crowd, type Relation, Whereabouts } from "./relation.ts";
+
+/** Why a machine can never hold a unit with these requirements, whatever else is on it, in the words of fleet v1.0.0. */
+export function whyUnfitFor(
+  { id, metadata }: Pick<Machine, "id" | "metadata">,
+  requirements: Pick<Requirements, "machineId" | "metadata">,
+): string | undefined {
+  const { machineId } = requirements;
+  if (machineId !== undefined && machineId !== id && machineId !== id.slice(0, shortIdLength)) {
+    return `agent ID "${id}" does not match required "${machineId}"`;
+  }
+  for (const [key, accepted] of requirements.metadata) {
+    const value = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
+    if (value === undefined || !accepted.has(value)) return "local Machine metadata insufficient";
+  }
+  return undefined;
+}
 
 /** The two ways in which units name others by globs, and where in a cluster such units are. */
 export class Relations {
@@ -100,16 +117,7 @@ export class MachineModel {
 
   /** Why this machine can never hold a unit whatever else is on it, in the words of fleet v1.0.0. */
   whyUnfit({ requirements }: PlannedUnit): string | undefined {
-    const { id, metadata } = this.machine;
-    const { machineId } = requirements;
-    if (machineId !== undefined && machineId !== id && machineId !== id.slice(0, shortIdLength)) {
-      return `agent ID "${id}" does not match required "${machineId}"`;
-    }
-    for (const [key, accepted] of requirements.metadata) {
-      const value = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
-      if (value === undefined || !accepted.has(value)) return "local Machine metadata insufficient";
-    }
-    return undefined;
+    return whyUnfitFor(this.machine, requirements);
   }
 
   /** Why a unit that was placed here cannot stay, its peers aside. */

@@ -1,5 +1,6 @@
 import { legend, type MachineLegend, partsOf, type WaitingReason, waitingReason } from "./api-entities.ts";
 import { conditionOf } from "./drain-picture.ts";
+import { whyUnfitFor } from "./machine-model.ts";
 import type { MachineId, Placement, UnitName } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import type { FleetView } from "./registry.ts";
@@ -29,11 +30,21 @@ export interface UnitOfMachine {
    * has not ended here. `stays`: cannot leave, for the reasons given. `pinned`: stays, because it may run here only.
    */
   readonly state: "here" | "global" | "waits" | "starting" | "left" | "stopping" | "stays" | "pinned";
+  /**
+   * True when no other machine of the cluster could ever hold it, because of its MachineID or MachineMetadata, or those of the
+   * units that it has to be with; absent otherwise, and for global units.
+   */
+  readonly onlyHere?: true;
   readonly to?: MachineLegend;
   /** Set when it failed on `to`: the drain waits for somebody to help. */
   readonly failed?: true;
   /** Why it stays, or has no place. */
   readonly reasons?: readonly WaitingReason[];
+}
+
+/** Whether a unit is one that no drain moves: it stops with its machine. */
+export function staysAtDrain({ state, onlyHere }: UnitOfMachine): boolean {
+  return state === "global" || state === "pinned" || onlyHere === true;
 }
 
 /** Reports on every machine that is present or cordoned, by ID. */
@@ -78,7 +89,10 @@ function placedUnits(view: FleetView, id: MachineId): UnitOfMachine[] {
     if (!view.units.has(name)) continue;
     if (placement.drained === id) units.push(leftUnit(view, name, placement));
     else if ("machine" in placement && placement.machine === id)
-      units.push(drains ? drainedUnit(view, name, placement) : { name, state: "here" });
+      units.push({
+        ...(drains ? drainedUnit(view, name, placement) : { name, state: "here" }),
+        ...(runsOnlyOn(view, name, id) ? { onlyHere: true } : {}),
+      });
   }
   return units;
 }
@@ -112,6 +126,22 @@ function isPinned(view: FleetView, name: UnitName, machine: MachineId): boolean 
   if (unit === undefined) return false;
   const { machineId } = requirementsOf(partsOf(unit).file, name);
   return machineId !== undefined && (machineId === machine || machine.startsWith(machineId));
+}
+
+/** Whether no machine but this one could ever hold a unit; a machine that is away counts for nothing. */
+function runsOnlyOn(
+  view: FleetView,
+  name: UnitName,
+  id: MachineId,
+  asked: ReadonlySet<UnitName> = new Set(),
+): boolean {
+  const unit = view.units.get(name);
+  if (unit === undefined || asked.has(name)) return false;
+  const requirements = requirementsOf(partsOf(unit).file, name);
+  const isPicky = requirements.machineId !== undefined || requirements.metadata.size > 0;
+  const others = isPicky ? [...view.machines.values()].filter((machine) => machine.id !== id) : [];
+  if (isPicky && others.every((machine) => whyUnfitFor(machine, requirements) !== undefined)) return true;
+  return requirements.peers.some((peer) => runsOnlyOn(view, peer, id, new Set([...asked, name])));
 }
 
 /** Global units, and those that still run here although they have another place or none. */

@@ -1,5 +1,6 @@
 import { Fault } from "../lib/fault.ts";
-import type { Inhibitor, MachineControl } from "./machine-control.ts";
+import type { Inhibitor, MachineControl, StopAfter, UnitTies } from "./machine-control.ts";
+import { orAborted } from "./waiting.ts";
 
 /** A machine without power supply: a test turns its switches and boots it again. */
 export class FakeMachineControl implements MachineControl {
@@ -12,6 +13,14 @@ export class FakeMachineControl implements MachineControl {
   /** What logind says to a reboot; undefined: it accepts. */
   refusal: string | undefined;
   boots = 1;
+  /** Units that run. */
+  readonly ties = new Map<string, UnitTies>();
+  /** Units that do not end, until `release`. */
+  readonly stuck = new Set<string>();
+  /** `stop NAME` and `start NAME`, in the order in which they happened. */
+  readonly jobs: string[] = [];
+  readonly #stopped = new Map<string, UnitTies>();
+  #released = Promise.withResolvers<void>();
   #isGoingDown = false;
   readonly #inhibitors: Inhibitor[] = [];
   readonly #listeners = new Set<() => void>();
@@ -30,7 +39,16 @@ export class FakeMachineControl implements MachineControl {
   boot(): void {
     this.boots++;
     this.#isGoingDown = false;
+    for (const [name, ties] of this.#stopped) this.ties.set(name, ties);
+    this.#stopped.clear();
     this.#listeners.clear();
+  }
+
+  /** Units that are stuck end. */
+  release(): void {
+    this.stuck.clear();
+    this.#released.resolve();
+    this.#released = Promise.withResolvers();
   }
 
   changed(): void {
@@ -72,6 +90,34 @@ export class FakeMachineControl implements MachineControl {
 
   async isActive(unit: string): Promise<boolean> {
     return this.activeUnits.has(unit);
+  }
+
+  async running(names: readonly string[]): Promise<readonly UnitTies[]> {
+    return names.flatMap((name) => this.ties.get(name) ?? []);
+  }
+
+  async stopUnits(order: readonly StopAfter[], signal: AbortSignal): Promise<readonly string[]> {
+    for (const { name } of order) {
+      signal.throwIfAborted();
+      if (this.stuck.has(name)) await orAborted(this.#released.promise, signal);
+      const ties = this.ties.get(name);
+      if (ties === undefined) continue;
+      this.jobs.push(`stop ${name}`);
+      this.ties.delete(name);
+      this.#stopped.set(name, ties);
+    }
+    return [];
+  }
+
+  async startUnits(names: readonly string[]): Promise<readonly string[]> {
+    const problems: string[] = [];
+    for (const name of names) {
+      const ties = this.ties.get(name) ?? this.#stopped.get(name);
+      if (ties === undefined) problems.push(`cannot start ${name} again: nobody knows it`);
+      else this.ties.set(name, ties);
+      this.jobs.push(`start ${name}`);
+    }
+    return problems;
   }
 
   subscribe(listener: () => void): () => void {

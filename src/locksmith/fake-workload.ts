@@ -1,4 +1,5 @@
 import type { Share, Taking, Workload } from "./workload.ts";
+import { orAborted } from "./waiting.ts";
 
 /** The units of a machine, as far as a test moves them. */
 export class FakeWorkload implements Workload {
@@ -6,6 +7,7 @@ export class FakeWorkload implements Workload {
   since: string | undefined;
   others = 1;
   well: Share["well"] = { global: ["all.service"], placed: ["pinned.service"] };
+  wanted: readonly string[] = ["all.service", "pinned.service"];
   /** Units that are not well after a boot. */
   readonly unwell = new Set<string>();
   readonly deeds: string[] = [];
@@ -34,7 +36,13 @@ export class FakeWorkload implements Workload {
   }
 
   async share(): Promise<Share> {
-    return { taking: this.taking, since: this.since, others: this.others, well: this.well };
+    return {
+      taking: this.taking,
+      since: this.since,
+      others: this.others,
+      well: this.well,
+      wanted: this.wanted,
+    };
   }
 
   async drain(): Promise<string | undefined> {
@@ -67,12 +75,4 @@ export class FakeWorkload implements Workload {
     tell(`${waiting.join(", ")} not well`);
     await orAborted(this.#healed.promise, signal);
   }
-}
-
-async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
-  await Promise.race([promise, aborted.promise]).finally(() => signal.removeEventListener("abort", abort));
 }

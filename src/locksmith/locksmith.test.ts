@@ -1,167 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeEnv } from "../lib/fake-env.ts";
-import { Fault } from "../lib/fault.ts";
-import { AllGroups } from "./all-groups.ts";
-import { FakeLockKeys } from "./fake-lock-keys.ts";
-import { FakeMachineControl } from "./fake-machine-control.ts";
-import { FakeWorkload } from "./fake-workload.ts";
-import { Locksmith, type LocksmithParts } from "./locksmith.ts";
-import { RebootBoard } from "./reboot-board.ts";
-import { type LockKeys, RebootLock, ticketMs } from "./reboot-lock.ts";
+import { FakeRig, leaseMs, needed, withUnits } from "./fake-rig.ts";
+import { ticketMs } from "./reboot-lock.ts";
 import { rebootTimes } from "./reboot-times.ts";
-import type { Turn } from "./reboot-turn.ts";
-import { RebootReporter } from "./reporter.ts";
-import type { UpdateStatus } from "./update-status.ts";
-import type { Wish } from "./wants.ts";
-
-const needed: UpdateStatus = { operation: "UPDATE_STATUS_UPDATED_NEED_REBOOT", version: "2.0.0" };
-const leaseMs = 600_000;
-
-/** A machine with a daemon on it, on a clock and a store that a test moves. */
-class Rig {
-  readonly env = new FakeEnv();
-  readonly machine = new FakeMachineControl();
-  readonly workload = new FakeWorkload();
-  readonly board: RebootBoard;
-  readonly lock: RebootLock;
-  readonly groups: AllGroups;
-  readonly api: LockKeys;
-  status: UpdateStatus | undefined;
-  wish: Wish | undefined;
-  packages: readonly string[] | undefined;
-  turn: Turn | undefined;
-  storeIsAway = false;
-  /** After so many steps the daemon dies. */
-  stepsLeft = Number.POSITIVE_INFINITY;
-  hasDied = false;
-  storeProblem: string | undefined;
-  readonly store: FakeLockKeys;
-  readonly states: string[] = [];
-  readonly #listeners = new Set<() => void>();
-  #ending: AbortController | undefined;
-  #running: Promise<void> | undefined;
-
-  constructor(store = new FakeLockKeys()) {
-    this.store = store;
-    const ask = async <Answer>(work: () => Answer): Promise<Answer> => {
-      if (this.storeIsAway) throw new Fault("cluster-unavailable", "no endpoint answers");
-      this.#step();
-      return work();
-    };
-    this.api = {
-      get: async (key) => await ask(() => store.get(key)),
-      put: async (key, options) => await ask(() => store.put(key, options)),
-      remove: async (key, options) => await ask(() => store.remove(key, options)),
-    };
-    this.lock = new RebootLock(this.env, this.api, "");
-    this.board = new RebootBoard(this.api);
-    this.groups = new AllGroups(this.env, this.api);
-  }
-
-  /** The daemon dies before its next step that anybody sees, once so many are done. */
-  #step(): void {
-    this.stepsLeft -= 1;
-    if (this.stepsLeft >= 0) return;
-    this.hasDied = true;
-    this.#ending?.abort(new Fault("died", "the daemon died"));
-    this.#ending?.signal.throwIfAborted();
-  }
-
-  /** Everything that a daemon hears of says that something has changed. */
-  async changed(): Promise<void> {
-    for (const listener of this.#listeners) listener();
-    this.machine.changed();
-    await this.env.settle();
-  }
-
-  async start(change: Partial<LocksmithParts> = {}): Promise<void> {
-    const subscribe = (listener: () => void): (() => void) => {
-      this.#listeners.add(listener);
-      return () => this.#listeners.delete(listener);
-    };
-    const report = new RebootReporter(this.env, {
-      id: "a",
-      group: "",
-      strategy: "etcd-lock",
-      boot: await this.machine.bootId(),
-      board: this.board,
-      coordinate: async (state) => void this.states.push(state),
-    });
-    const locksmith = new Locksmith(this.env, {
-      id: "a",
-      strategy: "etcd-lock",
-      times: undefined,
-      leaseMs,
-      drainMs: 600_000,
-      machine: this.machine,
-      lock: this.lock,
-      workload: this.workload,
-      storeProblem: async () => this.storeProblem,
-      news: Object.defineProperty(
-        {
-          wish: undefined,
-          ready: Promise.resolve(),
-          subscribe,
-          fulfil: async () => void (this.wish = undefined),
-        },
-        "wish",
-        { get: () => this.wish },
-      ),
-      updates: Object.defineProperty({ status: undefined, subscribe, close: async () => {} }, "status", {
-        get: () => this.status,
-      }),
-      required: Object.defineProperty({ packages: undefined, subscribe }, "packages", {
-        get: () => this.packages,
-      }),
-      file: {
-        read: async () => this.turn,
-        write: async (turn) => {
-          this.#step();
-          this.turn = turn;
-        },
-      },
-      report,
-      ...change,
-    });
-    this.hasDied = false;
-    this.#ending = new AbortController();
-    this.#running = locksmith.run(this.#ending.signal);
-    await this.env.settle();
-  }
-
-  /** The daemon is stopped, or dies with its machine. */
-  async stop(): Promise<void> {
-    this.#ending?.abort(new Fault("stop", "the daemon was stopped"));
-    await this.#running;
-    this.#ending = undefined;
-    this.#listeners.clear();
-  }
-
-  /** The machine has gone down and comes up; the daemon is not started yet. */
-  async comeUp(): Promise<void> {
-    assert.equal(await this.machine.goingDown(), true, this.env.lines.join("\n"));
-    await this.stop();
-    this.machine.boot();
-    this.status = undefined;
-    this.packages = undefined;
-  }
-
-  async holders(): Promise<readonly string[]> {
-    return (await this.lock.picture()).semaphore.holders;
-  }
-
-  async phase(): Promise<string | undefined> {
-    return (await this.board.records()).get("a")?.phase;
-  }
-
-  async reboots(): Promise<boolean> {
-    return await this.machine.goingDown();
-  }
-}
 
 test("an update reboots the machine once: lock, drain, reboot; then health, uncordon, unlock", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   await rig.start();
   assert.equal(await rig.phase(), "steady");
   rig.status = needed;
@@ -213,7 +57,7 @@ test("an update reboots the machine once: lock, drain, reboot; then health, unco
 });
 
 test("a wish is fulfilled by one reboot, under the lock whatever the strategy", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.workload.others = 0;
   await rig.start({ strategy: "reboot" });
   rig.wish = { id: "a", number: 9, boot: "boot-1", since: "", reason: "a new kernel" };
@@ -234,7 +78,7 @@ test("the strategy reboot asks nobody, and best-effort only where there is a sto
     ["best-effort", [], false],
     ["best-effort", ["etcd2.service"], true],
   ] as const) {
-    const rig = new Rig();
+    const rig = new FakeRig();
     rig.workload.others = 0;
     for (const unit of units) rig.machine.activeUnits.add(unit);
     rig.packages = ["linux-image"];
@@ -246,7 +90,7 @@ test("the strategy reboot asks nobody, and best-effort only where there is a sto
 });
 
 test("a machine waits for its turn in the queue, and for whoever forbids a reboot without a slot", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   await rig.lock.lock("b", undefined);
   rig.status = needed;
   await rig.start();
@@ -273,7 +117,7 @@ test("a machine waits for its turn in the queue, and for whoever forbids a reboo
 });
 
 test("a window that closes while the machine waits or drains gives the slot and the units back", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   const times = rebootTimes({ start: "", calendar: "*-*-* 02:00 UTC", length: "1h", zone: "" });
   assert.ok(times);
   // The clock stands at 2001-09-09T01:46:40Z.
@@ -293,13 +137,13 @@ test("a window that closes while the machine waits or drains gives the slot and 
 });
 
 test("a slot that was lost, a halt, and a wish that was withdrawn stop a reboot before it happens", async () => {
-  const stops: readonly (readonly [string, (rig: Rig) => Promise<unknown>])[] = [
+  const stops: readonly (readonly [string, (rig: FakeRig) => Promise<unknown>])[] = [
     ["lost", async (rig) => await rig.lock.unlock("a")],
     ["halted", async (rig) => await rig.groups.halt("a sale")],
     ["withdrawn", async (rig) => (rig.status = undefined)],
   ];
   for (const [name, stop] of stops) {
-    const rig = new Rig();
+    const rig = new FakeRig();
     rig.status = needed;
     await rig.start();
     assert.equal(await rig.phase(), "draining", name);
@@ -317,7 +161,7 @@ test("a slot that was lost, a halt, and a wish that was withdrawn stop a reboot 
 });
 
 test("while the store is away nobody reboots on the strength of an old slot, and afterwards once", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.status = needed;
   await rig.start();
   rig.storeIsAway = true;
@@ -332,7 +176,7 @@ test("while the store is away nobody reboots on the strength of an old slot, and
 });
 
 test("a daemon that is restarted goes on where the last one was, or takes everything back when nobody wants it any more", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.status = needed;
   await rig.start();
   await rig.stop();
@@ -353,7 +197,8 @@ test("a daemon that is restarted goes on where the last one was, or takes everyt
 test("a daemon that dies at any step is followed by one that ends what it began: one reboot, no slot and no drain left", async () => {
   let deaths = 0;
   for (let steps = 0; steps < 60; steps++) {
-    const rig = new Rig();
+    const rig = new FakeRig();
+    withUnits(rig);
     const live = async (): Promise<void> => {
       await rig.start();
       for (let round = 0; round < 6 && !rig.hasDied; round++) {
@@ -389,6 +234,7 @@ test("a daemon that dies at any step is followed by one that ends what it began:
     assert.deepEqual(await rig.holders(), [], `${steps} steps: the slot is given back`);
     assert.equal(rig.workload.taking, "ready", `${steps} steps: units are taken again`);
     assert.deepEqual([rig.turn, rig.wish], [undefined, undefined], `${steps} steps: nothing is left to do`);
+    assert.equal(rig.machine.ties.size, 2, `${steps} steps: its units run`);
     await rig.stop();
   }
   assert.ok(deaths > 30, `${deaths} daemons died`);
@@ -397,7 +243,8 @@ test("a daemon that dies at any step is followed by one that ends what it began:
 test("a machine that loses its power at any step comes back without slot and drain, and does not reboot for the same wish", async () => {
   let deaths = 0;
   for (let steps = 0; steps < 60; steps++) {
-    const rig = new Rig();
+    const rig = new FakeRig();
+    withUnits(rig);
     rig.wish = { id: "a", number: 9, boot: "boot-1", since: "", reason: "" };
     rig.stepsLeft = steps;
     await rig.start();
@@ -415,13 +262,14 @@ test("a machine that loses its power at any step comes back without slot and dra
     assert.deepEqual([semaphore.holders, queue], [[], []], `${steps} steps: neither slot nor place is left`);
     assert.equal(rig.workload.taking, "ready", `${steps} steps: units are taken again`);
     assert.deepEqual([rig.turn, rig.wish], [undefined, undefined], `${steps} steps: nothing is left to do`);
+    assert.equal(rig.machine.ties.size, 2, `${steps} steps: its units run`);
     await rig.stop();
   }
   assert.ok(deaths > 15, `${deaths} machines died`);
 });
 
 test("a drain that does not end in its time is cut short, and an operator's own cordon stays", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.workload.set("cordoned");
   rig.status = needed;
   await rig.start();
@@ -439,7 +287,7 @@ test("a drain that does not end in its time is cut short, and an operator's own 
 });
 
 test("a machine renews its lease as soon as it is up, not a third of a lease later", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.workload.others = 0;
   rig.status = needed;
   await rig.start();
@@ -453,7 +301,7 @@ test("a machine renews its lease as soon as it is up, not a third of a lease lat
 });
 
 test("a daemon that is restarted while its machine waits keeps its place and complains about nothing", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   await rig.lock.lock("b", undefined);
   rig.status = needed;
   await rig.start();
@@ -472,7 +320,7 @@ test("a daemon that is restarted while its machine waits keeps its place and com
 });
 
 test("a machine that was locked by hand and rebooted gives the slot back when it is well", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   await rig.lock.lock("a", undefined);
   rig.machine.bootProblem = "not yet";
   await rig.start();
@@ -484,7 +332,7 @@ test("a machine that was locked by hand and rebooted gives the slot back when it
 });
 
 test("who is logged in is told, and has five minutes", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.machine.loggedIn.push("core");
   rig.workload.others = 0;
   rig.status = needed;
@@ -498,7 +346,7 @@ test("who is logged in is told, and has five minutes", async () => {
 });
 
 test("a reboot that logind refuses is tried again, and one that never comes is told", async () => {
-  const rig = new Rig();
+  const rig = new FakeRig();
   rig.workload.others = 0;
   rig.status = needed;
   rig.machine.refusal = "not now";

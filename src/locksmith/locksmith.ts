@@ -2,51 +2,18 @@ import { type Backoff, pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
-import type { MachineControl } from "./machine-control.ts";
-import { afterDrain, type DrainPart, type Turn, type TurnFile } from "./reboot-turn.ts";
-import { type RebootTimes, timesState } from "./reboot-times.ts";
+import type { LocksmithParts } from "./locksmith-parts.ts";
+import { afterDrain, type DrainPart, type Turn } from "./reboot-turn.ts";
+import { timesState } from "./reboot-times.ts";
 import { recover } from "./recovery.ts";
-import type { RebootReporter } from "./reporter.ts";
 import { Slot } from "./slot.ts";
-import type { StoreNews } from "./store-news.ts";
 import { nextStep, type Situation, type Step } from "./steps.ts";
-import type { RebootLock } from "./reboot-lock.ts";
 import { ticketMs } from "./reboot-lock.ts";
-import type { UpdateSource } from "./update-status.ts";
-import { within, wokenWithin } from "./waiting.ts";
+import { stopOrder } from "./stop-order.ts";
+import { startUnitsAgain, stopUnits, untilUnitsLeft } from "./unit-stop.ts";
+import { wokenWithin } from "./waiting.ts";
 import { type Want, wantOf, wantText } from "./wants.ts";
-import type { Share, Workload } from "./workload.ts";
-
-/** When a machine reboots, and what it asks for before (locksmith 0.6.2; `best-effort` of its earlier releases). */
-export type Strategy = "etcd-lock" | "reboot" | "best-effort";
-
-/** Where the packages are told that want a reboot (Debian's /run/reboot-required). */
-export interface RequiredSource {
-  /** Undefined when no reboot is required, or this does not count. */
-  readonly packages: readonly string[] | undefined;
-  subscribe(listener: () => void): () => void;
-}
-
-export interface LocksmithParts {
-  readonly id: string;
-  readonly strategy: Strategy;
-  /** Undefined: any time will do. */
-  readonly times: RebootTimes | undefined;
-  /** How long the slot is kept for a machine that is not heard of; undefined: for ever. */
-  readonly leaseMs: number | undefined;
-  /** How long units have to leave; 0: they stay until the reboot stops them. */
-  readonly drainMs: number;
-  readonly machine: MachineControl;
-  readonly lock: RebootLock;
-  readonly workload: Workload;
-  /** Why this machine's part of the store is not well; undefined when it is. */
-  readonly storeProblem: () => Promise<string | undefined>;
-  readonly news: Pick<StoreNews, "wish" | "ready" | "subscribe" | "fulfil">;
-  readonly updates: UpdateSource;
-  readonly required: RequiredSource;
-  readonly file: TurnFile;
-  readonly report: RebootReporter;
-}
+import type { Share } from "./workload.ts";
 
 /** Units whose presence makes `best-effort` take the lock: the store of a machine of CoreOS, or ours. */
 const storeUnits = ["etcd.service", "etcd2.service", "etcd-member.service"];
@@ -71,7 +38,8 @@ export class Locksmith {
   #waitsSinceMs = 0;
   #toldAtMs: number | undefined;
   #drainFromMs: number | undefined;
-  #drain: AbortController | undefined;
+  /** What takes long and goes on beside the loop. */
+  #beside: AbortController | undefined;
   #failures = 0;
 
   constructor(env: Env, parts: LocksmithParts) {
@@ -93,7 +61,7 @@ export class Locksmith {
       if (!signal.aborted) throw error;
     } finally {
       for (const end of ends) end();
-      this.#drain?.abort(signal.reason);
+      this.#beside?.abort(signal.reason);
       this.#slot.release();
       if (this.#turn === undefined) await report.leave();
     }
@@ -111,6 +79,7 @@ export class Locksmith {
       this.#turn = { ...turn, rebooting: false };
       this.#waitsSinceMs = this.#env.clock.now();
       if (turn.drain?.done === false) this.#followDrain(signal);
+      if (turn.stop?.done === false) this.#followStop(turn.stop.names, signal);
       return;
     }
     this.#rebootedFor = turn?.version;
@@ -204,6 +173,8 @@ export class Locksmith {
         return await this.#beginDrain(signal);
       case "warn":
         return await this.#warn(situation.users);
+      case "stop":
+        return await this.#beginStop(signal);
       case "reboot":
         return await this.#reboot(signal);
     }
@@ -289,34 +260,58 @@ export class Locksmith {
     }
   }
 
-  /** Waits for the end of the drain beside the loop, which goes on looking at what stands against the reboot. */
+  /** Waits for the end of the drain beside the loop. */
   #followDrain(signal: AbortSignal): void {
     const { workload, drainMs } = this.#parts;
-    const following = new AbortController();
-    this.#drain = following;
-    const until = AbortSignal.any([signal, following.signal]);
-    const tell = (sentence: string): void => this.#env.log.info(sentence);
-    const follow = async (): Promise<void> => {
-      const isDone = await within(
-        this.#env.clock,
-        drainMs,
-        until,
-        async (limit) => await workload.untilDrained(tell, limit),
-      );
-      const minutes = Math.round(drainMs / 6_000) / 10;
-      if (isDone) this.#env.log.info("the units have left this machine");
-      else
-        this.#env.log.warning(
-          `not all units have left this machine within ${minutes} min: the rest stops with it`,
-        );
-      const turn = this.#turn;
-      if (turn?.drain !== undefined && !until.aborted)
-        await this.#save({ ...turn, drain: { ...turn.drain, done: true } });
+    const follow = async (until: AbortSignal): Promise<void> =>
+      await untilUnitsLeft(this.#env, workload, drainMs, until);
+    this.#doBeside(follow, signal, (turn) =>
+      turn.drain === undefined ? turn : { ...turn, drain: { ...turn.drain, done: true } },
+    );
+  }
+
+  /** Has the units stop that do not leave, each before what it depends on, once the slot is confirmed. */
+  async #beginStop(signal: AbortSignal): Promise<void> {
+    const { machine, report } = this.#parts;
+    const turn = this.#current();
+    this.#drainFromMs ??= this.#env.clock.monotonic();
+    // Without a store nobody reboots, and so no unit stops.
+    await this.#slot.confirm();
+    const share = await this.#shareInTime();
+    const names = stopOrder(await machine.running(share?.wanted ?? [])).map(({ name }) => name);
+    await this.#save({ ...turn, stop: { names, done: names.length === 0 } });
+    if (names.length === 0) return;
+    this.#env.log.info(`stops the units that stay, in this order: ${names.join(", ")}`);
+    await report.phase("stopping", turn.why);
+    this.#followStop(names, signal);
+  }
+
+  #followStop(names: readonly string[], signal: AbortSignal): void {
+    const { machine, drainMs } = this.#parts;
+    this.#doBeside(
+      async (until) => await stopUnits(this.#env, machine, names, drainMs, until),
+      signal,
+      (turn) => (turn.stop === undefined ? turn : { ...turn, stop: { ...turn.stop, done: true } }),
+    );
+  }
+
+  /** Does what takes long beside the loop, which goes on looking at what stands against the reboot, and wakes it. */
+  #doBeside(
+    work: (until: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+    after: (turn: Turn) => Turn,
+  ): void {
+    const own = new AbortController();
+    this.#beside = own;
+    const until = AbortSignal.any([signal, own.signal]);
+    const run = async (): Promise<void> => {
+      await work(until);
+      if (this.#turn !== undefined && !until.aborted) await this.#save(after(this.#turn));
       this.#wake.wake();
     };
-    follow().catch((error: unknown) => {
+    run().catch((error: unknown) => {
       if (until.aborted) return;
-      this.#env.log.error(`cannot follow the drain: ${sentenceOf(error)}`);
+      this.#env.log.error(`cannot go on with the reboot: ${sentenceOf(error)}`);
       this.#wake.wake();
     });
   }
@@ -331,20 +326,12 @@ export class Locksmith {
   }
 
   async #reboot(signal: AbortSignal): Promise<void> {
-    const { machine, report } = this.#parts;
-    const turn = this.#current();
-    if (turn.locks) {
-      const { rebootUntilMs } = await this.#slot.confirm();
-      await this.#save({ ...turn, rebooting: true });
-      await report.phase("rebooting", turn.why);
-      if (this.#env.clock.monotonic() >= rebootUntilMs)
-        throw new Fault("lease-old", "the lease was half over before the reboot: it is confirmed again");
-    } else {
-      await this.#save({ ...turn, rebooting: true });
-      await report.phase("rebooting", turn.why);
+    try {
+      await this.#askForReboot();
+    } catch (error) {
+      if (!signal.aborted && isFault(error)) await this.#startAgain();
+      throw error;
     }
-    this.#env.log.info(`reboots: ${turn.why}`);
-    await machine.reboot();
     await this.#env.clock.sleep(goDownMs, signal);
     throw new Fault(
       "still-up",
@@ -352,14 +339,36 @@ export class Locksmith {
     );
   }
 
+  async #askForReboot(): Promise<void> {
+    const { machine, report } = this.#parts;
+    const turn = this.#current();
+    const confirmed = turn.locks ? await this.#slot.confirm() : undefined;
+    await this.#save({ ...turn, rebooting: true });
+    await report.phase("rebooting", turn.why);
+    if (confirmed !== undefined && this.#env.clock.monotonic() >= confirmed.rebootUntilMs)
+      throw new Fault("lease-old", "the lease was half over before the reboot: it is confirmed again");
+    this.#env.log.info(`reboots: ${turn.why}`);
+    await machine.reboot();
+  }
+
+  /** Has those run again that were stopped for a reboot which does not come now. */
+  async #startAgain(): Promise<void> {
+    const { machine, workload } = this.#parts;
+    const { stop, ...turn } = this.#current();
+    if (stop === undefined) return;
+    await startUnitsAgain(this.#env, machine, workload, stop.names);
+    await this.#save(turn);
+  }
+
   /** Takes everything back that was done for a reboot that does not come now. */
   async #undo(why: string): Promise<void> {
     const { workload, file } = this.#parts;
     const turn = this.#current();
     this.#env.log.info(`does not reboot now: ${why}`);
-    this.#drain?.abort(new Fault("undone", why));
+    this.#beside?.abort(new Fault("undone", why));
     this.#toldAtMs = undefined;
     this.#drainFromMs = undefined;
+    await this.#startAgain();
     if (turn.drain !== undefined) {
       const deed = afterDrain(turn.drain, await workload.share());
       if (deed !== undefined) await workload[deed]();

@@ -8,6 +8,10 @@ export interface TestedMachine {
   readonly control: MachineControl;
   /** Has a program named `contract` forbid to go down, because of "a test"; the result ends that. */
   inhibit(): Promise<() => Promise<void>>;
+  /** Starts services until they are stopped: `b` comes after `a`, and `c` requires `b` and has no place in the order. */
+  startUnits(names: { readonly a: string; readonly b: string; readonly c: string }): Promise<void>;
+  /** The units of `startUnits` that have ended since then, in the order in which they did. */
+  ended(): Promise<readonly string[]>;
   /** Whether boot-complete.target can be reached from now on. */
   setHealth(isHealthy: boolean): Promise<void>;
   /** Waits until the machine has gone down, and opens it again once it is up. */
@@ -15,8 +19,8 @@ export interface TestedMachine {
 }
 
 /** The suite that every MachineControl passes. */
-export function machineControlContract(name: string, open: () => Promise<TestedMachine>): void {
-  describe(`${name} as MachineControl`, () => {
+export function machineControlContract(implementation: string, open: () => Promise<TestedMachine>): void {
+  describe(`${implementation} as MachineControl`, () => {
     let machine: TestedMachine;
     let control: MachineControl;
     before(async () => {
@@ -60,6 +64,35 @@ export function machineControlContract(name: string, open: () => Promise<TestedM
       assert.equal(await control.checkBoot(), undefined);
       assert.equal(await control.checkBoot(), undefined);
       assert.equal(await control.isActive("contract-nowhere.service"), false);
+    });
+
+    test("units that run are known with what they depend on, stop in the order that was asked for, and start again", async () => {
+      const [a, b, c] = ["contract-a.service", "contract-b.service", "contract-c.service"];
+      const names = [a, b, c, "contract-nowhere.service"];
+      assert.deepEqual(await control.running(names), []);
+      await machine.startUnits({ a, b, c });
+      const running = await control.running(names);
+      assert.deepEqual(running.map(({ name }) => name).sort(), [a, b, c]);
+      const ties = new Map(running.map((unit) => [unit.name, unit]));
+      assert.ok(ties.get(b)?.after.includes(a), "b comes after a");
+      assert.ok(ties.get(c)?.requires.includes(b), "c requires b");
+      const order = [
+        { name: c, waitsFor: [] },
+        { name: b, waitsFor: [c] },
+        { name: a, waitsFor: [] },
+        { name: "contract-nowhere.service", waitsFor: [] },
+      ];
+      assert.deepEqual(await control.stopUnits(order, new AbortController().signal), []);
+      assert.deepEqual(await machine.ended(), [c, b, a]);
+      assert.deepEqual(await control.running(names), []);
+      const problems = await control.startUnits([a, "contract-nowhere.service", b]);
+      assert.match(problems.join("\n"), /^cannot start contract-nowhere.service again: .+$/);
+      const again = await control.running(names);
+      assert.deepEqual(again.map(({ name }) => name).sort(), [a, b]);
+      const aborted = AbortSignal.abort(new Error("the reboot does not come"));
+      await assert.rejects(control.stopUnits(order, aborted), /the reboot does not come/);
+      assert.equal((await control.running(names)).length, 2);
+      await control.stopUnits(order, new AbortController().signal);
     });
 
     test("a reboot is another boot", async () => {

@@ -9,6 +9,12 @@ machineControlContract("the fake", async () => {
       control.inhibit({ who: "contract", why: "a test" });
       return async () => control.permit();
     },
+    startUnits: async ({ a, b, c }) => {
+      control.ties.set(a, { name: a, after: [], requires: [] });
+      control.ties.set(b, { name: b, after: [a], requires: [] });
+      control.ties.set(c, { name: c, after: [], requires: [b] });
+    },
+    ended: async () => control.jobs.map((job) => job.replace("stop ", "")),
     setHealth: async (isHealthy) => {
       control.bootProblem = isHealthy ? undefined : "a check has failed";
     },

@@ -4,6 +4,22 @@ export interface Inhibitor {
   readonly why: string;
 }
 
+/** A unit that runs, and what systemd knows of its relations to others. */
+export interface UnitTies {
+  readonly name: string;
+  /** It is started after these, and so is stopped before them: After= of its own, and Before= of theirs. */
+  readonly after: readonly string[];
+  /** It needs these: Requires=, Requisite= and BindsTo=. */
+  readonly requires: readonly string[];
+}
+
+/** A unit that is to be stopped, once others have ended. */
+export interface StopAfter {
+  readonly name: string;
+  /** Units that stand before this one in the same list. */
+  readonly waitsFor: readonly string[];
+}
+
 /**
  * The machine as somebody sees it who wants to reboot it. Implemented by logind and systemd over D-Bus (`src/systemd/`) and by a
  * fake; `machine-control-contract.ts` beside this file is the suite both pass.
@@ -39,6 +55,19 @@ export interface MachineControl {
 
   /** Whether a unit of the machine is active. */
   isActive(unit: string): Promise<boolean>;
+
+  /** The units among `names` of which anything runs. */
+  running(names: readonly string[]): Promise<readonly UnitTies[]>;
+
+  /**
+   * Stops units, each as soon as what it waits for has ended; those that need not wait are asked for at once, in this order, in
+   * which systemd keeps After= and Before=. Resolves, when all have ended, to one sentence about each that has not; rejects with
+   * the signal's reason, and the stops that were asked for go on.
+   */
+  stopUnits(order: readonly StopAfter[], signal: AbortSignal): Promise<readonly string[]>;
+
+  /** Has units start, in this order and without waiting until they have; gives one sentence about each that cannot. */
+  startUnits(names: readonly string[]): Promise<readonly string[]>;
 
   /** Calls `listener` when any of the above may have changed. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;

@@ -14,6 +14,8 @@ export interface Turn {
   readonly locks: boolean;
   /** The drain, once it was asked for. */
   readonly drain?: DrainPart;
+  /** The stop of the units that do not leave, once it has begun. */
+  readonly stop?: StopPart;
   /** True from the moment on at which the reboot is asked for. */
   readonly rebooting: boolean;
 }
@@ -27,6 +29,13 @@ export interface DrainPart {
   readonly done: boolean;
   /** Units that were well and went down with the machine; they are waited for after the boot. */
   readonly well: { readonly global: readonly string[]; readonly placed: readonly string[] };
+}
+
+export interface StopPart {
+  /** Units that ran then, in the order in which they are stopped. They are started again when the reboot does not come. */
+  readonly names: readonly string[];
+  /** No more is waited for: they have ended, or their time is over. */
+  readonly done: boolean;
 }
 
 /** Where a turn is kept. */

@@ -7,6 +7,8 @@ import { wantOf, type Wishes } from "./wants.ts";
 const turn: Turn = { boot: "b1", why: "a test", locks: true, rebooting: false };
 const well = { global: [], placed: [] };
 const drained: Turn = { ...turn, drain: { before: "ready", done: true, well } };
+const stopping: Turn = { ...drained, stop: { names: ["all.service"], done: false } };
+const stopped: Turn = { ...drained, stop: { names: ["all.service"], done: true } };
 const calm: Situation = {
   goingDown: false,
   want: { kind: "update", version: "2" },
@@ -33,17 +35,19 @@ test("the steps of a reboot, one after the other", () => {
       { turn: { ...turn, drain: { before: "ready", done: false, well } }, slot: "held" },
       "wait draining",
     ],
-    ["drained", { turn: drained, slot: "held" }, "reboot"],
-    [
-      "drained, the store is away: the slot is confirmed before",
-      { turn: drained, slot: "unknown" },
-      "reboot",
-    ],
+    ["drained: what stays is stopped", { turn: drained, slot: "held" }, "stop"],
+    ["drained, the store is away: the slot is confirmed before", { turn: drained, slot: "unknown" }, "stop"],
+    ["units stop", { turn: stopping, slot: "held" }, "wait stopping"],
+    ["they have stopped", { turn: stopped, slot: "held" }, "reboot"],
+    ["they have stopped, the store is away", { turn: stopped, slot: "unknown" }, "reboot"],
+    ["somebody logs in while units stop", { turn: stopping, slot: "held", users: ["core"] }, "wait stopping"],
+    ["somebody logs in once they have", { turn: stopped, slot: "held", users: ["core"] }, "reboot"],
+    ["what was not drained systemd stops", { turn: drained, slot: "held", drains: false }, "reboot"],
     ["no drain is wanted", { turn, slot: "held", drains: false }, "reboot"],
     ["no lock is wanted", { turn: { ...turn, locks: false }, drains: false }, "reboot"],
     ["somebody is logged in", { turn: drained, slot: "held", users: ["core"] }, "warn"],
     ["was told", { turn: drained, slot: "held", users: ["core"], toldForMs: 1_000 }, "wait warning"],
-    ["had the time", { turn: drained, slot: "held", users: ["core"], toldForMs: warningMs }, "reboot"],
+    ["had the time", { turn: drained, slot: "held", users: ["core"], toldForMs: warningMs }, "stop"],
     ["goes down", { turn: drained, slot: "held", goingDown: true }, "wait rebooting"],
   ];
   for (const [name, change, expected] of steps) {
@@ -61,7 +65,7 @@ test("whatever stands against a reboot waits without a slot, and gives back one 
   for (const [name, change, phase] of against) {
     const waiting = nextStep({ ...calm, ...change });
     assert.equal(waiting.do === "wait" && waiting.phase, phase, name);
-    for (const begun of [turn, drained])
+    for (const begun of [turn, drained, stopping, stopped])
       assert.equal(nextStep({ ...calm, ...change, turn: begun, slot: "held" }).do, "undo", name);
   }
   assert.equal(nextStep({ ...calm, turn: drained, slot: "held", want: undefined }).do, "undo");
@@ -107,6 +111,6 @@ test("a drain that is over leaves what operators did, and ends only itself", () 
 });
 
 test("a turn is read as it was written, and nothing else is taken for one", () => {
-  assert.deepEqual(parseTurn(JSON.stringify(drained)), drained);
+  assert.deepEqual(parseTurn(JSON.stringify(stopped)), stopped);
   for (const text of ["", "null", "7", "{}", '{"boot":"b1"}']) assert.equal(parseTurn(text), undefined, text);
 });

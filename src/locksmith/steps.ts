@@ -30,6 +30,7 @@ export type Phase =
   | "queued"
   | "draining"
   | "warning"
+  | "stopping"
   | "rebooting"
   | "recovering";
 
@@ -40,6 +41,7 @@ export type Step =
   | { readonly do: "lock" }
   | { readonly do: "drain" }
   | { readonly do: "warn" }
+  | { readonly do: "stop" }
   | { readonly do: "reboot" };
 
 /** How long those who are logged in have, as with locksmith 0.6.2. */
@@ -67,7 +69,10 @@ export function nextStep(situation: Situation): Step {
   if (turn.locks && situation.halted !== undefined) return { do: "undo", why: situation.halted };
   if (situation.drains && turn.drain === undefined) return { do: "drain" };
   if (turn.drain?.done === false) return { do: "wait", phase: "draining", why: turn.why };
-  return warnOrReboot(situation);
+  // Units that were stopped are not left so for the time that people have to log out.
+  if (turn.stop === undefined) return warnOrStop(situation, turn);
+  if (!turn.stop.done) return { do: "wait", phase: "stopping", why: turn.why };
+  return { do: "reboot" };
 }
 
 /** What keeps the machine from rebooting, whoever has the slots. */
@@ -84,10 +89,12 @@ function whatStandsAgainst({ want, window, inhibitors }: Situation): (Step & { d
   return { do: "wait", phase: "inhibited", why: `${inhibitor.who} forbids it: ${inhibitor.why}` };
 }
 
-function warnOrReboot({ users, toldForMs }: Situation): Step {
-  if (users.length === 0) return { do: "reboot" };
+function warnOrStop({ users, toldForMs, drains }: Situation, turn: Turn): Step {
+  // What nobody has drained systemd stops, when the machine goes down.
+  const next: Step = drains && turn.drain !== undefined ? { do: "stop" } : { do: "reboot" };
+  if (users.length === 0) return next;
   if (toldForMs === undefined) return { do: "warn" };
-  if (toldForMs >= warningMs) return { do: "reboot" };
+  if (toldForMs >= warningMs) return next;
   const why = `${users.join(", ")} ${users.length === 1 ? "was" : "were"} told to log out`;
   return { do: "wait", phase: "warning", why, ms: warningMs - toldForMs };
 }

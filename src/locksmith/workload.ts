@@ -10,6 +10,8 @@ export interface Share {
   readonly others: number;
   /** Units that are well here and are of this machine: global ones, and those that may run or run only here. */
   readonly well: { readonly global: readonly string[]; readonly placed: readonly string[] };
+  /** Units that are to run here at this moment, whether they do or not. */
+  readonly wanted: readonly string[];
 }
 
 /** The cluster's units, as one machine sees them. Every call throws Fault `workload-unavailable` when nobody answers. */

@@ -3,9 +3,11 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
-import type { Inhibitor, MachineControl } from "../locksmith/machine-control.ts";
+import type { Inhibitor, MachineControl, StopAfter, UnitTies } from "../locksmith/machine-control.ts";
 import { Bus, isRefusal, type Signal, systemBusAddress } from "./bus.ts";
+import { Jobs } from "./jobs.ts";
 import { Manager, managerInterface, systemdName } from "./manager.ts";
+import { runningUnits, startInOrder, stopInOrder } from "./ordered-jobs.ts";
 
 const loginName = "org.freedesktop.login1";
 const loginPath = "/org/freedesktop/login1";
@@ -45,9 +47,7 @@ class Login implements MachineControl {
   readonly #manager: Manager;
   readonly #root: string;
   readonly #listeners = new Set<() => void>();
-  /** Jobs that are waited for, by object path, and those that ended before their path was known. */
-  readonly #jobs = new Map<string, (result: string) => void>();
-  readonly #ended = new Map<string, string>();
+  readonly #jobs = new Jobs();
 
   constructor(env: Env, { busAddress = systemBusAddress, rootDirectory = "" }: LoginOptions) {
     this.#root = rootDirectory;
@@ -55,7 +55,7 @@ class Login implements MachineControl {
       greet: async () => void (await Promise.all(matchRules.map((rule) => this.#bus.match(rule)))),
       signal: (signal) => this.#receive(signal),
       restored: () => {
-        for (const ended of this.#jobs.values()) ended("unknown");
+        this.#loseJobs();
         this.#tellListeners();
       },
     });
@@ -133,14 +133,27 @@ class Login implements MachineControl {
       if (isFault(error, "bus-refused")) return error.message;
       throw error;
     }
-    const result = await this.#endOf(job);
-    if (result === "done") return undefined;
+    const end = await this.#jobs.wait(job);
+    if (end.kind === "ended" && end.result === "done") return undefined;
+    const result = end.kind === "ended" ? end.result : "unknown";
     return `${bootComplete} is not reached (${result}); "systemctl list-dependencies ${bootComplete}" shows its health checks`;
   }
 
   async isActive(unit: string): Promise<boolean> {
     const rows = await this.#manager.unitsNamed([unit]);
     return rows.some(({ active }) => active === "active" || active === "reloading");
+  }
+
+  async running(names: readonly string[]): Promise<readonly UnitTies[]> {
+    return await runningUnits(this.#manager, names);
+  }
+
+  async stopUnits(order: readonly StopAfter[], signal: AbortSignal): Promise<readonly string[]> {
+    return await stopInOrder(this.#manager, this.#jobs, order, signal);
+  }
+
+  async startUnits(names: readonly string[]): Promise<readonly string[]> {
+    return await startInOrder(this.#manager, names);
   }
 
   subscribe(listener: () => void): () => void {
@@ -151,7 +164,7 @@ class Login implements MachineControl {
   async close(): Promise<void> {
     this.#listeners.clear();
     await this.#bus.close();
-    for (const ended of this.#jobs.values()) ended("unknown");
+    this.#loseJobs();
   }
 
   async #sessionClass(path: string): Promise<string> {
@@ -172,25 +185,14 @@ class Login implements MachineControl {
     }
   }
 
-  /** The result of a job as systemd tells it, which may have been before its path was. */
-  async #endOf(job: string): Promise<string> {
-    const early = this.#ended.get(job);
-    if (early !== undefined) return early;
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.#jobs.set(job, resolve);
-    return await promise.finally(() => this.#jobs.delete(job));
+  /** Nothing will be heard of the jobs that are waited for. */
+  #loseJobs(): void {
+    for (const path of this.#jobs.awaited()) this.#jobs.lose(path);
   }
 
   #receive({ member, body }: Signal): void {
-    if (member === "JobRemoved") {
-      const [path, unit, result] = [String(body[1]), String(body[2]), String(body[3])];
-      if (unit !== bootComplete) return;
-      this.#ended.clear();
-      this.#ended.set(path, result);
-      this.#jobs.get(path)?.(result);
-      return;
-    }
-    this.#tellListeners();
+    if (member === "JobRemoved") this.#jobs.removed(String(body[1]), String(body[3]));
+    else this.#tellListeners();
   }
 
   #tellListeners(): void {

@@ -107,6 +107,12 @@ export class Manager {
     return id instanceof Uint8Array || Array.isArray(id) ? Buffer.from(id).toString("hex") : "";
   }
 
+  /** A property of every unit that lists other units: `After`, `Requires`, `BindsTo` ... */
+  async related(name: UnitName, property: string): Promise<readonly UnitName[]> {
+    const names = await this.#property(pathOfUnit(name), unitInterface, property);
+    return Array.isArray(names) ? names.map(String) : [];
+  }
+
   /** The Result property (`success`, `exit-code`, ...), or undefined for types that have none. */
   async result(name: UnitName): Promise<string | undefined> {
     const of = resultInterfaces.get(name.slice(name.lastIndexOf(".") + 1));

@@ -54,6 +54,23 @@ describe("logind in a machine", { timeout: hangLimitMs }, () => {
         );
         return async () => await shell("systemctl stop contract-inhibit");
       },
+      startUnits: async ({ a, b, c }) => {
+        // Those that are to end first take longer to do so, and each writes down when it has.
+        const text = (name: string, ties: string, pause: string): string =>
+          `[Unit]\\n${ties}[Service]\\nExecStart=/bin/sleep infinity\\nExecStopPost=/bin/sh -c "sleep ${pause}; echo ${name} >> /run/contract-ended"\\n`;
+        const texts = {
+          [a]: text(a, "", "0"),
+          [b]: text(b, `After=${a}\\n`, "0.3"),
+          [c]: text(c, `Requires=${b}\\n`, "0.6"),
+        };
+        for (const [name, unit] of Object.entries(texts))
+          await shell(`printf '${unit}' > /run/systemd/system/${name}`);
+        await shell(`systemctl daemon-reload; systemctl start ${a} ${b} ${c}`);
+      },
+      ended: async () => {
+        const { stdout } = await machine.exec(["cat", "/run/contract-ended"]);
+        return stdout.trim().split("\n");
+      },
       setHealth: async (isHealthy) => {
         // Reached targets stay so; what is asked for after a boot has not been reached yet.
         await shell("systemctl stop boot-complete.target contract-check");

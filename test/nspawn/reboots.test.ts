@@ -47,12 +47,56 @@ async function askFor(machine: string, through: string): Promise<void> {
   assert.equal(code, 0, stderr);
 }
 
+/** Units that no drain moves: `app` depends on `db`, and a global one on both. Who stops first takes longest to do so. */
+function staying(id: string): Readonly<Record<string, string>> {
+  const service = (unit: string, pause: string): string =>
+    `[Unit]\n${unit}${sleeper}ExecStop=/bin/sleep ${pause}\n[X-Fleet]\n`;
+  return {
+    "db.service": `${service("", "0")}MachineID=${id}\n`,
+    "app.service": `${service("After=db.service\nRequires=db.service\n", "0.3")}MachineMetadata=machine=m4\n`,
+    "all.service": `${service("After=app.service db.service\n", "0.6")}Global=true\n`,
+  };
+}
+
+/** What the machine with the pinned units wrote down in the boot before this one. */
+async function checkOrderOfStops(): Promise<void> {
+  const journal = await cluster.shell(
+    "m4",
+    "journalctl --boot=-1 --output=short-monotonic --no-pager --quiet",
+  );
+  const lines = journal.split("\n");
+  const [left, stopsAll, noAll, stopsApp, noApp, stopsDb, noDb, reboots] = [
+    "the units have left this machine",
+    "Stopping all.service",
+    "Stopped all.service",
+    "Stopping app.service",
+    "Stopped app.service",
+    "Stopping db.service",
+    "Stopped db.service",
+    "reboots: ",
+  ].map((text) => lines.findLastIndex((line) => line.includes(text)));
+  const seen = [left, stopsAll, noAll, stopsApp, noApp, stopsDb, noDb, reboots];
+  assert.ok(!seen.includes(-1), `m4 tells of each step: ${seen.join()}\n${journal.slice(-8_000)}`);
+  assert.deepEqual(
+    [...seen].sort((a = 0, b = 0) => a - b),
+    seen,
+    "what stays stops last, each before what it depends on, before the reboot",
+  );
+  const movable = [...web, "roaming.service"].map((unit) =>
+    lines.findLastIndex((line) => line.includes(`Stopped ${unit}`)),
+  );
+  assert.ok(
+    movable.every((line) => line < (stopsAll ?? 0)),
+    "what can move is gone before",
+  );
+}
+
 test("five machines that all want to reboot do so one at a time, drained, each once, and the service never notices", async (context) => {
   for (const unit of web) await cluster.put(unit, webServer);
-  await cluster.put("all.service", `${sleeper}[X-Fleet]\nGlobal=true\n`);
-  await cluster.put("pinned.service", `${sleeper}[X-Fleet]\nMachineID=${cluster.machine("m4").id}\n`);
+  for (const [name, text] of Object.entries(staying(cluster.machine("m4").id))) await cluster.put(name, text);
   await cluster.put("roaming.service", sleeper);
-  await cluster.untilRunning([...web, "pinned.service", "roaming.service"]);
+  const pinned = ["db.service", "app.service"];
+  await cluster.untilRunning([...web, ...pinned, "roaming.service"]);
   await startLocksmith(cluster);
   const { id } = cluster.machine("m5");
   const cordon = await cluster.machine("m1").exec(["argosy", "cordon", id]);
@@ -95,7 +139,8 @@ test("five machines that all want to reboot do so one at a time, drained, each o
   assert.equal(stream.failed, 0, "a machine was always there to answer");
   // A server that is stopped ends the connection that it has at that moment: once for each move at most.
   assert.ok(stream.broken <= 2 * cluster.machines.length, `${stream.broken} connections were broken`);
-  await cluster.untilRunning(["pinned.service", "roaming.service", ...web]);
+  await cluster.untilRunning([...pinned, "roaming.service", ...web]);
+  await checkOrderOfStops();
   const states = await Promise.all(
     cluster.machines.map(async ({ id: machine }) => {
       const answer = await cluster.read("m1", `/argosy/v1/machines/${machine}`);
@@ -109,7 +154,13 @@ test("five machines that all want to reboot do so one at a time, drained, each o
 
 test("a store that is lost while a machine holds a slot delays its reboot, and does not double it", async () => {
   await startLocksmith(cluster, ["LOCKSMITHD_DRAIN_TIMEOUT=8s"]);
-  await cluster.put("stuck.service", `${sleeper}[X-Fleet]\nMachineMetadata=machine=m4\n`);
+  // It might move to m5, which takes no units: the drain waits for it.
+  const { id } = cluster.machine("m5");
+  assert.equal((await cluster.machine("m1").exec(["argosy", "cordon", id])).code, 0);
+  await cluster.put(
+    "stuck.service",
+    `${sleeper}[X-Fleet]\nMachineMetadata=machine=m4\nMachineMetadata=machine=m5\n`,
+  );
   await cluster.untilRunning(["stuck.service"]);
   const boots = await bootsOf(cluster, "m4");
   const earlier = await bootsSeen(cluster);
@@ -129,6 +180,7 @@ test("a store that is lost while a machine holds a slot delays its reboot, and d
   assert.equal(await bootsOf(cluster, "m4"), boots + 1);
   await cluster.untilRunning(["stuck.service"]);
   await cluster.destroy("stuck.service");
+  assert.equal((await cluster.machine("m1").exec(["argosy", "uncordon", id])).code, 0);
 });
 
 test("a machine that dies while it holds the slot loses it with its lease, and the next one reboots", async () => {

@@ -93,6 +93,7 @@ const ruleFiles = [
   "src/locksmith/fleet-lock-rules.ts",
   "src/locksmith/reboot-times.ts",
   "src/locksmith/steps.ts",
+  "src/locksmith/stop-order.ts",
   "src/locksmith/wants.ts",
   "src/locksmith/zone.ts",
   "src/locksmith/lock-keys.ts",
