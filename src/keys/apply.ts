@@ -1,6 +1,7 @@
 import { isKeysError, keysError, type ErrorCode, type KeysError } from "./errors.ts";
 import type { Action, Condition, KeyNode, KeysEvent, ReadOperation, WriteOperation } from "./model.ts";
 import { ancestorsOf } from "./paths.ts";
+import { missingOf } from "./replay.ts";
 import { showNode, showRemoved, showTree } from "./show.ts";
 import type { NodesListed, NodesSeen } from "./tree.ts";
 
@@ -172,7 +173,7 @@ class Rules {
       return keysError(209, `argosy: a key has at most ${mostLevels} levels`);
     }
     const fresh = { createdIndex: this.#index, modifiedIndex: this.#index };
-    const parents = this.#missing(ancestors).map((ancestor) => ({
+    const parents = missingOf(this.#seen, ancestors).map((ancestor) => ({
       path: ancestor,
       value: undefined,
       deadlineMs: undefined,
@@ -180,12 +181,6 @@ class Rules {
     }));
     const node: KeyNode = { path, value: directory ? undefined : value, deadlineMs, ...fresh };
     return this.#told(action, node, before, [...parents, node], refresh);
-  }
-
-  /** Below the first directory that is missing all are; they are not looked up, which takes long on very long paths. */
-  #missing(ancestors: readonly string[]): readonly string[] {
-    const first = ancestors.findIndex((ancestor) => this.#seen.get(ancestor) === undefined);
-    return first < 0 ? [] : ancestors.slice(first);
   }
 
   /** A file with other content; it stays the node that it was. */
@@ -207,11 +202,11 @@ class Rules {
     put: readonly KeyNode[],
     silent: boolean,
   ): Plan {
-    const event: KeysEvent = {
-      action,
-      node: showNode(node, this.#nowMs),
-      ...(before !== undefined && { prevNode: showNode(before, this.#nowMs) }),
-    };
+    const shown = showNode(node, this.#nowMs);
+    const event: KeysEvent =
+      before === undefined
+        ? { action, node: shown }
+        : { action, node: shown, prevNode: showNode(before, this.#nowMs) };
     return { event, silent, put, remove: undefined };
   }
 

@@ -62,3 +62,24 @@ function dateText(day: number): string {
 function digits(number: number, width: number): string {
   return String(number).padStart(width, "0");
 }
+
+const instant = /^(-?\d+)-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?Z$/;
+
+/** What `instantText` made a text of, in ms since 1970; throws when it is none. */
+export function instantOf(text: string): number {
+  const [whole, year, month, date, hours, minutes, seconds, fraction = ""] = instant.exec(text) ?? [];
+  if (whole === undefined) throw new SyntaxError(`"${text}" is not an instant`);
+  const day = dayOf(Number(year), Number(month), Number(date));
+  const inDay = (Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds);
+  return day * msPerDay + inDay * 1000 + Number(fraction.padEnd(3, "0"));
+}
+
+/** Days from 1970-01-01 to a Gregorian date; years are counted from March, so that leap days come last. */
+function dayOf(year: number, month: number, date: number): number {
+  const marchYear = month <= 2 ? year - 1 : year;
+  const era = Math.floor(marchYear / 400);
+  const yearOfEra = marchYear - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + date - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}

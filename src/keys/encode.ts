@@ -6,9 +6,14 @@ import type { KeysEvent } from "./model.ts";
 /** Many watchers of one key send the same line. */
 const eventTexts = new WeakMap<KeysEvent, string>();
 
-/** An answer as one line of JSON, with the newline. */
+/** An event as one line of JSON, with the newline. */
 export function eventText(event: KeysEvent): string {
   return `${goJson(event)}\n`;
+}
+
+/** A whole answer as one line of JSON. */
+export function answerText({ event, text }: Answer): string {
+  return text === undefined ? eventText(event) : `${text}\n`;
 }
 
 /** The same of an event that many watchers are told. */
@@ -41,7 +46,7 @@ export function statusOfAnswer({ event: { action, prevNode } }: Answer): number 
 }
 
 /** The answer to `noValueOnSuccess=true`: only what was done. */
-export function actionText(event: KeysEvent): string {
+export function actionText({ event }: Answer): string {
   return `${goJson({ action: event.action })}\n`;
 }
 

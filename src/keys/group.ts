@@ -2,6 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { maxOperations, maxOperationsAlone, type Operation } from "../store/store.ts";
 import { applyWrite, type Plan } from "./apply.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
+import { goJson } from "./go-json.ts";
 import type { Answer } from "./keyspace.ts";
 import type { KeyNode, LoggedEvent, WriteOperation } from "./model.ts";
 import { prefixBelow } from "./paths.ts";
@@ -79,8 +80,9 @@ export function planGroup(
       assert(draft.length > 0, "a transaction has room for any single write");
       break;
     }
-    draft.add(plan, { index, event, silent, writer });
-    answers.push({ event, index });
+    const text = goJson(event);
+    draft.add(plan, { index, event, silent, writer }, text);
+    answers.push({ event, index, text });
   }
   const then = operationsOf(draft.changes, token);
   return { answers, then, drafted: draft, events: draft.changes.events, lastIndex: lastIndex + draft.length };
@@ -94,6 +96,7 @@ class Draft implements NodesSeen, Drafted {
   /** The oldest first. */
   readonly #underWay: readonly Drafted[];
   readonly #events: LoggedEvent[] = [];
+  readonly #texts: string[] = [];
   #characters = 0;
 
   constructor(seen: NodesSeen, underWay: readonly Drafted[]) {
@@ -106,7 +109,8 @@ class Draft implements NodesSeen, Drafted {
   }
 
   get changes(): Changes {
-    return { events: this.#events, put: Array.from(this.put.values()), remove: this.remove };
+    const put = Array.from(this.put.values());
+    return { events: this.#events, texts: this.#texts, put, remove: this.remove };
   }
 
   /** Never asked for what is being removed; `isEntangledWith` sees to that. */
@@ -146,8 +150,9 @@ class Draft implements NodesSeen, Drafted {
     return operationCount(put, remove) <= most;
   }
 
-  add(plan: Plan, logged: LoggedEvent): void {
+  add(plan: Plan, logged: LoggedEvent, text: string): void {
     this.#events.push(logged);
+    this.#texts.push(text);
     this.#characters += charactersOf(plan);
     for (const node of plan.put) this.put.set(node.path, node);
     if (plan.remove !== undefined) this.remove.push(plan.remove);

@@ -55,6 +55,8 @@ export interface Answer {
   readonly event: KeysEvent;
   /** The index after the operation. */
   readonly index: number;
+  /** The event as JSON, where that was made already. */
+  readonly text?: string;
 }
 
 export interface Watch {

@@ -7,13 +7,15 @@ import { Fault } from "../lib/fault.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { exactly, under } from "../store/range.ts";
 import type { Operation, Outcome, Store } from "../store/store.ts";
+import { readContent, writeContent } from "../store/transfer/content.ts";
 import { applyWrite } from "./apply.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
+import { goJson } from "./go-json.ts";
 import type { Answer, Watch } from "./keyspace.ts";
 import { openLocalKeyspace, type LocalKeyspace } from "./local-keyspace.ts";
 import type { Gathering } from "./writer.ts";
 import type { KeysEvent, WatchOperation, WriteOperation } from "./model.ts";
-import { expiryKey, historyLength } from "./records.ts";
+import { expiryKey, historyLength, historyStep } from "./records.ts";
 import { Tree } from "./tree.ts";
 
 const open = new AbortController().signal;
@@ -400,7 +402,7 @@ test("a thousand events are kept, and a watch from before them is told so", asyn
     done(await gateway.keyspace.write(set("/k", String(i)), open));
   }
   const stored = await cluster.store.read(under("/argosy/keys/events/"));
-  assert.equal(stored.entries.length, historyLength);
+  assert.equal(stored.entries.length, historyLength + 5, "those before them go later, many at once");
   assert.deepEqual(await gateway.keyspace.watch(watch("/k", { waitIndex: 5, stream: true }), open), {
     errorCode: 401,
     message: "The event in requested index is outdated and cleared",
@@ -408,7 +410,15 @@ test("a thousand events are kept, and a watch from before them is told so", asyn
     index: historyLength + 5,
   });
   assert.equal((await next(gateway, watch("/k", { waitIndex: 6 })))?.node.value, "6");
-  await cluster.stop(gateway);
+  for (let i = 6; i <= historyStep; i++) {
+    done(await gateway.keyspace.write(set("/k", String(historyLength + i)), open));
+  }
+  const kept = await cluster.store.read(under("/argosy/keys/events/"));
+  assert.equal(kept.entries.length, historyLength);
+  const another = cluster.gateway();
+  assert.equal((await next(another, watch("/k", { waitIndex: 251 })))?.node.value, "251");
+  assert.equal(isKeysError(await another.keyspace.watch(watch("/k", { waitIndex: 250 }), open)), true);
+  await cluster.stop(gateway, another);
 });
 
 test("what the store brings back is what the rules made", async () => {
@@ -445,7 +455,7 @@ test("what the store brings back is what the rules made", async () => {
           continue;
         }
         index++;
-        assert.deepEqual(answer, { event: plan.event, index });
+        assert.deepEqual(answer, { event: plan.event, index, text: goJson(plan.event) });
         for (const gone of plan.remove === undefined ? [] : tree.pathsWithin(plan.remove)) tree.remove(gone);
         for (const node of plan.put) tree.put(node);
       }
@@ -455,6 +465,20 @@ test("what the store brings back is what the rules made", async () => {
     }),
     { numRuns: 30 },
   );
+});
+
+test("a gateway whose store is filled with other keys shows those", async () => {
+  const [from, to] = [new Cluster(), new Cluster()];
+  const [writer, follower] = [from.gateway(), to.gateway()];
+  for (let i = 1; i <= 300; i++) done(await writer.keyspace.write(set(`/k/${i % 40}`, String(i)), open));
+  await writer.keyspace.write({ do: "delete", path: "/k/7", directory: false, recursive: false }, open);
+  done(await follower.keyspace.write(set("/old", "1"), open));
+  const { lasting } = await readContent(from.store);
+  await writeContent(to.store, lasting, { replace: true, progress: () => undefined });
+  assert.deepEqual(await read(follower, "/", true), await read(writer, "/"));
+  assert.equal(done(await follower.keyspace.write(set("/k/7", "8"), open)).index, 302);
+  await from.stop(writer);
+  await to.stop(follower);
 });
 
 test("writers who were answered together are waited for, and go together again; but not for ever", async () => {

@@ -13,7 +13,7 @@ import { runExpiry } from "./expiry.ts";
 import { writeHidden, type HiddenDecision } from "./hidden-writer.ts";
 import type { Answer, Keyspace, KeyspaceStatistics, KeyspaceStatus, Watch } from "./keyspace.ts";
 import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
-import { clusterKey, counterKey, keysRange, putAccess, putRemovedMembers } from "./records.ts";
+import { clusterKey, counterKey, followedRange, keysRange, putAccess, putRemovedMembers } from "./records.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { View } from "./view.ts";
 import { Watcher } from "./watchers.ts";
@@ -61,7 +61,7 @@ class StoreKeyspace implements LocalKeyspace {
     this.#store = store;
     this.#signal = signal;
     const name = randomHex(env);
-    this.#view = new View(env, openMirror(env, store, keysRange, signal));
+    this.#view = new View(env, openMirror(env, store, followedRange, signal, keysRange));
     this.#writer = new Writer(env, store, this.#view, name, gathering);
     this.#limits = new RequestLimits(env, requestLimitMs, timedOut, stopped, signal);
     const loops = [runExpiry(env, store, this.#view, this, name, signal), this.#nameCluster()];

@@ -1,12 +1,12 @@
 import { assert } from "../lib/assert.ts";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
-import { actionText, errorText, eventText, sharedEventChunk, statusOfAnswer } from "./encode.ts";
+import { actionText, answerText, errorText, sharedEventChunk, statusOfAnswer } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
 import { joinForms, parseForm } from "./form.ts";
 import type { Gate } from "./gate.ts";
 import type { Answer, Keyspace, Watch } from "./keyspace.ts";
-import type { KeysEvent, ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
+import type { ReadOperation, WatchOperation, WriteOperation } from "./model.ts";
 import type { PlainReply, PlainService } from "./plain-connection.ts";
 import type { PlainRequest } from "./plain-request.ts";
 import { readRequest, type KeysRequest } from "./request.ts";
@@ -86,13 +86,13 @@ export class PlainAnswers implements PlainService {
 
   #read(operation: ReadOperation, reply: PlainReply): void {
     const answer = this.#keyspace.read(operation, toItsEnd);
-    if (answer instanceof Promise) this.#sendLater(reply, answer, eventText);
-    else this.#sendAnswer(reply, answer, eventText);
+    if (answer instanceof Promise) this.#sendLater(reply, answer, answerText);
+    else this.#sendAnswer(reply, answer, answerText);
   }
 
   #write({ operation, actionOnly }: KeysRequest, reply: PlainReply): void {
     if (operation.do === "read" || operation.do === "watch") return;
-    this.#sendLater(reply, this.#keyspace.write(operation), actionOnly ? actionText : eventText);
+    this.#sendLater(reply, this.#keyspace.write(operation), actionOnly ? actionText : answerText);
   }
 
   #watch(operation: WatchOperation, reply: PlainReply): boolean {
@@ -113,7 +113,7 @@ export class PlainAnswers implements PlainService {
   #sendLater(
     reply: PlainReply,
     coming: Promise<Answer | KeysError>,
-    textOf: (event: KeysEvent) => string,
+    textOf: (answer: Answer) => string,
   ): void {
     coming.then(
       (answer) => this.#sendAnswer(reply, answer, textOf),
@@ -121,10 +121,10 @@ export class PlainAnswers implements PlainService {
     );
   }
 
-  #sendAnswer(reply: PlainReply, answer: Answer | KeysError, textOf: (event: KeysEvent) => string): void {
+  #sendAnswer(reply: PlainReply, answer: Answer | KeysError, textOf: (answer: Answer) => string): void {
     if (isKeysError(answer)) return this.#sendError(reply, answer);
     const headers = `${this.#keysHeaders(answer.index)}Content-Type: application/json\r\n`;
-    reply.send(statusOfAnswer(answer), headers, textOf(answer.event));
+    reply.send(statusOfAnswer(answer), headers, textOf(answer));
   }
 
   #sendError(reply: PlainReply, error: KeysError): void {

@@ -6,6 +6,12 @@ import type { KeyNode, LoggedEvent } from "./model.ts";
 /** Everything that the v2 keys keep in the store. */
 export const keysRange: KeyRange = under("/argosy/keys/");
 
+/**
+ * All of it but the nodes, which every write changes: what becomes of them is told by the events of the same transaction. A gateway
+ * that follows only this is sent each value once.
+ */
+export const followedRange: KeyRange = between("/argosy/keys/", "/argosy/keys/nodes");
+
 /** The index of the last change. Every write compares it, which puts all writes in one order. */
 export const counterKey = "/argosy/keys/counter";
 
@@ -19,7 +25,9 @@ export const expiryKey = "/argosy/keys/expiry";
 const accessKey = "/argosy/keys/access";
 
 /** Identities of members of the store that were removed. */
-const removedMembersKey = "/argosy/keys/removed-members";
+export const removedMembersKey = "/argosy/keys/members-removed";
+/** Where they were kept at first; it lies outside of what is followed. */
+const firstRemovedMembersKey = "/argosy/keys/removed-members";
 /** Identities that are kept; etcd keeps all of them for ever. */
 const mostRemovedMembers = 1000;
 
@@ -29,6 +37,9 @@ const eventsPrefix = "/argosy/keys/events/";
 
 /** How many events are kept for watches into the past (etcd v2 API: 1000). */
 export const historyLength = 1000;
+
+/** Older ones are deleted whenever the index passes a multiple of this: to look for them with every write costs more than they do. */
+export const historyStep = 250;
 
 /** What the text of a key of ours means. */
 export type RecordName =
@@ -44,7 +55,7 @@ export function recordName(key: string): RecordName {
   if (key === counterKey) return { of: "counter" };
   if (key === clusterKey) return { of: "cluster" };
   if (key === accessKey) return { of: "access" };
-  if (key === removedMembersKey) return { of: "removed-members" };
+  if (key === removedMembersKey || key === firstRemovedMembersKey) return { of: "removed-members" };
   return { of: key === expiryKey ? "expiry" : "unknown" };
 }
 
@@ -52,6 +63,8 @@ export function recordName(key: string): RecordName {
 export interface Changes {
   /** In the order of their indices, which have no gaps. */
   readonly events: readonly LoggedEvent[];
+  /** The events as JSON, where that was made already. */
+  readonly texts?: readonly string[];
   /** One for each path. */
   readonly put: readonly KeyNode[];
   /** Paths to remove with everything below them; none is at or above a node that is put. */
@@ -69,12 +82,17 @@ export function operationCount(put: number, remove: number): number {
 }
 
 /** The store's operations for changes: the counter, the events in one record, the history's end and the nodes; none for no change. */
-export function operationsOf({ events, put, remove }: Changes, token?: string): readonly Operation[] {
+export function operationsOf(
+  { events, texts = [], put, remove }: Changes,
+  token?: string,
+): readonly Operation[] {
+  const [first] = events;
   const last = events.at(-1)?.index;
-  if (last === undefined) return [];
+  if (first === undefined || last === undefined) return [];
   const operations: Operation[] = [{ do: "put", key: counterKey, value: counterRecord(last, token) }];
-  operations.push({ do: "put", key: eventsKey(last), value: eventsRecord(events) });
-  if (last > historyLength) {
+  operations.push({ do: "put", key: eventsKey(last), value: eventsRecord(events, texts) });
+  const passesStep = Math.floor(last / historyStep) > Math.floor((first.index - 1) / historyStep);
+  if (passesStep && last > historyLength) {
     const range = between(eventsKey(0), eventsKey(last - historyLength + 1));
     operations.push({ do: "delete", range });
   }
@@ -185,14 +203,17 @@ function nodeRecord(node: KeyNode): string {
   return JSON.stringify(stored);
 }
 
-function eventsRecord(events: readonly LoggedEvent[]): string {
-  const stored = events.map(
-    ({ writer, silent, event }): StoredEvent => (silent ? { writer, silent, event } : { writer, event }),
-  );
-  return JSON.stringify(stored);
+/** A list of `StoredEvent`; written piece by piece, since clients are sent the greater part of it as well. */
+function eventsRecord(events: readonly LoggedEvent[], texts: readonly string[]): string {
+  const stored = events.map(({ writer, silent, event }, at) => {
+    const mark = silent ? '"silent":true,' : "";
+    return `{"writer":${JSON.stringify(writer)},${mark}"event":${texts[at] ?? JSON.stringify(event)}}`;
+  });
+  return `[${stored.join()}]`;
 }
 
-function nodeKey(path: string): string {
+/** Where a node's record is. */
+export function nodeKey(path: string): string {
   return nodesPrefix + path;
 }
 

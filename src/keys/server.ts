@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
-import { actionText, errorText, eventText, sharedEventText, statusOfAnswer } from "./encode.ts";
+import { actionText, answerText, errorText, sharedEventText, statusOfAnswer } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
 import { joinForms, parseForm, withProblem, type Form } from "./form.ts";
 import { Gate } from "./gate.ts";
@@ -210,20 +210,20 @@ export class KeysApi {
     if (operation.do === "read") {
       const coming = this.#keyspace.read(operation, toItsEnd);
       return coming instanceof Promise
-        ? coming.then((answer) => this.#sendAnswer(response, answer, eventText))
-        : this.#sendAnswer(response, coming, eventText);
+        ? coming.then((answer) => this.#sendAnswer(response, answer, answerText))
+        : this.#sendAnswer(response, coming, answerText);
     }
-    const textOf = actionOnly ? actionText : eventText;
+    const textOf = actionOnly ? actionText : answerText;
     return this.#keyspace.write(operation).then((answer) => this.#sendAnswer(response, answer, textOf));
   }
 
   #sendAnswer(
     response: ServerResponse,
     answer: Answer | KeysError,
-    textOf: (event: KeysEvent) => string,
+    textOf: (answer: Answer) => string,
   ): void {
     if (isKeysError(answer)) return this.#sendError(response, answer);
-    sendText(response, statusOfAnswer(answer), this.#keysHeaders(answer.index), textOf(answer.event));
+    sendText(response, statusOfAnswer(answer), this.#keysHeaders(answer.index), textOf(answer));
   }
 
   /** A body, one character for each byte; the error when it is too large, or too many others are being read. */

@@ -42,6 +42,8 @@ export function showTree(
 
 function show(node: KeyNode, nowMs: number, nodes: readonly ShownNode[] | undefined): ShownNode {
   const { path: key, value, deadlineMs, modifiedIndex, createdIndex } = node;
+  // Most nodes are such, and to put pieces together takes longer.
+  if (value !== undefined && deadlineMs === undefined) return { key, value, modifiedIndex, createdIndex };
   const ttl = deadlineMs === undefined ? 0 : secondsLeft(deadlineMs, nowMs);
   return {
     key,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { changedDeadline, deadlineAfter, instantText, secondsLeft } from "./deadline.ts";
+import { changedDeadline, deadlineAfter, instantOf, instantText, secondsLeft } from "./deadline.ts";
 import { errorText, eventText } from "./encode.ts";
 import { keysError } from "./errors.ts";
 import { parseForm, unescapeText } from "./form.ts";
@@ -16,6 +16,15 @@ test("instants are printed as Go prints them", () => {
       assert.equal(instantText(ms), new Date(ms).toISOString().replace(/\.?0*Z$/, "Z"));
     }),
   );
+});
+
+test("instants are read as they are printed", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -9_223_372_036_854, max: 9_223_372_036_854 }), (ms) => {
+      assert.equal(instantOf(instantText(ms)), ms);
+    }),
+  );
+  assert.throws(() => instantOf("tomorrow"), /is not an instant/);
 });
 
 test("lifetimes wrap as 64-bit nanoseconds do", () => {

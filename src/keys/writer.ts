@@ -229,7 +229,11 @@ export class Writer {
         : { key: counterKey, value: counterRecord(before.group.lastIndex, before.token) };
     const fate: Fate = { committed: false };
     const { events, drafted, lastIndex } = group;
-    const forget = this.#view.expect(counterRecord(lastIndex, token), { put: drafted.put, events });
+    const forget = this.#view.expect(counterRecord(lastIndex, token), {
+      put: drafted.put.values(),
+      remove: drafted.remove,
+      events,
+    });
     const tried = this.#try(writes, group, when, fate, before?.fate).finally(forget);
     return { writes, group, token, fate, tried };
   }

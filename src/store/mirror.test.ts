@@ -5,7 +5,7 @@ import { Fault } from "../lib/fault.ts";
 import { commit, put, silentEnv } from "./contract-tools.ts";
 import { openMemoryStore } from "./memory.ts";
 import { openMirror, type Mirror } from "./mirror.ts";
-import { exactly, under } from "./range.ts";
+import { between, exactly, under } from "./range.ts";
 import { keyOf } from "./table.ts";
 import type { ChangeBatch, KeyRange, Revision, Store } from "./store.ts";
 
@@ -60,6 +60,29 @@ test("after an outage the mirror tells only the differences", async () => {
   assert.deepEqual(heard.slice(1), ["lost ", "fresh /m/deleted /m/changed /m/new"]);
   assert.ok(Number(mirror.syncedSinceMs) >= Number(firstSync));
   await end();
+});
+
+test("what lies beside the range is told whenever everything is read, and is not followed", async () => {
+  const env = silentEnv();
+  const store = openMemoryStore(env);
+  await commit(store, [put("/m/a", "1"), put("/m/x/1", "1")]);
+  const end = new AbortController();
+  const mirror = openMirror(env, store, between("/m/", "/m/x"), end.signal, under("/m/"));
+  const told: string[] = [];
+  mirror.subscribe((changes, fresh, beside) => {
+    const keys = changes.map((change) => (change.kind === "put" ? change.entry.key : change.key));
+    told.push(`${keys.join()} ${fresh} ${beside.map(({ key, value }) => `${key}=${value}`).join()}`);
+    if (mirror.entries.get("/m/b")?.value === "bad" && !fresh) mirror.readAgain();
+  });
+  await mirror.ready;
+  await commit(store, [put("/m/x/1", "2")]);
+  await mirror.reached(await commit(store, [put("/m/b", "1")]), AbortSignal.timeout(60_000));
+  // The listener does not take this: it has not arrived before all is read again.
+  await mirror.reached(await commit(store, [put("/m/b", "bad")]), AbortSignal.timeout(60_000));
+  assert.deepEqual(told, ["/m/a true /m/x/1=1", "/m/b false ", "/m/b false ", " true /m/x/1=2"]);
+  assert.deepEqual([...mirror.entries.keys()], ["/m/a", "/m/b"]);
+  end.abort(new Error("the test is over"));
+  await store.close();
 });
 
 test("an outage in which nothing changed is told by the times alone", async () => {

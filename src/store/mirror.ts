@@ -3,6 +3,7 @@ import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { OrderedMap } from "./ordered-map.ts";
+import { contains } from "./range.ts";
 import type { Change, ChangeBatch, Entry, KeyRange, Revision, Snapshot, Store } from "./store.ts";
 
 /** How long a mirror that lost the store waits before it tries again. */
@@ -41,6 +42,12 @@ export interface Mirror {
    * one of a store that another has taken the place of.
    */
   reached(revision: Revision, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Has everything read again; for a listener that is told changes which do not add up. Until then the copy counts as not having
+   * reached their revision.
+   */
+  readAgain(): void;
 }
 
 /** A read-only map that can be walked in key order. */
@@ -57,12 +64,22 @@ export interface MirrorEntries extends Iterable<[string, Entry]> {
 /**
  * Hears of one batch: what changed, in order. `fresh` when the range was read as a whole (at first, after an outage
  * or a compaction) and the changes are the differences to the copy before. No changes: only `syncedSinceMs` changed.
+ * `beside`: when `fresh`, what else there is in the wider range, at the same revision.
  */
-export type MirrorListener = (changes: readonly Change[], fresh: boolean) => void;
+export type MirrorListener = (changes: readonly Change[], fresh: boolean, beside: readonly Entry[]) => void;
 
-/** Starts to copy a range, until `signal` is aborted. Entries outlive the abort, but change no more. */
-export function openMirror(env: Env, store: Store, range: KeyRange, signal: AbortSignal): Mirror {
-  const mirror = new RangeMirror(env, store, range, signal);
+/**
+ * Starts to copy a range, until `signal` is aborted. Entries outlive the abort, but change no more.
+ * @param wider a range around it that is read with it whenever it is read whole; the rest is told, but neither kept nor followed
+ */
+export function openMirror(
+  env: Env,
+  store: Store,
+  range: KeyRange,
+  signal: AbortSignal,
+  wider: KeyRange = range,
+): Mirror {
+  const mirror = new RangeMirror(env, store, range, signal, wider);
   void mirror.run();
   return mirror;
 }
@@ -82,16 +99,20 @@ class RangeMirror implements Mirror {
   readonly #env: Env;
   readonly #store: Store;
   readonly #range: KeyRange;
+  readonly #wider: KeyRange;
   readonly #signal: AbortSignal;
   readonly #listeners = new Set<MirrorListener>();
   readonly #waiters = new Set<Waiter>();
   #hasRead = false;
+  /** What was read last is no longer to be followed. */
+  #isToReadAgain = false;
   #failures = 0;
 
-  constructor(env: Env, store: Store, range: KeyRange, signal: AbortSignal) {
+  constructor(env: Env, store: Store, range: KeyRange, signal: AbortSignal, wider: KeyRange) {
     this.#env = env;
     this.#store = store;
     this.#range = range;
+    this.#wider = wider;
     this.#signal = signal;
     this.ready = this.reached(1, signal);
     // Whoever does not ask for `ready` shall not be ended by its rejection.
@@ -100,7 +121,7 @@ class RangeMirror implements Mirror {
 
   subscribe(listener: MirrorListener): () => void {
     // Each subscription is its own, even of one listener.
-    const own: MirrorListener = (changes, fresh) => listener(changes, fresh);
+    const own: MirrorListener = (changes, fresh, beside) => listener(changes, fresh, beside);
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);
   }
@@ -122,6 +143,10 @@ class RangeMirror implements Mirror {
     }
   }
 
+  readAgain(): void {
+    this.#isToReadAgain = true;
+  }
+
   /** Reads and follows the range again and again; ends when the signal is aborted, and never rejects. */
   async run(): Promise<void> {
     while (!this.#signal.aborted) {
@@ -134,18 +159,21 @@ class RangeMirror implements Mirror {
     this.#lose("The mirror was ended.");
   }
 
-  /** Reads the range, then follows its changes until something breaks. */
-  async #follow(): Promise<never> {
+  /** Reads the range, then follows its changes until something breaks, or it is to be read again. */
+  async #follow(): Promise<void> {
     const waiters = [...this.#waiters];
-    const snapshot = await this.#store.read(this.#range);
+    this.#isToReadAgain = false;
+    const snapshot = await this.#store.read(this.#wider);
     const { revision, storeId } = snapshot;
     this.#signal.throwIfAborted();
     this.#adopt(snapshot);
     // Who waited before the read began waits for what happened before it: if that revision is higher, it is one of a store
     // that this one has taken the place of.
     for (const waiter of waiters) waiter.resolve();
-    for await (const batch of this.#store.watch(this.#range, revision, this.#signal, storeId))
+    for await (const batch of this.#store.watch(this.#range, revision, this.#signal, storeId)) {
       this.#advance(batch);
+      if (this.#isToReadAgain) return;
+    }
     assert(this.#signal.aborted, "a watch ends by throwing");
     throw this.#signal.reason;
   }
@@ -175,42 +203,54 @@ class RangeMirror implements Mirror {
   }
 
   #adopt(snapshot: Snapshot): void {
-    const changes = differences(this.entries, snapshot);
-    const wasSynced = this.syncedSinceMs !== undefined;
+    const { revision } = snapshot;
+    const beside = snapshot.entries.filter(({ key }) => !contains(this.#range, key));
+    const own =
+      beside.length === 0
+        ? snapshot.entries
+        : snapshot.entries.filter(({ key }) => contains(this.#range, key));
+    const changes = differences(this.entries, own, revision);
+    const tellAnyway = this.syncedSinceMs === undefined || this.#wider !== this.#range;
     this.syncedSinceMs ??= this.#env.clock.monotonic();
     this.problem = undefined;
     this.#hasRead = true;
-    this.#apply({ revision: snapshot.revision, changes }, true, !wasSynced);
+    this.#apply({ revision, changes }, tellAnyway, { fresh: true, beside });
   }
 
   #advance(batch: ChangeBatch): void {
     this.#failures = 0;
-    this.#apply(batch, false, false);
+    this.#apply(batch, false, { fresh: false, beside: [] });
   }
 
   #lose(problem: string): void {
     this.problem = problem;
     if (this.syncedSinceMs === undefined) return;
     this.syncedSinceMs = undefined;
-    this.#tell([], false);
+    this.#tell([], { fresh: false, beside: [] });
   }
 
-  #apply(batch: ChangeBatch, fresh: boolean, tellAnyway: boolean): void {
+  #apply(batch: ChangeBatch, tellAnyway: boolean, how: Told): void {
     for (const change of batch.changes) {
       if (change.kind === "put") this.entries.set(change.entry.key, change.entry);
       else this.entries.delete(change.key);
     }
+    const before = this.revision;
     this.revision = batch.revision;
-    if (batch.changes.length > 0 || tellAnyway) this.#tell(batch.changes, fresh);
+    if (batch.changes.length > 0 || tellAnyway) this.#tell(batch.changes, how);
+    if (this.#isToReadAgain) {
+      // What listeners hold is not what the store held then: nobody has waited for that.
+      this.revision = before;
+      return;
+    }
     for (const waiter of this.#waiters) if (waiter.revision <= this.revision) waiter.resolve();
   }
 
-  #tell(changes: readonly Change[], fresh: boolean): void {
+  #tell(changes: readonly Change[], { fresh, beside }: Told): void {
     // A copy: whoever subscribes while it is told has read the copy as it is now.
     const listeners = Array.from(this.#listeners);
     for (const listener of listeners) {
       try {
-        listener(changes, fresh);
+        listener(changes, fresh, beside);
       } catch (error) {
         this.#env.log.error(`A listener on ${this.#range.from} failed.`, { why: sentenceOf(error) });
       }
@@ -218,15 +258,21 @@ class RangeMirror implements Mirror {
   }
 }
 
-/** What turns the copy into the snapshot: deletions first, then what is new or was changed, in key order. */
-function differences(entries: OrderedMap<Entry>, snapshot: Snapshot): Change[] {
-  const present = new Set(snapshot.entries.map((entry) => entry.key));
+/** How listeners are told, as `MirrorListener` says. */
+interface Told {
+  readonly fresh: boolean;
+  readonly beside: readonly Entry[];
+}
+
+/** What turns the copy into what was read: deletions first, then what is new or was changed, in key order. */
+function differences(entries: OrderedMap<Entry>, read: readonly Entry[], revision: Revision): Change[] {
+  const present = new Set(read.map((entry) => entry.key));
   const changes: Change[] = [];
   for (const key of entries.keys()) {
     // When exactly it was deleted is gone; it was at this revision at the latest.
-    if (!present.has(key)) changes.push({ kind: "delete", key, modRevision: snapshot.revision });
+    if (!present.has(key)) changes.push({ kind: "delete", key, modRevision: revision });
   }
-  for (const entry of snapshot.entries) {
+  for (const entry of read) {
     const known = entries.get(entry.key);
     // The value too: a store brought back from a backup counts its revisions again.
     if (known?.modRevision !== entry.modRevision || known.value !== entry.value)

@@ -78,7 +78,8 @@ export async function isEmpty(store: Store): Promise<boolean> {
 
 /**
  * Fills a store. What stands directly below `/argosy/`, such as the name by which daemons know the store, comes last, so that
- * they take no store that is half full for the whole one.
+ * they take no store that is half full for the whole one; before that what stands directly in a folder there, such as the counter of
+ * the v2 keys, so that who follows only this reads the rest when that is complete.
  * Throws Fault `store-not-empty` when there is something and `replace` is not given, and the store's own Faults.
  */
 export async function writeContent(
@@ -93,18 +94,21 @@ export async function writeContent(
   });
   if (!began.committed) throw notEmpty();
   await clear(store);
-  const first = entries.filter(({ key }) => !isAtTop(key));
-  const groups = groupsOf(first);
   let done = 0;
-  const write = async (): Promise<void> => {
-    for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
-      await store.commit({ when: [], then: group.map(putOf) });
-      done += group.length;
-      progress(done, entries.length);
-    }
-  };
-  await Promise.all(Array.from({ length: mostAtOnce }, write));
-  const last = entries.filter(({ key }) => isAtTop(key));
+  for (const level of [
+    entries.filter(({ key }) => levelOf(key) >= 2),
+    entries.filter(({ key }) => levelOf(key) === 1),
+  ]) {
+    await commitAll(
+      store,
+      groupsOf(level).map((group) => group.map(putOf)),
+      (operations) => {
+        done += operations;
+        progress(done, entries.length);
+      },
+    );
+  }
+  const last = entries.filter(({ key }) => levelOf(key) === 0);
   await store.commit({
     when: [],
     then: [...last.map(putOf), { do: "delete", range: exactly(markerKey) }],
@@ -112,20 +116,38 @@ export async function writeContent(
   progress(entries.length, entries.length);
 }
 
-/** Puts entries and deletes keys, in a few transactions at once; a key must not be in both. */
+/** Puts entries and deletes keys, in a few transactions at once, in the order of `writeContent`; a key must not be in both. */
 export async function writeDifference(
   store: Store,
   puts: readonly Pick<Entry, "key" | "value" | "lease">[],
   gone: readonly string[],
 ): Promise<void> {
-  const deletions = groupsOf(gone.map((key) => ({ key, value: "" })));
-  const transactions = [
-    ...groupsOf(puts).map((group) => group.map(putOf)),
-    ...deletions.map((group) => group.map(({ key }): Operation => ({ do: "delete", range: exactly(key) }))),
+  const deletions = groupsOf(gone.map((key) => ({ key, value: "" }))).map((group) =>
+    group.map(({ key }): Operation => ({ do: "delete", range: exactly(key) })),
+  );
+  const [first, last] = [
+    puts.filter(({ key }) => levelOf(key) >= 2),
+    puts.filter(({ key }) => levelOf(key) < 2),
   ];
+  await commitAll(store, [...groupsOf(first).map((group) => group.map(putOf)), ...deletions]);
+  await commitAll(
+    store,
+    groupsOf(last).map((group) => group.map(putOf)),
+  );
+}
+
+/** Commits transactions, a few at once, in no order. */
+async function commitAll(
+  store: Store,
+  transactions: readonly (readonly Operation[])[],
+  committed: (operations: number) => void = () => undefined,
+): Promise<void> {
+  const waiting = [...transactions];
   const write = async (): Promise<void> => {
-    for (let then = transactions.pop(); then !== undefined; then = transactions.pop())
+    for (let then = waiting.pop(); then !== undefined; then = waiting.pop()) {
       await store.commit({ when: [], then });
+      committed(then.length);
+    }
   };
   await Promise.all(Array.from({ length: mostAtOnce }, write));
 }
@@ -172,8 +194,9 @@ async function timeToLive(store: Store, lease: LeaseId): Promise<number | undefi
   }
 }
 
-function isAtTop(key: string): boolean {
-  return !key.slice(carriedRange.from.length).includes("/");
+/** How many folders of `/argosy/` a key lies in. */
+function levelOf(key: string): number {
+  return key.slice(carriedRange.from.length).split("/").length - 1;
 }
 
 function putOf({ key, value, lease }: Pick<Entry, "key" | "value" | "lease">): Operation {
