@@ -31,6 +31,12 @@ const sums = parseSums(await list.text()) ?? [];
 const wanted = sums.find((sum) => sum.name === (source["MatchPattern"] ?? "").replace("@v", version));
 if (wanted === undefined) end(`Update '${version}' not found.`);
 
+const there = readdirSync(folder).flatMap((file) => entryOf(patterns, file) ?? []);
+if (there.some((entry) => entry.version === version)) {
+  process.stderr.write(`Selected update '${version}' is already installed. Skipping update.\n`);
+  process.exit(0);
+}
+
 // Room first: the oldest instances beyond InstancesMax go, but never the protected one.
 const present = readdirSync(folder).flatMap((file) => entryOf(patterns, file) ?? []);
 const oldestFirst = present.toSorted((a, b) => compareVersions(a.version, b.version));

@@ -11,6 +11,7 @@ import {
   stateOf,
 } from "../update/boot-entries.ts";
 import type { Offer } from "../update/offer.ts";
+import { recordOf } from "../update/server-records.ts";
 import type { SlotPicture, Slots, TellProgress } from "../update/slots.ts";
 import { filesOf } from "../update/sums.ts";
 import { compareVersions } from "../update/version-order.ts";
@@ -119,7 +120,8 @@ export class FileSlots implements Slots {
     const { folder, bootId } = this.#settings;
     const record = join(folder, "booted.json");
     const text = await readFile(record, "utf8").catch(() => "{}");
-    const booted = JSON.parse(text) as { readonly bootId?: string; readonly version?: string };
+    // A power cut may have left it empty: then this is the first look of a boot, too.
+    const booted = (recordOf(text) ?? {}) as { readonly bootId?: string; readonly version?: string };
     if (booted.bootId === bootId && booted.version !== undefined) return booted.version;
     const chosen = loaderChoice(await this.#entries());
     if (chosen === undefined)

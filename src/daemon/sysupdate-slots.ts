@@ -1,4 +1,6 @@
 import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -6,6 +8,7 @@ import { Fault, sentenceOf } from "../lib/fault.ts";
 import {
   type BootEntry,
   condemnedName,
+  counted,
   entryOf,
   parseTransfer,
   redirected,
@@ -13,7 +16,7 @@ import {
 } from "../update/boot-entries.ts";
 import type { Offer } from "../update/offer.ts";
 import type { SlotPicture, Slots, TellProgress } from "../update/slots.ts";
-import { filesOf } from "../update/sums.ts";
+import { filesOf, type Sum } from "../update/sums.ts";
 import { type DownloadSettings, fetchSignedList } from "./release-download.ts";
 
 /** Where transfer files are, and which of two with the same name counts (sysupdate.d(5)). */
@@ -40,6 +43,8 @@ export interface SysupdateSettings extends DownloadSettings {
 /** How long an installation may take. */
 const installLimitMs = 6 * 3_600_000;
 const programLimitMs = 30_000;
+/** Tries of a new version where the transfer file does not say. */
+const usualTries = 3;
 /** The end of what systemd-sysupdate said that is kept for its explanation. */
 const mostSaidBytes = 64 * 1024;
 
@@ -66,12 +71,39 @@ export class SysupdateSlots implements Slots {
 
   async install(offer: Offer, folder: string, tell: TellProgress, signal: AbortSignal): Promise<void> {
     const { sums } = await fetchSignedList(this.#settings, folder, offer.digest, signal);
-    if (filesOf(sums, offer.version).length === 0)
+    const files = filesOf(sums, offer.version);
+    if (files.length === 0)
       throw new Fault("update-list", `the list in ${folder} has no version ${offer.version}`);
-    await this.#define(folder);
     tell({ fraction: 0, verifying: false });
-    await this.#sysupdate(offer.version, tell, signal);
+    if (!(await this.#isRevived(offer.version, files))) {
+      await this.#define(folder);
+      await this.#sysupdate(offer.version, tell, signal);
+    }
     tell({ fraction: 1, verifying: true });
+  }
+
+  /**
+   * systemd-sysupdate installs nothing that is there, and a condemned version is. If its kernel is still the one of the signed
+   * list, which names the blocks of its /usr by their root hash, it gets new tries; otherwise it is not there any more.
+   */
+  async #isRevived(version: string, files: readonly Sum[]): Promise<boolean> {
+    const { folder, entries, tries } = await this.#entries();
+    const entry = entries.find((each) => each.version === version);
+    if (entry === undefined || stateOf(entry) !== "bad") return false;
+    const path = join(folder, entry.file);
+    try {
+      const hash = createHash("sha256");
+      for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+      const digest = hash.digest("hex");
+      if (files.some(({ sha256 }) => sha256 === digest)) {
+        await rename(path, join(folder, counted(entry, tries, 0)));
+        return true;
+      }
+      await rm(path);
+      return false;
+    } catch (error) {
+      throw slotsFault(`cannot make ${entry.file} in ${folder} bootable again`, error);
+    }
   }
 
   async bless(): Promise<void> {
@@ -137,7 +169,12 @@ export class SysupdateSlots implements Slots {
     if (code !== 0) throw sysupdateFault(version, said);
   }
 
-  async #entries(): Promise<{ readonly folder: string; readonly entries: readonly BootEntry[] }> {
+  /** What is bootable, where it is, and how many tries a new one gets. */
+  async #entries(): Promise<{
+    readonly folder: string;
+    readonly entries: readonly BootEntry[];
+    readonly tries: number;
+  }> {
     const transfers = [...(await this.#transfers()).values()].map(parseTransfer);
     const kernel = transfers.findLast(
       ({ target }) => target["Type"] === "regular-file" && /@v/.test(target["MatchPattern"] ?? ""),
@@ -150,9 +187,10 @@ export class SysupdateSlots implements Slots {
     }
     const folder = await this.#entryFolder(kernel);
     const patterns = (kernel["MatchPattern"] ?? "").split(/\s+/);
+    const tries = /^[1-9]\d?$/.test(kernel["TriesLeft"] ?? "") ? Number(kernel["TriesLeft"]) : usualTries;
     try {
       const names = await readdir(folder);
-      return { folder, entries: names.flatMap((name) => entryOf(patterns, name) ?? []) };
+      return { folder, entries: names.flatMap((name) => entryOf(patterns, name) ?? []), tries };
     } catch (error) {
       throw slotsFault(`cannot read the boot entries in ${folder}`, error);
     }

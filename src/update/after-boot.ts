@@ -38,18 +38,67 @@ export function begin(
     memory: known,
   };
   const judge: readonly Deed[] = slots.trial ? [{ do: "judge" }] : [];
-  const pending = known.pending;
-  if (pending === undefined) return { state: fresh, deeds: judge };
-  if (pending.bootId === bootId) return afterRestart(fresh, pending, moment);
-  if (pending.version === slots.running) {
-    if (slots.trial) return { state: fresh, deeds: judge };
-    return settled(fresh);
+  const { state, deeds } = found(fresh, known.pending, judge, moment);
+  return { state, deeds: [...unheard(state), ...deeds] };
+}
+
+/** What became of an update that was begun. */
+function found(
+  state: UpdateState,
+  pending: Pending | undefined,
+  judge: readonly Deed[],
+  moment: Moment,
+): Step {
+  if (pending === undefined) return { state, deeds: judge };
+  if (pending.version === state.slots.running) return state.trial ? { state, deeds: judge } : settled(state);
+  if (pending.stage === "dropped") {
+    const isHeard = !state.slots.others.some(
+      (slot) => slot.version === pending.version && slot.state !== "bad",
+    );
+    const memory = isHeard ? without(state.memory, "pending") : state.memory;
+    return { state: { ...state, memory }, deeds: judge };
   }
-  return missedBoot(fresh, pending, moment, judge);
+  if (pending.bootId === state.bootId) return afterRestart(state, pending, moment);
+  return missedBoot(state, pending, moment, judge);
+}
+
+/** What the loader is not to take: it may not have heard of that when the engine or the power went away. */
+function unheard({ slots, memory }: UpdateState): readonly Deed[] {
+  const { pending, refusals } = memory;
+  const others = slots.others.filter(({ version, state }) => {
+    if (state === "bad") return false;
+    const left = refusals.some(
+      (each) => each.version === version && (each.kind === "failed-here" || each.kind === "rolled-back"),
+    );
+    // On trial there has to be something to go back to, whatever that is.
+    return (left && !slots.trial) || (pending?.stage === "dropped" && pending.version === version);
+  });
+  const goesBack =
+    pending?.stage === "back" &&
+    slots.others.some(({ version, state }) => version === pending.version && state === "good");
+  return [...others.map(({ version }) => version), ...(goesBack ? [slots.running] : [])].map((version) => ({
+    do: "condemn",
+    version,
+  }));
+}
+
+/** A release is in its slot, and the next boot takes it. */
+export function staged(state: UpdateState, pending: Pending): Step {
+  const memory = without({ ...state.memory, pending: { ...pending, stage: "staged" } }, "attempts");
+  return {
+    state: { ...state, phase: waitingPhase(memory), progress: 1, memory },
+    deeds: [
+      { do: "tell", event: { type: 14, result: 1 } },
+      { do: "tell", event: { type: 3, result: 1 } },
+    ],
+  };
 }
 
 /** The engine was started again without a boot in between. */
 function afterRestart(state: UpdateState, pending: Pending, moment: Moment): Step {
+  const there = state.slots.others.find((slot) => slot.version === pending.version)?.state;
+  // Its last step was done, only the note of it was not.
+  if (pending.stage === "installing" && there === "untried") return staged(state, pending);
   if (pending.stage === "installing") {
     const memory = without(state.memory, "pending");
     const sentence = `the installation of ${pending.version} was interrupted`;
@@ -63,16 +112,16 @@ function missedBoot(state: UpdateState, pending: Pending, moment: Moment, judge:
   const { version } = pending;
   const memory = without(state.memory, "pending");
   const there = state.slots.others.find((slot) => slot.version === version)?.state;
-  const wasTried = pending.stage !== "installing" || there === "bad" || there === "trying";
-  if (!wasTried) {
-    // The power went while it was written; the slots are as they were, or hold what nobody started.
+  if (pending.stage === "installing" && (there === undefined || there === "good")) {
+    // The power went while it was written, and the slots are as they were.
     const sentence = `the installation of ${version} was interrupted by a reboot`;
     return { state: failing({ ...state, memory }, errorCodes.transfer, sentence, moment), deeds: judge };
   }
   const missed = pending.missed + 1;
   const stillComes = (there === "untried" || there === "trying" || there === "good") && missed < mostMissed;
   if (stillComes) {
-    const again: UpdateMemory = { ...memory, pending: { ...pending, bootId: state.bootId, missed } };
+    const stage = pending.stage === "installing" ? "staged" : pending.stage;
+    const again: UpdateMemory = { ...memory, pending: { ...pending, bootId: state.bootId, stage, missed } };
     const waits = state.trial ? state.phase : waitingPhase(again);
     return { state: { ...state, phase: waits, memory: again, progress: 1 }, deeds: judge };
   }
@@ -85,7 +134,6 @@ function missedBoot(state: UpdateState, pending: Pending, moment: Moment, judge:
       ? memory
       : withRefusal(memory, { version, digest: "", kind: "failed-here", sentence, atMs: moment.wallMs });
   const deeds: readonly Deed[] = [
-    ...(there === "bad" || there === undefined ? [] : [{ do: "condemn", version } as const]),
     { do: "tell", event: { type: 3, result: 0, errorCode: errorCodes.fellBack } },
     ...judge,
   ];
@@ -104,14 +152,18 @@ export function unwell(state: UpdateState, sentence: string, moment: Moment): St
     const alone = `${running} is not well, and there is nothing to go back to: ${sentence}`;
     return same(failing(state, errorCodes.generic, alone, moment));
   }
-  const pending: Pending = state.memory.pending ?? {
-    version: running,
-    from: "",
-    bootId: state.bootId,
-    stage: "staged",
-    missed: 0,
-    size: 0,
-  };
+  const known = state.memory.pending;
+  const pending: Pending =
+    known?.version === running
+      ? known
+      : {
+          version: running,
+          from: "",
+          bootId: state.bootId,
+          stage: "staged",
+          missed: 0,
+          size: 0,
+        };
   const memory = withRefusal(
     { ...state.memory, pending: { ...pending, missed: mostMissed } },
     {
@@ -129,7 +181,11 @@ export function unwell(state: UpdateState, sentence: string, moment: Moment): St
 export function settled(state: UpdateState): Step {
   const { pending, previous } = state.memory;
   if (pending === undefined || pending.version !== state.slots.running) return same(resting(state));
-  const memory: UpdateMemory = { ...without(state.memory, "pending"), previous: "" };
+  // It may have been found unwell once, by an engine that ended before it could leave it.
+  const refusals = state.memory.refusals.filter(
+    ({ version, kind }) => version !== pending.version || kind !== "failed-here",
+  );
+  const memory: UpdateMemory = { ...without(state.memory, "pending"), refusals, previous: "" };
   const previousVersion = previous === undefined || previous === "" ? pending.from : previous;
   return {
     state: resting({ ...state, memory }),

@@ -212,7 +212,7 @@ export class UpdateEngine {
             sentence: "there is no update server: set SERVER in /etc/coreos/update.conf",
           }
         : await server.check(asked, state, signal);
-    if (!signal.aborted) this.#post({ event: { on: "answer", result } });
+    if (!signal.aborted) this.#post({ event: { on: "answer", result, pingOnly: asked.pingOnly } });
   }
 
   async #install(offer: Offer, folder: string, signal: AbortSignal): Promise<void> {

@@ -44,6 +44,7 @@ const words: Readonly<Record<number, string>> = {
   37: "the server answered with an HTTP error",
   40: "the update waits after failures",
   44: "the machine fell back to the version before",
+  2000: "the server could not be asked",
 };
 
 /** An error code without the flags that update_engine ors into its upper bits (developer mode, own server, …). */

@@ -21,8 +21,11 @@ export interface Pending {
   readonly from: string;
   /** The boot in which it was begun, or last found waiting. */
   readonly bootId: string;
-  /** `installing`: the slot may be half written. `staged`: the next boot takes it. `back`: the next boot takes an older one. */
-  readonly stage: "installing" | "staged" | "back";
+  /**
+   * `installing`: the slot may be half written. `staged`: the next boot takes it. `back`: the next boot takes an older one.
+   * `dropped`: the loader is told not to take it, and may not have heard that yet.
+   */
+  readonly stage: "installing" | "staged" | "back" | "dropped";
   /** How often the machine came up without it. */
   readonly missed: number;
   readonly size: number;
@@ -79,8 +82,52 @@ export function parseMemory(text: string): UpdateMemory | undefined {
   }
   if (typeof value !== "object" || value === null) return undefined;
   const { format, ...rest } = value as { format?: unknown } & Partial<UpdateMemory>;
-  if (format !== 1 || !Array.isArray(rest.refusals) || typeof rest.lastCheckMs !== "number") return undefined;
-  return { ...rest, lastCheckMs: rest.lastCheckMs, refusals: rest.refusals as readonly Refusal[] };
+  const { refusals, lastCheckMs, pending, attempts, hold, aleph, previous } = rest;
+  const isOurs =
+    format === 1 &&
+    typeof lastCheckMs === "number" &&
+    Array.isArray(refusals) &&
+    refusals.every((each) => has(each, refusalShape)) &&
+    (pending === undefined || has(pending, pendingShape)) &&
+    (attempts === undefined || has(attempts, attemptsShape)) &&
+    (hold === undefined || has(hold, holdShape)) &&
+    (aleph === undefined || typeof aleph === "string") &&
+    (previous === undefined || typeof previous === "string");
+  return isOurs ? { ...rest, lastCheckMs, refusals } : undefined;
+}
+
+type Shape<Kind> = Readonly<Record<keyof Kind, "string" | "number">>;
+
+const refusalShape: Shape<Refusal> = {
+  version: "string",
+  digest: "string",
+  kind: "string",
+  sentence: "string",
+  atMs: "number",
+  times: "number",
+};
+const pendingShape: Shape<Pending> = {
+  version: "string",
+  from: "string",
+  bootId: "string",
+  stage: "string",
+  missed: "number",
+  size: "number",
+};
+const attemptsShape: Shape<Attempts> = {
+  version: "string",
+  digest: "string",
+  folder: "number",
+  failures: "number",
+  rounds: "number",
+  notBeforeMs: "number",
+};
+const holdShape: Shape<Hold> = { reason: "string", sinceMs: "number" };
+
+function has(value: unknown, shape: Readonly<Record<string, "string" | "number">>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const fields = value as Readonly<Record<string, unknown>>;
+  return Object.entries(shape).every(([name, kind]) => typeof fields[name] === kind);
 }
 
 /** Memory that also holds a refusal; one of the same release is counted up. */

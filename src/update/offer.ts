@@ -1,5 +1,6 @@
 import { errorCodes } from "./error-codes.ts";
 import type { OmahaAnswer, OmahaResponse } from "./omaha.ts";
+import { isVersion } from "./version-order.ts";
 
 /** A release that a server offers to this machine. */
 export interface Offer {
@@ -51,6 +52,7 @@ export function checkResult(response: OmahaResponse | undefined, appId: string):
 function offerOf({ updateCheck }: OmahaAnswer): Offer | string {
   const manifest = updateCheck?.manifest;
   if (manifest === undefined) return "the server's offer has no manifest";
+  if (!isVersion(manifest.version)) return "the server's offer does not say which version it is";
   const [first] = manifest.packages;
   const folders = updateCheck?.codebases ?? [];
   if (folders.length === 0) return "the server's offer names no place to download from";

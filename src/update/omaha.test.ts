@@ -119,6 +119,12 @@ const lacking: readonly (readonly [string, string, number])[] = [
     answerText('<updatecheck status="ok"><urls><url codebase="http://a/"/></urls></updatecheck>'),
     errorCodes.badAnswer,
   ],
+  ["no version", updateText({}).replace(/manifest version="[^"]*"/, "manifest"), errorCodes.badAnswer],
+  [
+    "a version that is an option",
+    updateText({}).replace(/manifest version="[^"]*"/, 'manifest version="--verify=no"'),
+    errorCodes.badAnswer,
+  ],
   ["no url", updateText({ urls: "" }), errorCodes.badAnswer],
   ["no package", updateText({ packages: "" }), errorCodes.badAnswer],
   ["a package without size", updateText({ packages: '<package name="a"/>' }), errorCodes.badAnswer],
@@ -178,9 +184,11 @@ test("documents that could do harm are no XML to us", () => {
   const bomb = '<!DOCTYPE a [<!ENTITY b "bbbb">]><a>&b;</a>';
   const deep = "<a>".repeat(100) + "</a>".repeat(100);
   const many = `<a>${"<b/>".repeat(20_000)}</a>`;
-  for (const text of [bomb, deep, many, "<a>", "<a></b>", "", "<a/><b/>", '<a b="1" b="2"/>']) {
+  const other = ['<?xml version="1.0" encoding="UTF-16"?><a/>', '<?xml version="1.1"?><a b="&#27;"/>'];
+  for (const text of [bomb, deep, many, ...other, "<a>", "<a></b>", "", "<a/><b/>", '<a b="1" b="2"/>']) {
     assert.equal(parseXml(text), undefined, text.slice(0, 40));
   }
+  assert.notEqual(parseXml('<?xml version="1.0" encoding="utf-8"?><a/>'), undefined);
   assert.notEqual(parseXml("\uFEFF<a><!-- nothing --><b c='1'/></a>"), undefined);
 });
 
@@ -192,6 +200,7 @@ test("requests of another protocol are none", () => {
 test("error codes lose their flags before they are shown", () => {
   assert.equal(plainCode(268435490), 34);
   assert.equal(wordsOf(268435490), "the server's answer lacks something");
+  assert.equal(wordsOf(2000), "the server could not be asked");
   assert.equal(wordsOf(2503), "the server answered with HTTP status 503");
 });
 

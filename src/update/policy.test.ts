@@ -1,83 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import {
+  alone,
+  failed,
+  installed,
+  Machine,
+  none,
+  offers,
+  settings,
+  staged,
+  wish,
+} from "./fake-policy-machine.ts";
 import { begin } from "./after-boot.ts";
-import { emptyMemory, parseMemory, printMemory, type UpdateMemory } from "./memory.ts";
-import type { Offer } from "./offer.ts";
+import { emptyMemory, parseMemory, printMemory } from "./memory.ts";
 import { step } from "./policy.ts";
-import { usualSchedule } from "./schedule.ts";
 import type { SlotPicture } from "./slots.ts";
 import { engineReport, engineStatus, statusLines } from "./status.ts";
-import type { Deed, PolicySettings, UpdateEvent, UpdateState } from "./update-state.ts";
-
-const settings: PolicySettings = { schedule: usualSchedule, timed: true };
-const alone: SlotPicture = { running: "1", trial: false, others: [] };
-const digest = "d".repeat(64);
-
-function offer(version: string, more: Partial<Offer> = {}): Offer {
-  return { version, folders: ["http://a/"], digest, size: 100, mostFailures: 10, noBackoff: true, ...more };
-}
-
-/** A machine whose policy is driven by hand. */
-class Machine {
-  state: UpdateState;
-  deeds: readonly Deed[];
-  refused: string | undefined;
-  wallMs = 1_800_000_000_000;
-  upMs = 0;
-
-  constructor(slots: SlotPicture = alone, memory: UpdateMemory = emptyMemory, bootId = "boot 1") {
-    const first = begin(settings, memory, slots, bootId, { wallMs: this.wallMs, upMs: 0, chance: 0.5 });
-    this.state = first.state;
-    this.deeds = first.deeds;
-  }
-
-  on(...events: readonly UpdateEvent[]): this {
-    for (const event of events) {
-      const next = step(settings, this.state, event, { wallMs: this.wallMs, upMs: this.upMs, chance: 0.5 });
-      this.state = next.state;
-      this.deeds = next.deeds;
-      this.refused = next.refused;
-    }
-    return this;
-  }
-
-  /** What the machine does, in short words. */
-  get done(): readonly string[] {
-    return this.deeds.map((deed) => {
-      if (deed.do === "tell")
-        return `tell ${deed.event.type}/${deed.event.result}${deed.event.errorCode === undefined ? "" : ` ${deed.event.errorCode}`}`;
-      if (deed.do === "ask") return deed.pingOnly ? "ping" : `ask ${deed.onDemand ? "on demand" : "in time"}`;
-      if (deed.do === "install") return `install ${deed.offer.version} from ${deed.folder}`;
-      return deed.do === "condemn" ? `condemn ${deed.version}` : deed.do;
-    });
-  }
-
-  /** The same machine after a boot. */
-  boot(slots: SlotPicture, bootId = `${this.state.bootId}+`): Machine {
-    const text = printMemory(this.state.memory);
-    return new Machine(slots, parseMemory(text) ?? assert.fail("the memory is lost"), bootId);
-  }
-}
-
-const wish: UpdateEvent = { on: "wish" };
-const offers = (version: string, more: Partial<Offer> = {}): UpdateEvent => ({
-  on: "answer",
-  result: { kind: "offer", offer: offer(version, more) },
-});
-const none: UpdateEvent = { on: "answer", result: { kind: "none" } };
-const failed = (code: number): UpdateEvent => ({
-  on: "answer",
-  result: { kind: "failed", code, sentence: "no" },
-});
-const installed = (version: string): UpdateEvent => ({
-  on: "installed",
-  slots: { ...alone, others: [{ version, state: "untried" }] },
-});
-
-function staged(): Machine {
-  return new Machine().on(wish, offers("2"), installed("2"));
-}
+import type { PolicySettings, UpdateEvent } from "./update-state.ts";
 
 test("an update goes through its phases, and tells the server of each", () => {
   const machine = new Machine();
@@ -330,6 +270,11 @@ test("nobody is asked by the clock when updates are disabled", () => {
     chance: 0,
   });
   assert.equal(first.state.nextMs, Number.POSITIVE_INFINITY);
+  const moment = { wallMs: 0, upMs: 0, chance: 0 };
+  const off: PolicySettings = { ...settings, timed: false };
+  const held = step(off, first.state, { on: "hold", reason: "" }, moment);
+  const released = step(off, held.state, { on: "release" }, moment);
+  assert.equal(released.state.nextMs, Number.POSITIVE_INFINITY, "not after a hold either");
 });
 
 test("a report is JSON that holds all of a state", () => {

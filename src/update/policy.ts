@@ -1,4 +1,4 @@
-import { settled, unwell } from "./after-boot.ts";
+import { settled, staged, unwell } from "./after-boot.ts";
 import { errorCodes } from "./error-codes.ts";
 import {
   type Pending,
@@ -40,7 +40,7 @@ export function step(settings: PolicySettings, state: UpdateState, event: Update
     case "wish":
       return wish(state, event.again === true);
     case "answer":
-      return answered(settings, state, event.result, moment);
+      return answered(settings, state, event, moment);
     case "progress":
       return same(progressed(state, event.fraction, event.verifying));
     case "installed":
@@ -56,7 +56,7 @@ export function step(settings: PolicySettings, state: UpdateState, event: Update
     case "hold":
       return held(state, event.reason, moment);
     case "release":
-      return released(state, moment);
+      return released(settings, state, moment);
     case "reset":
       return reset(state);
     case "rollback":
@@ -80,8 +80,14 @@ function wish(state: UpdateState, again: boolean): Step {
   if (isWaiting(state.phase))
     return refused(state, `${state.memory.pending?.version ?? "an update"} waits for a reboot`);
   if (!isAtRest(state.phase)) return refused(state, "a check or an update is under way");
-  const memory = again ? without({ ...state.memory, refusals: [] }, "attempts") : state.memory;
+  const memory = again ? forgotten(state.memory) : state.memory;
   return asking({ ...state, memory }, { onDemand: true, pingOnly: false });
+}
+
+/** Without what was refused. The server is to forget it, too, so it is asked as if that were the first check of all. */
+function forgotten(memory: UpdateMemory): UpdateMemory {
+  const { previous: _previous, attempts: _attempts, ...rest } = memory;
+  return { ...rest, refusals: [] };
 }
 
 /** Asks the server. The first check after an update tells what ran before it, and the first of all tells 0.0.0.0. */
@@ -100,8 +106,14 @@ function asking(
   };
 }
 
-function answered(settings: PolicySettings, before: UpdateState, result: CheckResult, moment: Moment): Step {
-  const wasPing = before.phase !== "checking";
+function answered(
+  settings: PolicySettings,
+  before: UpdateState,
+  { result, pingOnly }: { readonly result: CheckResult; readonly pingOnly?: boolean },
+  moment: Moment,
+): Step {
+  // A ping may be answered after a check has begun, and is not the answer to it.
+  const wasPing = pingOnly === true || before.phase !== "checking";
   const isTrouble =
     result.kind === "failed" &&
     (result.code === errorCodes.http + 500 || result.code === errorCodes.http + 503);
@@ -113,7 +125,10 @@ function answered(settings: PolicySettings, before: UpdateState, result: CheckRe
       ...rest,
       ...(poll === undefined ? {} : { pollSeconds: poll }),
       troubles: isTrouble ? before.troubles + 1 : 0,
-      memory: { ...before.memory, ...(result.kind === "failed" ? {} : { lastCheckMs: moment.wallMs }) },
+      memory: {
+        ...before.memory,
+        ...(result.kind === "failed" || wasPing ? {} : { lastCheckMs: moment.wallMs }),
+      },
     },
     moment,
   );
@@ -210,14 +225,7 @@ function installed(state: UpdateState, slots: SlotPicture): Step {
   const { offer, memory } = state;
   if (offer === undefined || memory.pending === undefined) return same(state);
   const { offer: _done, ...rest } = state;
-  const kept = without({ ...memory, pending: { ...memory.pending, stage: "staged" } }, "attempts");
-  return {
-    state: { ...rest, slots, phase: waitingPhase(kept), progress: 1, memory: kept },
-    deeds: [
-      { do: "tell", event: { type: 14, result: 1 } },
-      { do: "tell", event: { type: 3, result: 1 } },
-    ],
-  };
+  return staged({ ...rest, slots }, memory.pending);
 }
 
 function broke(
@@ -280,12 +288,13 @@ function held(state: UpdateState, reason: string, moment: Moment): Step {
   return same({ ...state, phase, memory });
 }
 
-function released(state: UpdateState, moment: Moment): Step {
+function released(settings: PolicySettings, state: UpdateState, moment: Moment): Step {
   if (state.memory.hold === undefined) return refused(state, "updates are not held");
   const memory = without(state.memory, "hold");
   const phase = isWaiting(state.phase) ? waitingPhase(memory) : state.phase === "held" ? "idle" : state.phase;
-  // What was missed meanwhile is asked for soon.
-  return same({ ...state, phase, memory, nextMs: Math.min(state.nextMs, moment.upMs) });
+  // What was missed meanwhile is asked for soon, where anybody is asked at all.
+  const nextMs = settings.timed ? Math.min(state.nextMs, moment.upMs) : state.nextMs;
+  return same({ ...state, phase, memory, nextMs });
 }
 
 /** update_engine's ResetStatus: forgets that a reboot is wanted. Unlike there, the loader forgets it, too. */
@@ -301,7 +310,11 @@ function reset(state: UpdateState): Step {
   if (pending.stage === "back")
     return refused(state, "the machine is about to go back to an older version; reboot it first");
   const { progress: _done, ...rest } = state;
-  const memory: UpdateMemory = { ...without(state.memory, "pending"), previous: "" };
+  const memory: UpdateMemory = {
+    ...state.memory,
+    pending: { ...pending, stage: "dropped" },
+    previous: "",
+  };
   return { state: resting({ ...rest, memory }), deeds: [{ do: "condemn", version: pending.version }] };
 }
 

@@ -127,6 +127,16 @@ export function slotsContract(name: string, make: () => Promise<SlotsWorld>): vo
     assert.deepEqual((await look(world)).running, "1");
   });
 
+  within("a version that was condemned runs after it is installed again", async (world) => {
+    const offer = await world.publish("2");
+    await install(world, offer);
+    await (await world.open()).condemn("2");
+    await install(world, offer);
+    assert.deepEqual((await look(world)).others, [{ version: "2", state: "untried" }]);
+    await world.boot();
+    assert.deepEqual([(await look(world)).running, (await look(world)).trial], ["2", true]);
+  });
+
   within("what runs is never overwritten, what does not run is", async (world) => {
     await install(world, await world.publish("2"));
     await install(world, await world.publish("3"));

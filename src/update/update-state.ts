@@ -63,7 +63,8 @@ export type UpdateEvent =
   | { readonly on: "due" }
   /** Somebody wants to know now. `again`: also what was refused before. */
   | { readonly on: "wish"; readonly again?: boolean }
-  | { readonly on: "answer"; readonly result: CheckResult }
+  /** `pingOnly`: it was not asked for an update, and says nothing about one. */
+  | { readonly on: "answer"; readonly result: CheckResult; readonly pingOnly?: boolean }
   | { readonly on: "progress"; readonly fraction: number; readonly verifying: boolean }
   | { readonly on: "installed"; readonly slots: SlotPicture }
   | { readonly on: "broke"; readonly code: number; readonly sentence: string; readonly refuse?: RefusalKind }

@@ -25,6 +25,10 @@ export function parseXml(text: string): XmlElement | undefined {
   parser.on("error", () => (broken = true));
   // Nobody's Omaha has one, and what one may do is more than we want to think about.
   parser.on("doctype", () => (broken = true));
+  // Nothing else was read from the bytes, and nothing else is asked for by the protocol.
+  parser.on("xmldecl", ({ encoding, version }) => {
+    if (!/^utf-?8$/i.test(encoding ?? "utf-8") || (version ?? "1.0") !== "1.0") broken = true;
+  });
   parser.on("opentag", ({ name, attributes }) => {
     elements++;
     if (broken || elements > mostElements || stack.length >= mostDepth) {
