@@ -93,6 +93,7 @@ export function updateGroupCommand(withRegistry: WithRegistry): Command {
         const made = await registry.changeGroup(name, (before) =>
           changedGroup(before ?? newGroup(name), call.flags),
         );
+        if (call.flags.on("resume")) await registry.resumeGroup(made);
         return await show(call, registry, [made]);
       }),
   };
@@ -128,6 +129,8 @@ export function changedGroup(before: Group, flags: FlagValues): Group {
 
 function hoursOf({ hours }: Group, flags: FlagValues): Group["hours"] {
   const text = flags.text("hours");
+  if (flags.given("zone") && (text === "always" || (text === undefined && hours === undefined)))
+    throw new Fault("bad-hours", `--zone says of which hours the clock is; give --hours with it`);
   const zone = flags.text("zone") ?? hours?.zone ?? "UTC";
   if (text === "always") return undefined;
   if (text !== undefined) return parseHours(text, zone);

@@ -21,6 +21,16 @@ export async function forget(
   return told(call, `The ${kind} ${name} is forgotten.`, { removed: name });
 }
 
+/** The address of a folder, with its final slash. Throws Fault `bad-url`. */
+export function webFolder(url: string): string {
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    throw new Fault(
+      "bad-url",
+      `--url "${url}" is no address; write one such as http://10.0.0.5:8088/images/`,
+    );
+  return url.endsWith("/") ? url : `${url}/`;
+}
+
 /** The name, if it can be one of a record. Throws Fault `bad-name`. */
 export function checkedName(name: string): string {
   if (isName(name)) return name;

@@ -18,7 +18,7 @@ export async function readRelease(
   urls: readonly string[],
 ): Promise<Release> {
   const list = await readFile(join(folder, sumsName)).catch((error: unknown) => {
-    throw new Fault("bad-release", `cannot read ${join(folder, sumsName)}: ${sentenceOf(error)}`);
+    throw unreadable(join(folder, sumsName), error);
   });
   await stat(join(folder, `${sumsName}.gpg`)).catch(() => {
     throw new Fault(
@@ -60,9 +60,17 @@ async function checked(folder: string, { name, sha256 }: Sum): Promise<OmahaPack
       }
     });
   } catch (error) {
-    throw new Fault("bad-release", `cannot read ${path}: ${sentenceOf(error)}`);
+    throw unreadable(path, error);
   }
   if (hash.digest("hex") !== sha256)
     throw new Fault("bad-release", `${path} is not the file that ${sumsName} names; copy it again`);
   return { name, sha1: sha1.digest("base64"), sha256, size };
+}
+
+function unreadable(path: string, error: unknown): Fault {
+  const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+  const sentence = isMissing
+    ? `there is no ${path}; --from names the folder with ${sumsName} and the files it lists`
+    : `cannot read ${path}: ${sentenceOf(error)}`;
+  return new Fault("bad-release", sentence, { cause: error });
 }

@@ -2,6 +2,7 @@ import type { Command, Flag } from "../cli/command.ts";
 import { osAppId, plainAppId } from "../update/omaha.ts";
 import { hostAndPort, type HostAndPort } from "./etcd-command.ts";
 import { ownStore, readSpec, type StoreSpec } from "./store-flags.ts";
+import { webFolder } from "./update-records.ts";
 
 /** What the update server is told by the command line. */
 export interface UpdateServerOptions {
@@ -76,13 +77,14 @@ export function updateServeCommand(serve: ServeUpdates): Command {
     ],
     run: async ({ flags }) => {
       const listen = flags.all("listen");
+      const url = flags.text("url");
       return await serve({
         listenOn: (listen.length === 0 ? ["127.0.0.1:8088"] : listen).map((text) =>
           hostAndPort(text, "--listen"),
         ),
         store: readSpec(flags.text("store") ?? ownStore),
         images: flags.text("images"),
-        url: flags.text("url"),
+        url: url === undefined ? undefined : webFolder(url),
         appId: plainAppId(flags.text("app-id") ?? osAppId),
       });
     },

@@ -9,7 +9,7 @@ import { compareVersions, isVersion } from "../update/version-order.ts";
 import { type OpenStore, ownStore, readSpec, withStore } from "./store-flags.ts";
 import { updateGroupCommand } from "./update-group.ts";
 import { timeText, told } from "./update-output.ts";
-import { checkedName, forget, type WithRegistry } from "./update-records.ts";
+import { checkedName, forget, webFolder, type WithRegistry } from "./update-records.ts";
 import { readRelease } from "./update-release.ts";
 import { type ServeUpdates, updateServeCommand, updateStoreFlag } from "./update-server-serve.ts";
 
@@ -80,10 +80,10 @@ function release(withRegistry: WithRegistry): Command {
             "bad-version",
             `"${version}" cannot be a version; versions begin with a digit, as 1.2.3 does`,
           );
-        if (call.flags.on("remove")) return await forget(call, registry, "release", version);
+        if (call.flags.on("remove")) return await forgetRelease(call, registry, version);
         const from = call.flags.text("from");
         if (from === undefined) return await showRelease(call, registry, version);
-        const urls = call.flags.all("url").map((url) => (url.endsWith("/") ? url : `${url}/`));
+        const urls = call.flags.all("url").map(webFolder);
         const made = await readRelease(from, version, urls);
         await registry.putRelease(made);
         return told(
@@ -93,6 +93,19 @@ function release(withRegistry: WithRegistry): Command {
         );
       }),
   };
+}
+
+/** Forgets a release that no channel stands for. Throws Fault `release-in-use`. */
+async function forgetRelease(call: Call, registry: UpdateRegistry, version: string): Promise<number> {
+  const user = (await registry.channels()).find(
+    (each) => each.version === version || each.floors.includes(version),
+  );
+  if (user !== undefined)
+    throw new Fault(
+      "release-in-use",
+      `the channel ${user.name} leads machines to ${version}; set it to another version first`,
+    );
+  return await forget(call, registry, "release", version);
 }
 
 async function listReleases(call: Call, registry: UpdateRegistry): Promise<number> {

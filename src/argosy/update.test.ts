@@ -228,6 +228,12 @@ test("the update server is steered through its store", async () => {
     await writeFile(join(folder, "SHA256SUMS.gpg"), "signature");
     assert.match(await said("release", "3", "--from", folder), /^1 .*has no files of version 3/);
     assert.match(await said("channel", "stable", "2"), /^1 .*there is no release 2/);
+    assert.match(await said("release", "2", "--from", folder, "--url", "a/2"), /^1 .*"a\/2" is no address/);
+    assert.match(
+      await said("release", "2", "--from", join(folder, "no")),
+      /^1 Error: there is no .*no\/SHA256SUMS;/,
+    );
+    assert.match(await said("serve", "--url", "nowhere"), /^1 .*"nowhere" is no address/);
     assert.match(
       await said("release", "2", "--from", folder, "--url", "http://a/2"),
       /^0 2 is known: 1 files/,
@@ -264,6 +270,8 @@ test("the update server is steered through its store", async () => {
       ["--safe", "maybe"],
       ["--hours", "noon"],
       ["--per", "0"],
+      ["--zone", "Europe/Berlin"],
+      ["--hours", "always", "--zone", "UTC"],
     ])
       assert.match(await said("group", "stable", ...words), /^1 /, words.join(" "));
     assert.match(await said("halt", "too", "many"), /^0 Nobody is given updates/);
@@ -271,6 +279,8 @@ test("the update server is steered through its store", async () => {
     assert.match(await said("resume"), /^0 Updates are given again/);
     assert.match(await said("resume"), /^0 Updates were not halted/);
     assert.match(await said("machines", "--json"), /^0 \[\]/);
+    assert.match(await said("release", "2", "--remove"), /^1 .*the channel stable leads machines to 2/);
+    assert.match(await said("channel", "stable", "--remove"), /^0 The channel stable is forgotten/);
     assert.match(await said("release", "2", "--remove"), /^0 The release 2 is forgotten/);
     assert.match(await said("release", "2", "--remove"), /^1 .*there is no release 2/);
   } finally {

@@ -104,6 +104,12 @@ test("a machine is offered the release in this server's own folder, with and wit
 test("what cannot be read gets an empty answer, what is too long is refused, GET is not the protocol", async () => {
   const unreadable = await post("<request");
   assert.deepEqual([unreadable.status, await unreadable.text()], [200, ""]);
+  for (const encoding of ["utf16le", "latin1"] as const) {
+    const strange = Buffer.from(requestBody().replace('machinealias=""', 'machinealias="\u00fc"'), encoding);
+    const answer = await fetch(`${url}/v1/update/`, { method: "POST", body: strange });
+    assert.deepEqual([answer.status, await answer.text()], [200, ""], encoding);
+  }
+  assert.ok(server.timeout > 0, "a connection does not stand still for ever");
   const long = await post("x".repeat(1024 * 1024 + 1));
   assert.equal(long.status, 400);
   assert.equal((await post("x".repeat(1024 * 1024))).status, 200);
@@ -116,7 +122,7 @@ test("an unknown product and an unknown group are told so", async () => {
     parseResponse(await (await post(body)).text())?.apps[0]?.status ?? "";
   assert.equal(
     await status(requestBody("stable", "11111111-2222-3333-4444-555555555555")),
-    "error-unknownApplication",
+    "error-failedToRetrieveUpdatePackageInfo",
   );
   assert.equal(await status(requestBody("nobodys")), "error-failedToRetrieveUpdatePackageInfo");
   assert.equal(await status(requestBody("../halt")), "error-failedToRetrieveUpdatePackageInfo");

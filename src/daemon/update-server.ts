@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -5,7 +6,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ServeUpdates, UpdateServerOptions } from "../argosy/update-server-serve.ts";
 import type { Env } from "../lib/env.ts";
-import { sentenceOf } from "../lib/fault.ts";
+import { Fault, sentenceOf } from "../lib/fault.ts";
 import { parseRequest, printResponse } from "../update/omaha.ts";
 import { isName } from "../update/server-records.ts";
 import { UpdateRegistry } from "../update/update-registry.ts";
@@ -22,6 +23,8 @@ const mostApps = 16;
 const mostConnections = 10_000;
 /** How long a client may take to send its request. */
 const requestLimitMs = 30_000;
+/** How long a connection may stand still, such as that of a client that does not read what it asked for. */
+const idleLimitMs = 120_000;
 
 interface Parts {
   readonly env: Env;
@@ -32,6 +35,7 @@ interface Parts {
 /** The program of `argosy update-server`. Returns its exit code. */
 export const serveUpdates: ServeUpdates = async (options) =>
   await runDaemon("update-server", async (env, signal) => {
+    await checkImages(options.images);
     const store = await openStore(env, options.store);
     const servers: Server[] = [];
     try {
@@ -50,6 +54,17 @@ export const serveUpdates: ServeUpdates = async (options) =>
     }
   });
 
+/** Throws Fault `no-images` when the folder for files is none. */
+async function checkImages(images: string | undefined): Promise<void> {
+  if (images === undefined) return;
+  const found = await stat(images).catch(() => undefined);
+  if (found?.isDirectory() !== true)
+    throw new Fault(
+      "no-images",
+      `--images ${images} is no folder; make it, with one folder for each version`,
+    );
+}
+
 /** The protocol and the files over HTTP. */
 export function updateHttpServer(parts: Parts): Server {
   const limits = { requestTimeout: requestLimitMs, headersTimeout: requestLimitMs };
@@ -67,6 +82,7 @@ export function updateHttpServer(parts: Parts): Server {
     });
   });
   server.maxConnections = mostConnections;
+  server.timeout = idleLimitMs;
   return server;
 }
 
@@ -94,7 +110,7 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
 async function answerOmaha(parts: Parts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await limitedBody(request);
   if (body === undefined) return plain(response, 400, `a request is at most ${mostBodyBytes} bytes long\n`);
-  const asked = parseRequest(body);
+  const asked = parseRequest(textOf(body));
   // As CoreOS's servers do with what they cannot read.
   if (asked === undefined) return plain(response, 200, "");
   const address = request.socket.remoteAddress ?? "";
@@ -114,7 +130,7 @@ async function answerOmaha(parts: Parts, request: IncomingMessage, response: Ser
       const check = app.updateCheck ? { updateCheck: { status: "error-internal", codebases: [] } } : {};
       apps.push({
         appId: app.appId,
-        status: "error-unknownApplication",
+        status: "error-failedToRetrieveUpdatePackageInfo",
         ping: app.ping,
         events: 0,
         ...check,
@@ -136,7 +152,8 @@ function ownAddress({ url }: UpdateServerOptions, request: IncomingMessage): str
   return `http://${known}/`;
 }
 
-async function limitedBody(request: IncomingMessage): Promise<string | undefined> {
+/** The body's bytes; undefined when there are too many. */
+async function limitedBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of request as AsyncIterable<Buffer>) {
@@ -145,7 +162,12 @@ async function limitedBody(request: IncomingMessage): Promise<string | undefined
     if (length > 16 * mostBodyBytes) break;
     if (length <= mostBodyBytes) pieces.push(piece);
   }
-  return length > mostBodyBytes ? undefined : Buffer.concat(pieces).toString("utf8");
+  return length > mostBodyBytes ? undefined : Buffer.concat(pieces);
+}
+
+/** Bytes as text; empty when they are no UTF-8, which the protocol is in. */
+function textOf(body: Buffer): string {
+  return isUtf8(body) ? body.toString("utf8") : "";
 }
 
 /** The file behind `/releases/VERSION/NAME` or `/channels/NAME/FILE`: one of ours, or where the release says it is. */

@@ -65,7 +65,8 @@ export function answerApp(app: OmahaApp, picture: AskedPicture, when: AskedWhen)
   if (!app.updateCheck) return written({ ...base, status: "ok" });
   const decision = decide({ ...picture, group, grants, machine }, when.nowMs);
   if ("nothing" in decision) {
-    const reached = machine.status === "granted" && decision.nothing === "up-to-date";
+    const waited = machine.status === "granted" || machine.status === "on-hold";
+    const reached = waited && decision.nothing === "up-to-date";
     if (reached) {
       ({ grants, group } = settleGrant(grants, group, machine.id, "done"));
       machine = changed(machine, "complete", when.nowMs);
@@ -148,15 +149,22 @@ function afterEvent(event: OmahaEvent, told: Told, nowMs: number): Told {
   return { machine: failed, ...settleGrant(told.grants, told.group, machine.id, "failed") };
 }
 
-/** Event 3/2 rides on every check; only with a version before does it tell of an update. Without, it frees a machine that is stuck. */
+/**
+ * Event 3/2 rides on every check; only with a version before does it tell of an update. Without, it frees a machine that is
+ * stuck; and 0.0.0.0 tells of a machine that knows nothing of what it refused, so that this is forgotten here, too.
+ */
 function updated({ previousVersion = "" }: OmahaEvent, told: Told, nowMs: number): Told {
   const { machine, grants, group } = told;
+  const { errorCode: _error, refused: _refused, ...rest } = machine;
   if (previousVersion === "" || previousVersion === "0.0.0.0") {
+    const isNew = previousVersion !== "";
     const isStuck =
       machine.status === "downloading" || machine.status === "downloaded" || machine.status === "installed";
-    return isStuck ? { ...told, machine: changed(machine, "undefined", nowMs) } : told;
+    const now = isNew ? rest : machine;
+    return isStuck || (isNew && machine.status === "error")
+      ? { ...told, machine: changed(now, "undefined", nowMs) }
+      : { ...told, machine: now };
   }
-  const { errorCode: _error, refused: _refused, ...rest } = machine;
   return { machine: changed(rest, "complete", nowMs), ...settleGrant(grants, group, machine.id, "done") };
 }
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { answerApp, type AskedPicture } from "./answer.ts";
 import { hoursText, isWithin, parseHours } from "./office-hours.ts";
 import { type OmahaApp, type OmahaEvent, osAppId } from "./omaha.ts";
-import { bucketOf, nextVersion } from "./rollout.ts";
+import { bucketOf, nextVersion, pardoned } from "./rollout.ts";
 import {
   type Grants,
   type Group,
@@ -328,4 +328,37 @@ test("two servers on one store that are asked at once give together what the gro
   assert.equal(answers.filter((each) => each?.updateCheck?.status === "ok").length, 3);
   assert.equal((await first.machines()).filter(({ status }) => status === "granted").length, 3);
   await store.close();
+});
+
+test("a first machine that is not heard of stops its group however late the next one asks, until somebody resumes it", () => {
+  const world = new World({ safe: true, most: 1, periodMs: 10 * minuteMs, timeoutMs: 30 * minuteMs });
+  assert.equal(world.ask("m1", "1"), "5");
+  world.nowMs += 24 * 60 * minuteMs;
+  assert.equal(world.ask("m2", "1"), "error-maxTimedOutUpdatesLimitReached/error-internal");
+  assert.equal(world.group.enabled, false);
+  world.group = { ...world.group, enabled: true, reason: "" };
+  assert.equal(world.ask("m2", "1"), "error-maxTimedOutUpdatesLimitReached/error-internal");
+  world.group = { ...world.group, enabled: true, reason: "" };
+  world.grants = pardoned(world.grants, world.group, world.nowMs);
+  assert.equal(world.ask("m2", "1"), "5");
+  assert.equal(world.ask("m3", "1"), "error-maxUpdatesPerPeriodLimitReached/error-internal");
+});
+
+test("a machine that begins anew is given again what it refused", () => {
+  const world = new World();
+  world.ask("m1", "1");
+  world.tell("m1", "1", 3, 0, { errorCode: 44 });
+  assert.equal(world.ask("m1", "1", [{ type: 3, result: 2, previousVersion: "" }]), "noupdate");
+  assert.equal(world.status("m1"), "error");
+  assert.equal(world.ask("m1", "1", [{ type: 3, result: 2, previousVersion: "0.0.0.0" }]), "5");
+  assert.deepEqual([world.status("m1"), world.machines.get("m1")?.errorCode], ["granted", undefined]);
+});
+
+test("a machine that waited for its turn and has the version by other means waits no more", () => {
+  const world = new World({ most: 1, periodMs: 60 * minuteMs });
+  world.ask("m1", "1");
+  world.ask("m2", "1");
+  assert.equal(world.status("m2"), "on-hold");
+  assert.equal(world.ask("m2", "5"), "noupdate");
+  assert.equal(world.status("m2"), "complete");
 });

@@ -31,7 +31,7 @@ export function decide(picture: RolloutPicture, nowMs: number): RolloutDecision 
   if (target === undefined) return { nothing: "up-to-date" };
   if (machine.refused === target) return { nothing: "refused-by-machine" };
   if (halt !== undefined || !group.enabled) return { refuse: "error-updatesDisabled", onHold: false };
-  const recent = recentGrants(picture.grants, group, nowMs);
+  const recent = recentGrants(picture.grants, group, target, nowMs);
   const own = recent.entries.find((grant) => grant.machine === machine.id && grant.version === target);
   if (machine.status === "granted" && own?.state === "running") return { give: target, grants: recent };
   if (group.hours !== undefined && !isWithin(group.hours, nowMs))
@@ -83,10 +83,26 @@ export function nextVersion({ version, floors }: Channel, running: string): stri
   return between.toSorted(compareVersions)[0] ?? version;
 }
 
-/** Grants that still count for something. */
-function recentGrants(grants: Grants, { periodMs, timeoutMs, safe }: Group, nowMs: number): Grants {
-  const keptMs = Math.max(periodMs, timeoutMs) * (safe ? 2 : 1);
-  return { ...grants, entries: grants.entries.filter(({ atMs }) => atMs > nowMs - keptMs) };
+/** Grants that still count for something. The first machine of a group that goes safely does until it is heard of. */
+function recentGrants(
+  grants: Grants,
+  { periodMs, timeoutMs, safe }: Group,
+  target: string,
+  nowMs: number,
+): Grants {
+  const sinceMs = nowMs - Math.max(periodMs, timeoutMs);
+  const isFirst = (grant: Grant): boolean =>
+    safe && grants.proven !== target && grant.version === target && grant.state === "running";
+  return { ...grants, entries: grants.entries.filter((grant) => grant.atMs > sinceMs || isFirst(grant)) };
+}
+
+/** Grants as they are when somebody has a group go on that paused itself: who was not heard of has failed, and others may go first. */
+export function pardoned(grants: Grants, group: Group, nowMs: number): Grants {
+  const entries = grants.entries.map((grant): Grant => {
+    const isLost = grant.state === "running" && !isRunning(grant, group, nowMs);
+    return isLost ? { ...grant, state: "failed" } : grant;
+  });
+  return { ...grants, entries };
 }
 
 function isRunning({ state, atMs }: Grant, { timeoutMs }: Group, nowMs: number): boolean {

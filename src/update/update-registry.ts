@@ -4,6 +4,7 @@ import { exactly, under } from "../store/range.ts";
 import type { Compare, KeyRange, Operation, Store } from "../store/store.ts";
 import { type Answered, answerApp, type AskedWhen } from "./answer.ts";
 import type { OmahaAnswer, OmahaApp } from "./omaha.ts";
+import { pardoned } from "./rollout.ts";
 import {
   type Channel,
   type Grants,
@@ -120,6 +121,14 @@ export class UpdateRegistry {
   /** Changes a group, or makes it. @param change gets undefined when there is none */
   async changeGroup(name: string, change: (before: Group | undefined) => Group): Promise<Group> {
     return await this.#change(updateKeys.group(name), change);
+  }
+
+  /** Has a group go on that was paused, or paused itself. */
+  async resumeGroup(group: Group): Promise<void> {
+    const nowMs = this.#env.clock.now();
+    await this.#change<Grants>(updateKeys.grants(group.name), (before) =>
+      pardoned(before ?? noGrants, group, nowMs),
+    );
   }
 
   async changeChannel(name: string, change: (before: Channel | undefined) => Channel): Promise<Channel> {
