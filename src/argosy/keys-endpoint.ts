@@ -12,7 +12,7 @@ export function keysFlag(name: string): Flag {
     name,
     kind: "text",
     placeholder: "URL,...",
-    summary: `the servers of the keys API (default ${defaultEndpoint})`,
+    summary: "the servers of the keys API",
     otherwise: defaultEndpoint,
     variable: "LOCKSMITHCTL_ENDPOINT",
   };

@@ -66,7 +66,7 @@ export function rebootsCommand(access: (call: Call) => RebootsAccess = connect):
       if (deed === "resume" && words.length === 0) return await resume(call, groups);
       throw new Fault(
         "bad-argument",
-        `cannot ${call.arguments.join(" ")} reboots; give halt, resume, window or nothing`,
+        `there is no "${call.arguments.join(" ")}" here; give halt, resume, window or nothing`,
       );
     },
   };

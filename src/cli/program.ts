@@ -49,7 +49,7 @@ async function run(request: Run, surroundings: Surroundings): Promise<number> {
     if (surroundings.signal.aborted)
       return isFault(surroundings.signal.reason, "output-gone") ? outputGone : interrupted;
     if (!(error instanceof Fault)) throw error;
-    surroundings.stderr.write(`Error: ${error.message}\n`);
+    surroundings.stderr.write(`Error: ${error.message.trimEnd()}\n`);
     return exitCodes.failed;
   }
 }

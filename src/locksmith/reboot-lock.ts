@@ -176,7 +176,9 @@ export class RebootLock {
       leased = leaseMs !== undefined;
       await this.#swap(seen, decision.semaphore);
       const released = ended.filter((holder) => !decision.semaphore.holders.includes(holder));
-      for (const holder of released) await this.#dropLease(holder, seen.leaseIndices.get(holder));
+      const leftBehind = forgottenLeases(seen).filter((holder) => holder !== id);
+      for (const holder of [...released, ...leftBehind])
+        await this.#dropLease(holder, seen.leaseIndices.get(holder));
       if (seen.tickets.has(id)) await this.leaveQueue(id);
       return {
         already: seen.semaphore.holders.includes(id),
@@ -298,6 +300,15 @@ function haltedText({ since, reason }: Halt): string {
 /** Holders whose leases have ended. */
 function endedLeases({ semaphore, leases }: LockPicture): readonly string[] {
   return semaphore.holders.filter((holder) => leases.get(holder)?.leftSeconds === 0);
+}
+
+/**
+ * Machines without a slot whose leases have ended: locksmithctl of CoreOS has given the slot back, and knows no leases. Left
+ * there, one would end the slot that it takes for that machine another time.
+ */
+function forgottenLeases({ semaphore, leases }: LockPicture): readonly string[] {
+  const ended = [...leases].filter(([, { leftSeconds }]) => leftSeconds === 0);
+  return ended.map(([holder]) => holder).filter((holder) => !semaphore.holders.includes(holder));
 }
 
 /** How many machines have waited longer than this one, or at all when it does not wait. */

@@ -3,24 +3,24 @@ import { millisecondsOf } from "../cli/flags.ts";
 import { Fault } from "../lib/fault.ts";
 import { leastLeaseMs } from "../locksmith/reboot-lock.ts";
 
-/**
- * `--lease` of the commands that take a slot.
- * @param otherwise the time that counts without the flag, or `off`
- */
-export function leaseFlag(otherwise: string): Flag {
+/** Every holder has a lease unless somebody says otherwise, so that none blocks the others for ever; the same as locksmithd's. */
+const usualLease = "1h";
+
+/** `--lease` of the commands that take a slot. */
+export function leaseFlag(): Flag {
   return {
     name: "lease",
     kind: "text",
     placeholder: "TIME",
     summary: "the slot is free for the next one after this time, unless it was locked again; off: never",
-    otherwise,
+    otherwise: usualLease,
     variable: "LOCKSMITHCTL_LEASE",
   };
 }
 
 /** Milliseconds of the lease; undefined for none. Throws Fault `bad-lease`. */
 export function leaseMsOf(call: Call): number | undefined {
-  const text = call.flags.text("lease") ?? "off";
+  const text = call.flags.text("lease") ?? usualLease;
   if (text === "off") return undefined;
   const ms = millisecondsOf(text);
   if (ms === undefined || ms < leastLeaseMs) {

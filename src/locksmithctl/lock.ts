@@ -13,13 +13,15 @@ export function lock(connect: Connect): Command {
     usage: "[ID]",
     description:
       "Takes one of the group's slots for a machine; without ID for this one, by its machine-id. A machine that has a slot " +
-      "keeps it, and its lease begins again. Prints nothing; exit code 1 when no slot is free. With --lease the slot is free " +
-      "for the next one after that time, so a machine that never comes back blocks nobody.",
-    flags: [leaseFlag("off"), jsonFlag],
+      "keeps it, and its lease begins again. Prints nothing; exit code 1 when no slot is free. The slot is free for the next " +
+      "one when the lease is over, so a machine that never comes back blocks nobody; --lease off keeps it until it is given " +
+      "back, as with locksmith 0.6.2.",
+    flags: [leaseFlag(), jsonFlag],
     arity: { least: 0, most: 1 },
     examples: [
       { line: "locksmithctl lock", meaning: "this machine" },
       { line: "locksmithctl lock db1 --lease 30m", meaning: "db1, for half an hour at most" },
+      { line: "locksmithctl lock db1 --lease off", meaning: "db1, until it is given back" },
     ],
     run: async (call) =>
       await settle(call, "Error locking", async () => {

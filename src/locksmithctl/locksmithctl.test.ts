@@ -125,6 +125,20 @@ test("status and the others speak JSON", async () => {
   );
 });
 
+test("every holder has a lease unless somebody wants none", async () => {
+  const lease = async (words: string): Promise<unknown> => {
+    const variables = { LOCKSMITHCTL_GROUP: "leases" };
+    assert.equal((await run(`lock a${words}`, { variables }))[0], 0);
+    const { holders } = JSON.parse((await run("status --json", { variables }))[1]) as {
+      holders: readonly { readonly lease: { readonly seconds: number } | null }[];
+    };
+    return holders[0]?.lease?.seconds;
+  };
+  assert.equal(await lease(""), 3600);
+  assert.equal(await lease(" --lease 90s"), 90);
+  assert.equal(await lease(" --lease off"), undefined);
+});
+
 test("servers that are not there are told apart from refusals", async () => {
   const first = "Error initializing etcd client: client: etcd cluster is unavailable or misconfigured\n";
   const none = { LOCKSMITHCTL_ENDPOINT: "http://127.0.0.1:1" };
@@ -189,5 +203,8 @@ test("the signal of an update goes out", async () => {
   let sent = 0;
   const emitNeedReboot = async (): Promise<void> => void sent++;
   assert.deepEqual(await run("send-need-reboot", { outside: { emitNeedReboot } }), [0, "", ""]);
+  assert.equal(sent, 1);
+  const user = await run("send-need-reboot", { outside: { emitNeedReboot, userId: () => 1000 } });
+  assert.deepEqual(user, [1, "", "Must be root to send the signal.\n"], "the bus would drop it in silence");
   assert.equal(sent, 1);
 });

@@ -15,7 +15,7 @@ export function reboot(connect: Connect, outside: Outside): Command {
       "Takes a slot for this machine once, without waiting for one, and asks logind to reboot; needs root. The slot stays " +
       "taken while the machine is down: give it back with locksmithctl unlock when the machine is well again, or leave that to " +
       "the end of the lease. When logind refuses, a slot that was taken for this is given back.",
-    flags: [leaseFlag("1h")],
+    flags: [leaseFlag()],
     arity: { least: 0, most: 0 },
     examples: [{ line: "locksmithctl reboot", meaning: "exit code 1 when another machine is rebooting" }],
     run: async (call) => {
