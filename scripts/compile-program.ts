@@ -21,7 +21,7 @@ const line = bytes.indexOf("\\n");
 const end = line + 1 + Number(bytes.latin1Slice(0, line));
 const { Script } = process.getBuiltinModule("node:vm");
 const cachedData = end < bytes.length ? bytes.subarray(end) : undefined;
-new Script(bytes.utf8Slice(line + 1, end), { filename: file, cachedData }).runInThisContext();
+new Script(bytes.latin1Slice(line + 1, end), { filename: file, cachedData }).runInThisContext();
 `;
 }
 
@@ -59,7 +59,7 @@ function compiling(programFile: string): string {
 const { Script } = process.getBuiltinModule("node:vm");
 const filename = ${JSON.stringify(programFile)};
 const bytes = readFileSync(filename);
-const script = new Script(bytes.utf8Slice(bytes.indexOf("\\n") + 1), { filename });
+const script = new Script(bytes.latin1Slice(bytes.indexOf("\\n") + 1), { filename });
 script.runInThisContext();
 process.on("exit", () => appendFileSync(filename, script.createCachedData()));
 `;

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import type { Env, Log } from "../lib/env.ts";
@@ -10,7 +11,7 @@ const inputLimitBytes = 16 * 1024 * 1024;
 
 /**
  * Runs a program in this process: the edge between a command and the world. Sets the exit code and resolves when the
- * command has ended; what it wrote may still be on its way out.
+ * command has ended and what it wrote has been taken.
  */
 export async function main(program: CommandGroup): Promise<void> {
   const interrupt = new AbortController();
@@ -19,23 +20,28 @@ export async function main(program: CommandGroup): Promise<void> {
       interrupt.abort(new Fault("interrupted", `${program.name} was interrupted.`));
     });
   }
+  const stdout = output(() => process.stdout, 1, interrupt);
+  const stderr = output(() => process.stderr, 2, interrupt);
   try {
-    process.exitCode = await runProgram(program, process.argv.slice(2), surroundings(interrupt));
+    process.exitCode = await runProgram(program, process.argv.slice(2), {
+      ...surroundings(interrupt),
+      stdout,
+      stderr,
+    });
   } catch (error) {
     process.stderr.write(`Error: this is a bug in ${program.name}: ${sentenceOf(error)}\n`);
     if (process.env.ARGOSY_DEBUG !== undefined && error instanceof Error)
       process.stderr.write(`${error.stack}\n`);
     process.exitCode = bugExitCode;
   }
+  await Promise.all([stdout.taken(), stderr.taken()]);
 }
 
 /** What sysexits.h calls EX_SOFTWARE. */
 const bugExitCode = 70;
 
-function surroundings(interrupt: AbortController): Surroundings {
+function surroundings(interrupt: AbortController): Omit<Surroundings, "stdout" | "stderr"> {
   return {
-    stdout: output(() => process.stdout, 1, interrupt),
-    stderr: output(() => process.stderr, 2, interrupt),
     stdin,
     variables: process.env,
     files,
@@ -44,21 +50,28 @@ function surroundings(interrupt: AbortController): Surroundings {
   };
 }
 
+/** Output of this process. */
+interface OwnOutput extends Output {
+  /** Resolves when nothing waits to be written any more. */
+  taken(): Promise<void>;
+}
+
 /** @param open gives the stream; a command that writes nothing to it does not spend the time to make it */
-function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: AbortController): Output {
+function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: AbortController): OwnOutput {
   let stream: NodeJS.WriteStream | undefined;
   let gone = false;
   const opened = (): NodeJS.WriteStream => {
     if (stream !== undefined) return stream;
     stream = open();
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
-      gone = true;
-      interrupt.abort(
-        new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
-      );
-    });
+    stream.on("error", failed);
     return stream;
+  };
+  const failed = (error: NodeJS.ErrnoException): void => {
+    // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
+    gone = true;
+    interrupt.abort(
+      new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
+    );
   };
   const isTerminal = isatty(descriptor);
   const columns = isTerminal ? opened().columns : 0;
@@ -66,7 +79,17 @@ function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: A
     isTerminal,
     ...(columns > 0 ? { columns } : {}),
     write: (text) => {
-      if (!gone) opened().write(text);
+      if (gone) return;
+      if (isTerminal || stream !== undefined) {
+        opened().write(text);
+        return;
+      }
+      const rest = writeDirectly(descriptor, Buffer.from(text), failed);
+      if (rest.length > 0 && !gone) opened().write(rest);
+    },
+    taken: async () => {
+      const last = stream;
+      if (last !== undefined && !gone) await new Promise<void>((resolve) => last.write("", () => resolve()));
     },
     drained: async () => {
       if (gone || stream === undefined || !stream.writableNeedDrain) return;
@@ -84,6 +107,25 @@ function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: A
       });
     },
   };
+}
+
+/**
+ * Writes to a file or a pipe as the stream for it would, at once; making that stream takes a fortieth of a short command.
+ * Gives what is left for the stream, when the reader is slow and the pipe was opened so that nobody waits.
+ */
+function writeDirectly(
+  descriptor: number,
+  bytes: Buffer,
+  failed: (error: NodeJS.ErrnoException) => void,
+): Buffer {
+  let rest = bytes;
+  try {
+    while (rest.length > 0) rest = rest.subarray(writeSync(descriptor, rest));
+  } catch (error) {
+    const problem = error as NodeJS.ErrnoException;
+    if (problem.code !== "EAGAIN") failed(problem);
+  }
+  return rest;
 }
 
 const stdin: Input = {
@@ -163,6 +205,19 @@ const terminalEnv: Env = {
       }
     },
   },
-  random: () => Math.random(),
+  random: drawn,
   log,
 };
+
+/** Where the next draw comes from; undefined before the first. */
+let drawState: number | undefined;
+
+/** As Math.random, which does not draw by lot in a command: its launcher fixes where V8 begins (`shortNodeFlags`). */
+function drawn(): number {
+  drawState ??= Number(process.hrtime.bigint() & 0xffff_ffffn) ^ Math.imul(process.pid, 0x9e37_79b1);
+  // SplitMix32: a counter, and its bits stirred.
+  drawState = (drawState + 0x9e37_79b9) | 0;
+  let bits = Math.imul(drawState ^ (drawState >>> 16), 0x21f0_aaad);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x735a_2d97);
+  return ((bits ^ (bits >>> 15)) >>> 0) / 2 ** 32;
+}

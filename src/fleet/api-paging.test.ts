@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pageOf, pageToken } from "./api-paging.ts";
+import { pageLimitFor, pageOf, pageToken } from "./api-paging.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
 
@@ -70,4 +70,20 @@ test("lists are longer than 65,535 entries, and end where tokens do", () => {
     items: numbers(70_000).slice(69_900),
   });
   assert.deepEqual(pageOf(numbers(70_000), [pageToken(1, 65_535)], 1), { items: [65_534] });
+});
+
+test("a client can take more at once than usual, but not less, and not all", () => {
+  const wishes: readonly [string | undefined, number][] = [
+    [undefined, 100],
+    ["1000", 1_000],
+    ["99999", 1_000],
+    ["300", 300],
+    ["1", 100],
+    ["", 100],
+    ["many", 100],
+    ["-5", 100],
+    ["1e3", 100],
+  ];
+  for (const [wish, limit] of wishes) assert.equal(pageLimitFor(wish, 100), limit, String(wish));
+  assert.equal(pageLimitFor("1000", 5_000), 5_000);
 });

@@ -7,8 +7,23 @@ export interface Page<Item> {
 /** How many entries a page has unless the setting `token_limit` says otherwise (fleet v1.0.0 API). */
 export const defaultPageLimit = 100;
 
+/** The header in which a client of ours says how many entries of a list it takes at once. Others do not know it. */
+export const pageLimitHeader = "Argosy-Page-Limit";
+
+/** The most entries that a page has at a client's wish. */
+export const mostPageLimit = 1_000;
+
 /** The highest page a token can name; 16 bits. */
 const lastPage = 0xffff;
+
+/**
+ * How many entries a page has for a request: more than usual when it wants that, and never fewer.
+ * @param wish the header, if there is one; what is no number is no wish
+ */
+export function pageLimitFor(wish: string | undefined, usual: number): number {
+  if (wish === undefined || !/^\d{1,5}$/.test(wish)) return usual;
+  return Math.max(usual, Math.min(Number(wish), mostPageLimit));
+}
 
 /**
  * The token of a page, in the bytes of fleet v1.0.0: limit and page, 16 bits each, little-endian, in padded URL-safe

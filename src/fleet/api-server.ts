@@ -19,12 +19,12 @@ import type { Handler } from "./api-exchange.ts";
 import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
-import { getState, listMachines, listStates, listUnits } from "./api-lists.ts";
+import { getState, type Listing, listMachines, listStates, listUnits } from "./api-lists.ts";
 import { changeMachine, getReport, listReports } from "./api-machines.ts";
 import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
-import { defaultPageLimit } from "./api-paging.ts";
+import { defaultPageLimit, pageLimitFor, pageLimitHeader } from "./api-paging.ts";
 import { openApiDocument } from "./openapi.ts";
 import { decidePut, type PutDecision } from "./api-unit-rules.ts";
 import { type ChangesRequest, type Refusal, readChangesBody, readChangesQuery } from "./api-changes-rules.ts";
@@ -124,13 +124,13 @@ function addFleetRoutes(app: Hono<Api>, base: string, server: Server): void {
   );
   app.all(`${base}/machines`, (context) =>
     methodOf(context, "only GET and PATCH supported against this resource", 405, {
-      GET: () => listMachines(urlOf(context), server),
+      GET: () => listMachines(urlOf(context), listingFor(context, server)),
       PATCH: async () => await patchMachines(context, server),
     }),
   );
   app.all(`${base}/units`, (context) =>
     methodOf(context, "only GET supported against this resource", 405, {
-      GET: () => listUnits(urlOf(context), server),
+      GET: () => listUnits(urlOf(context), listingFor(context, server)),
     }),
   );
   app.all(`${base}/units/:name`, (context) =>
@@ -142,7 +142,7 @@ function addFleetRoutes(app: Hono<Api>, base: string, server: Server): void {
   );
   app.all(`${base}/state`, (context) =>
     methodOf(context, "only GET supported against this resource", 405, {
-      GET: () => listStates(urlOf(context), server),
+      GET: () => listStates(urlOf(context), listingFor(context, server)),
     }),
   );
   app.all(`${base}/state/:name`, (context) =>
@@ -150,6 +150,11 @@ function addFleetRoutes(app: Hono<Api>, base: string, server: Server): void {
       GET: () => getState(nameIn(context), registry),
     }),
   );
+}
+
+/** What lists are made from for one request. */
+function listingFor(context: Context<Api>, { registry, tokenLimit }: Server): Listing {
+  return { registry, tokenLimit: pageLimitFor(context.req.header(pageLimitHeader), tokenLimit) };
 }
 
 function addArgosyRoutes(app: Hono<Api>, server: Server): void {

@@ -37,9 +37,15 @@ test("client and server speak over a unix socket and over TCP", async () => {
   const { endpoints, ended } = await serveFleetApi(handler, sockets, quiet, stop.signal);
   try {
     for (const [index, endpoint] of endpoints.entries()) {
-      const client = new FleetClient(transportTo(endpoint, noTls));
+      const transport = transportTo(endpoint, noTls);
+      const asked: string[] = [];
+      const client = new FleetClient(async (...request) => {
+        asked.push(request[1]);
+        return await transport(...request);
+      });
       const name = `a${index}.service`;
       assert.equal((await client.machines()).length, 5);
+      assert.deepEqual(asked, ["/fleet/v1/machines"], "all in one page, though others get two");
       assert.equal(await client.unit(name), undefined);
       await client.putUnit(name, [{ section: "Service", name: "ExecStart", value: "/bin/true" }], "launched");
       assert.equal((await client.unit(name))?.desiredState, "launched");

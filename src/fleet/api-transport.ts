@@ -6,6 +6,7 @@ import { Fault, sentenceOf } from "../lib/fault.ts";
 import { productVersion } from "../lib/version.ts";
 import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
+import { mostPageLimit, pageLimitHeader } from "./api-paging.ts";
 import type { Answer } from "./client-answer.ts";
 import { type PlainEnd, PlainHttp } from "./plain-http.ts";
 
@@ -43,14 +44,21 @@ export function transportTo(
   const sender = {
     Host: target.hostHeader,
     "User-Agent": `argosy/${productVersion}`,
-    [userHeader]: whoami(),
+    // Three hundred states in one page: to ask for pages one after the other takes longer than to read them.
+    [pageLimitHeader]: String(mostPageLimit),
   };
+  let user: string | undefined;
   const end = through === undefined ? endOf(target.at) : { path: through(target.at) };
   const send = target.secure ? overTls(target, end, most, tls) : plainly(end, most);
   return async (method, path, body, signal) => {
     const why = (error: unknown): unknown =>
       signal?.aborted === true ? signal.reason : unreachable(endpoint, error);
-    const headers = body === undefined ? sender : { ...sender, "Content-Type": "application/json" };
+    const headers = {
+      ...sender,
+      // The history tells of changes only, and to find out who one is may take asking a directory.
+      ...(method === "GET" ? {} : { [userHeader]: (user ??= whoami()) }),
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+    };
     try {
       const {
         status,

@@ -1,3 +1,4 @@
+import { mostPageLimit, pageLimitHeader } from "./api-paging.ts";
 import { ref, type Schema, schemas } from "./openapi-schemas.ts";
 
 /** One request of the API. */
@@ -66,13 +67,19 @@ const machine: Parameter = {
   schema: { type: "string" },
 };
 const token = query("nextPageToken", "from the page before");
+const pageLimit: Parameter = {
+  name: pageLimitHeader,
+  in: "header",
+  description: `how many entries a page may have beyond the usual number, up to ${mostPageLimit}; the same for each page of a list`,
+  schema: { type: "integer" },
+};
 const onMachine = query("machine", "ask this machine, by its ID");
 
 const fleetPaths: Readonly<Record<string, Methods>> = {
   "/units": {
     get: {
       summary: "Lists units",
-      parameters: [token],
+      parameters: [token, pageLimit],
       responses: { 200: json("a page", "UnitPage"), ...refusals(400) },
     },
   },
@@ -109,7 +116,12 @@ const fleetPaths: Readonly<Record<string, Methods>> = {
   "/state": {
     get: {
       summary: "What systemd says about each unit on each machine",
-      parameters: [token, query("unitName", "only this unit"), query("machineID", "only this machine")],
+      parameters: [
+        token,
+        pageLimit,
+        query("unitName", "only this unit"),
+        query("machineID", "only this machine"),
+      ],
       responses: { 200: json("a page", "UnitStatePage"), ...refusals(400) },
     },
   },
@@ -123,7 +135,7 @@ const fleetPaths: Readonly<Record<string, Methods>> = {
   "/machines": {
     get: {
       summary: "Lists machines that are present",
-      parameters: [token],
+      parameters: [token, pageLimit],
       responses: { 200: json("a page", "MachinePage"), ...refusals(400) },
     },
     patch: {

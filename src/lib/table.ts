@@ -52,12 +52,10 @@ function joinCells(
   );
 }
 
+/** The first of two units of a character beyond the first 65,536. */
+const firstHalves = /[\ud800-\udbff]/;
+
 /** Characters as a terminal counts them, near enough: code points. */
 function lengthOf(cell: string): number {
-  let length = cell.length;
-  for (let at = 0; at < cell.length; at++) {
-    const isFirstHalf = (cell.charCodeAt(at) & 0xfc00) === 0xd800;
-    if (isFirstHalf) length--;
-  }
-  return length;
+  return cell.length - (firstHalves.test(cell) ? cell.split(firstHalves).length - 1 : 0);
 }
