@@ -17,6 +17,7 @@ const programs = [
   "/bin/kill",
   "/bin/bash",
   "/usr/bin/systemctl",
+  "/usr/bin/systemd-notify",
 ];
 
 test("systemd has nothing to say against any unit, wherever it lies", async () => {

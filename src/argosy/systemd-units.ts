@@ -153,6 +153,9 @@ EnvironmentFile=-/etc/argosy/argosy.env
 Environment=MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072 MALLOC_MMAP_THRESHOLD_=131072
 ExecStart=${nodeCommand(fleetNodeFlags)} /usr/lib/argosy/fleet.mjs
 SyslogIdentifier=fleet
+# The first tells systemd that a reload is under way, for the daemon, which hears of it by the second: so systemctl reload
+# returns when the daemon says that it is done, and not as soon as the signal is on its way. (Type=notify-reload begins with 253.)
+ExecReload=/usr/bin/systemd-notify RELOADING=1
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=500ms

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { Readable } from "node:stream";
-import type { CommandOutput, JournalOptions, LocalMachine } from "../fleet/local-machine.ts";
+import type { CommandOutput, JournalOptions, JournalSpan, LocalMachine } from "../fleet/local-machine.ts";
 import type { MachineId, UnitName } from "../fleet/model.ts";
 
 /** What systemctl may take to describe one unit. */
@@ -35,13 +35,15 @@ async function unitStatus(unit: UnitName): Promise<CommandOutput> {
 
 function unitJournal(
   unit: UnitName,
-  options: JournalOptions,
+  options: JournalOptions & JournalSpan,
   signal: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const follow = options.follow ? ["--follow"] : [];
-  const { withinMs } = options;
-  const since = withinMs === undefined ? [] : [`--since=@${((Date.now() - withinMs) / 1000).toFixed(3)}`];
-  const shown = [`--lines=${options.lines}`, `--output=${options.output}`, ...since];
+  const { sinceMs, endMs } = options;
+  const since = sinceMs === undefined ? [] : [`--since=@${(sinceMs / 1000).toFixed(3)}`];
+  // journalctl shows what was written at the very end as well, and counts microseconds.
+  const until = endMs === undefined ? [] : [`--until=@${((endMs - 1) / 1000).toFixed(3)}999`];
+  const shown = [`--lines=${options.lines}`, `--output=${options.output}`, ...since, ...until];
   const child = spawn("journalctl", ["--no-pager", ...shown, ...follow, `--unit=${unit}`], {
     stdio: ["ignore", "pipe", "ignore"],
   });

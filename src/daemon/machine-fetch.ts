@@ -28,7 +28,7 @@ export function fetchMachine(
     const request = get(new URL(path, api), { signal }, (answer) => {
       request.setTimeout(0);
       const headers = new Headers();
-      for (const name of ["content-type", "argosy-exit-code"]) {
+      for (const name of ["content-type", "argosy-exit-code", "argosy-journal-end"]) {
         const value = answer.headers[name];
         if (typeof value === "string") headers.set(name, value);
       }

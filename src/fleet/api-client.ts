@@ -7,11 +7,11 @@ import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-e
 import type { WhyEntity } from "./api-why.ts";
 import type { VersionedReport } from "./api-machines.ts";
 import type { RestartEntity } from "./api-restart.ts";
-import { exitCodeHeader } from "./api-local.ts";
+import { exitCodeHeader, journalEndHeader, windowQuery } from "./api-local.ts";
 import { isRecord, readJson } from "./api-unit-rules.ts";
 import { type EventQuestion, readEvents } from "./event-stream.ts";
 import type { FleetEvent } from "./events.ts";
-import type { JournalOptions } from "./local-machine.ts";
+import type { JournalOptions, JournalWindow } from "./local-machine.ts";
 import type { MachineReport } from "./machine-report.ts";
 import type { MachineId, TargetState, UnitName } from "./model.ts";
 
@@ -171,26 +171,27 @@ export class FleetClient {
   /**
    * What `journalctl` prints on the unit's machine, piece by piece.
    * @param machine undefined for the machine it is on, or all of them for a global unit
-   * @param answered called once the answer begins
+   * @param answered called once the answer begins, with the instant that it names for `olderMs`
    */
   async *journal(
     name: UnitName,
-    options: JournalOptions,
+    options: JournalOptions & JournalWindow,
     signal: AbortSignal,
     machine?: MachineId,
-    answered: () => void = () => {},
+    answered: (endMs: number | undefined) => void = () => {},
   ): AsyncGenerator<string> {
     const query = new URLSearchParams({
       lines: String(options.lines),
       follow: String(options.follow),
       output: options.output,
-      ...(options.withinMs === undefined ? {} : { within: String(Math.ceil(options.withinMs)) }),
+      ...windowQuery(options),
       ...(machine === undefined ? {} : { machine }),
     });
     const path = `/argosy/v1/units/${encodeURIComponent(name)}/journal?${query.toString()}`;
     const response = await this.#transport("GET", path, undefined, signal);
     await refused(response);
-    answered();
+    const end = response.headers.get(journalEndHeader);
+    answered(end === null ? undefined : Number(end));
     const decoder = new TextDecoder();
     for await (const piece of response.body ?? []) yield decoder.decode(piece, { stream: true });
   }

@@ -5,6 +5,8 @@ import {
   journalOutputs,
   type FetchMachine,
   type JournalOptions,
+  type JournalSpan,
+  type JournalWindow,
   type LocalMachine,
   mostJournalLines,
 } from "./local-machine.ts";
@@ -13,6 +15,9 @@ import type { FleetView } from "./registry.ts";
 
 /** The header that tells the exit code of `systemctl status`. */
 export const exitCodeHeader = "Argosy-Exit-Code";
+
+/** The header that tells the instant before which all lines of a journal were asked for, in ms since 1970 by its machine's clock. */
+export const journalEndHeader = "Argosy-Journal-End";
 
 const textType = { "Content-Type": "text/plain; charset=utf-8" } as const;
 
@@ -58,6 +63,7 @@ export async function unitJournal(
   name: UnitName,
   url: URL,
   machines: Machines,
+  nowMs: number,
   signal: AbortSignal,
 ): Promise<Response> {
   const options = readJournalOptions(url.searchParams);
@@ -68,12 +74,15 @@ export async function unitJournal(
     lines: String(options.lines),
     follow: String(options.follow),
     output: options.output,
-    ...(options.withinMs === undefined ? {} : { within: String(options.withinMs) }),
+    ...windowQuery(options),
   });
   const streams: ReadableStream<Uint8Array>[] = [];
+  let end: string | null = null;
   for (const machine of where.machines) {
     if (machine === machines.local?.id) {
-      streams.push(machines.local.journal(name, options, signal));
+      const span = spanOf(options, nowMs);
+      if (span.endMs !== undefined) end = String(span.endMs);
+      streams.push(machines.local.journal(name, { ...options, ...span }, signal));
       continue;
     }
     query.set("machine", machine);
@@ -85,10 +94,30 @@ export async function unitJournal(
     );
     if (response.status !== 200 || response.body === null) return response;
     streams.push(response.body);
+    end = response.headers.get(journalEndHeader);
   }
   const [only] = streams;
-  const body = streams.length === 1 && only !== undefined ? only : merged(streams);
-  return new Response(body, { status: 200, headers: textType });
+  if (streams.length !== 1 || only === undefined)
+    return new Response(merged(streams), { status: 200, headers: textType });
+  const headers = end === null ? textType : { ...textType, [journalEndHeader]: end };
+  return new Response(only, { status: 200, headers });
+}
+
+/** A window as the query of a journal has it. */
+export function windowQuery({ withinMs, sinceMs, olderMs }: JournalWindow): Readonly<Record<string, string>> {
+  return {
+    ...(withinMs === undefined ? {} : { within: String(Math.ceil(withinMs)) }),
+    ...(sinceMs === undefined ? {} : { since: String(sinceMs) }),
+    ...(olderMs === undefined ? {} : { older: String(Math.ceil(olderMs)) }),
+  };
+}
+
+function spanOf({ withinMs, sinceMs, olderMs }: JournalWindow, nowMs: number): JournalSpan {
+  const fromMs = sinceMs ?? (withinMs === undefined ? undefined : nowMs - withinMs);
+  return {
+    ...(fromMs === undefined ? {} : { sinceMs: fromMs }),
+    ...(olderMs === undefined ? {} : { endMs: nowMs - olderMs }),
+  };
 }
 
 function pathOf(name: UnitName): string {
@@ -126,7 +155,9 @@ function whereIs(view: FleetView, name: UnitName, named: string | null): Where {
   return { machines: withState };
 }
 
-function readJournalOptions(query: URLSearchParams): JournalOptions | { readonly problem: string } {
+function readJournalOptions(
+  query: URLSearchParams,
+): (JournalOptions & JournalWindow) | { readonly problem: string } {
   const lines = query.get("lines") ?? "10";
   const output = query.get("output") ?? "short";
   if (!/^\d{1,6}$/.test(lines) || Number(lines) > mostJournalLines) {
@@ -134,12 +165,23 @@ function readJournalOptions(query: URLSearchParams): JournalOptions | { readonly
   }
   if (!journalOutputs.includes(output))
     return { problem: `output must be one of ${journalOutputs.join(", ")}` };
-  const within = query.get("within");
-  if (within !== null && !/^\d{1,13}$/.test(within))
-    return { problem: "within must be a number of milliseconds" };
+  for (const time of ["within", "since", "older"]) {
+    const text = query.get(time);
+    if (text !== null && !/^\d{1,13}$/.test(text))
+      return { problem: `${time} must be a number of milliseconds` };
+  }
   const asked = query.get("follow");
   const follow = asked !== null && asked !== "false" && asked !== "0";
-  return { lines: Number(lines), follow, output, ...(within === null ? {} : { withinMs: Number(within) }) };
+  if (follow && query.has("older")) return { problem: "older does not go with follow" };
+  const [within, since, older] = [query.get("within"), query.get("since"), query.get("older")];
+  return {
+    lines: Number(lines),
+    follow,
+    output,
+    ...(within === null ? {} : { withinMs: Number(within) }),
+    ...(since === null ? {} : { sinceMs: Number(since) }),
+    ...(older === null ? {} : { olderMs: Number(older) }),
+  };
 }
 
 /** Several streams of lines as one: whole lines, in the order in which they come. */

@@ -224,7 +224,14 @@ function addArgosyRoutes(app: Hono<Api>, server: Server): void {
   app.all("/argosy/v1/units/:name/journal", (context) =>
     methodOf(context, onlyGet, 405, {
       GET: async () =>
-        await unitJournal(registry.view(), nameIn(context), urlOf(context), machines, context.req.raw.signal),
+        await unitJournal(
+          registry.view(),
+          nameIn(context),
+          urlOf(context),
+          machines,
+          clock.now(),
+          context.req.raw.signal,
+        ),
     }),
   );
 }

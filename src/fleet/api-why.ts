@@ -140,7 +140,7 @@ async function tails(
       try {
         const lines = await within(clock, tailLimitMs, signal, async (limit) => {
           const url = new URL(`http://fleet/?lines=${tailLines}&machine=${machine.id}`);
-          const response = await unitJournal(view, name, url, machines, limit);
+          const response = await unitJournal(view, name, url, machines, clock.now(), limit);
           const text = await response.text();
           if (response.status !== 200) throw new Error(`the machine answered ${response.status}`);
           return text.split("\n").filter((line) => line !== "");

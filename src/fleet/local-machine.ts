@@ -8,7 +8,11 @@ export interface LocalMachine {
   status(unit: UnitName): Promise<CommandOutput>;
 
   /** What `journalctl --unit UNIT` prints here. Ends when `signal` is aborted or, without `follow`, at the last line. */
-  journal(unit: UnitName, options: JournalOptions, signal: AbortSignal): ReadableStream<Uint8Array>;
+  journal(
+    unit: UnitName,
+    options: JournalOptions & JournalSpan,
+    signal: AbortSignal,
+  ): ReadableStream<Uint8Array>;
 }
 
 export interface CommandOutput {
@@ -23,8 +27,22 @@ export interface JournalOptions {
   readonly follow: boolean;
   /** journalctl's `--output`, one of `journalOutputs`. */
   readonly output: string;
-  /** Only lines of so many milliseconds before now, by the machine's own clock. */
+}
+
+/** From when to when, in ms since 1970 by the machine's own clock: the first is in it, the last is not. */
+export interface JournalSpan {
+  readonly sinceMs?: number;
+  readonly endMs?: number;
+}
+
+/** From when to when, as one asks who does not know the machine's clock. */
+export interface JournalWindow {
+  /** Only lines of so many milliseconds before now. */
   readonly withinMs?: number;
+  /** Only lines from this instant on, which an answer named before; counts more than `withinMs`. */
+  readonly sinceMs?: number;
+  /** Only lines that were written more than so many milliseconds ago; the answer names the instant that lies so far back. */
+  readonly olderMs?: number;
 }
 
 /** journalctl's output formats that are text (systemd 252). */

@@ -237,8 +237,29 @@ const argosyPaths: Readonly<Record<string, Methods>> = {
         query("follow", "go on with lines as they come", { type: "boolean" }),
         query("output", "journalctl's --output; short"),
         query("within", "only lines of the last so many milliseconds", { type: "integer" }),
+        query(
+          "since",
+          "only lines from this instant on, in milliseconds since 1970 by the clock of the unit's machine",
+          { type: "integer" },
+        ),
+        query("older", "only lines from before the last so many milliseconds; not with follow", {
+          type: "integer",
+        }),
       ],
-      responses: { 200: { description: "its text", content: text }, ...refusals(400, 404, 409, 502) },
+      responses: {
+        200: {
+          description: "its text",
+          headers: {
+            "Argosy-Journal-End": {
+              description:
+                "with older, of a unit on one machine: the instant before which lines were told, for since",
+              schema: { type: "string" },
+            },
+          },
+          content: text,
+        },
+        ...refusals(400, 404, 409, 502),
+      },
     },
   },
   "/argosy/v1/machines": {

@@ -1,8 +1,8 @@
-import type { JournalOptions } from "../fleet/local-machine.ts";
-import { mostJournalLines } from "../fleet/local-machine.ts";
+import type { JournalOptions, JournalWindow } from "../fleet/local-machine.ts";
 import type { MachineId, UnitName } from "../fleet/model.ts";
 import { pauseMs } from "../lib/backoff.ts";
 import { Fault, isFault } from "../lib/fault.ts";
+import { JournalPlace, firstNewLine } from "./journal-place.ts";
 import { isUnanswered } from "./remote.ts";
 import { type Absence, type Asking, nextChanges } from "./wait.ts";
 
@@ -15,12 +15,13 @@ export interface Following extends Asking {
 
 /** Pauses before a journal that broke off is asked for again, in ms. */
 const reopenPauses = { firstMs: 200, mostMs: 5000 };
-/** How far before the last line a journal is taken up again, in ms, so that nothing falls between. */
-const overlapMs = 2000;
-/** When an answer took longer than this, in ms, the time that was asked for is over, and it has to be asked for again. */
-const slowAnswerMs = 1000;
-/** Lines that are kept to know them again behind an interruption. */
-const mostKnownLines = 1000;
+/**
+ * A journal is read up to so many ms ago, and followed from there: lines are written into it in the order of their times, but a moment
+ * after them.
+ */
+const settledMs = 200;
+/** So many lines after its beginning a journal that is followed is opened anew, so that there is never more to read again. */
+const mostFollowedLines = 20_000;
 
 /**
  * Prints the journals of units from all machines they are on, line by line as they come, and those of machines they come to
@@ -40,7 +41,8 @@ export async function followJournals(given: Following): Promise<void> {
 async function follow(following: Following): Promise<void> {
   const { env, names, signal } = following;
   const sinceMs = env.clock.monotonic();
-  const streams = new Map<string, Promise<void>>();
+  const places = new Map<string, JournalPlace>();
+  const open = new Set<string>();
   const held = new Map<UnitName, ReadonlySet<MachineId>>();
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
@@ -54,23 +56,24 @@ async function follow(following: Following): Promise<void> {
     signal.throwIfAborted();
     absence = next.absence;
     after = absence === undefined ? (next.changes?.revision ?? after) : 0;
-    const isFirst = streams.size === 0;
+    const isFirst = places.size === 0;
     for (const report of next.changes?.units ?? []) {
       const { name, states, desiredState } = report;
       held.set(name, desiredState === undefined && states.length === 0 ? nowhere : machinesOf(states));
       for (const { machine } of states) {
         const key = `${machine.id}/${name}`;
-        if (streams.has(key)) continue;
-        const begin = isFirst ? {} : { withinMs: env.clock.monotonic() - sinceMs };
+        if (open.has(key)) continue;
+        const place = places.get(key) ?? new JournalPlace(isFirst ? undefined : sinceMs);
+        places.set(key, place);
+        open.add(key);
         const isHeld = (): boolean => held.get(name)?.has(machine.id) === true;
-        const stream = keepReading(following, { name, machine: machine.id, isHeld }, begin);
-        streams.set(key, stream);
-        stream.catch(failure.reject);
+        const left = (): void => void open.delete(key);
+        keepReading(following, { name, machine: machine.id, isHeld, left }, place).catch(failure.reject);
       }
     }
     if (next.changes === undefined || held.size < names.length) continue;
     const gone = Array.from(held.values()).every((machines) => machines === nowhere);
-    if (isFirst && streams.size === 0)
+    if (isFirst && places.size === 0)
       throw new Fault(gone ? "unit-missing" : "unit-nowhere", "nothing to follow");
     if (gone) return;
   }
@@ -90,86 +93,66 @@ interface Source {
   readonly machine: MachineId;
   /** Whether the unit is on the machine now. */
   readonly isHeld: () => boolean;
+  /** Called when it is not and nothing more is read. */
+  readonly left: () => void;
 }
 
 /** Reads the journal of a unit on one machine, again and again, until the unit is there no more and the journal at its end. */
-async function keepReading(
-  following: Following,
-  { name, machine, isHeld }: Source,
-  begin: Pick<JournalOptions, "withinMs">,
-): Promise<void> {
-  const { client, env, options, signal, write } = following;
-  const { clock } = env;
-  const known = new KnownLines();
-  let lastMs = clock.monotonic();
-  let isOpened = false;
+async function keepReading(following: Following, source: Source, place: JournalPlace): Promise<void> {
+  const { env, signal } = following;
   let tries = 0;
   for (;;) {
-    const askedMs = clock.monotonic();
-    const from = isOpened
-      ? { lines: mostJournalLines, withinMs: askedMs - lastMs + overlapMs }
-      : { lines: begin.withinMs === undefined ? options.lines : mostJournalLines, ...begin };
-    const late = new AbortController();
-    const answered = (): void => {
-      if (isOpened && clock.monotonic() - askedMs > slowAnswerMs) late.abort();
-      isOpened = true;
-    };
     try {
-      const either = AbortSignal.any([signal, late.signal]);
-      const asked = { ...options, ...from, follow: true };
-      for await (const lines of wholeLines(client.journal(name, asked, either, machine, answered))) {
-        if (late.signal.aborted) break;
-        if (lines.length === 0) continue;
+      await catchUp(following, source, place);
+      for await (const lines of journalLines(following, source, {
+        ...place.begin(env.clock),
+        follow: true,
+      })) {
         tries = 0;
-        lastMs = clock.monotonic();
-        const fresh = lines.filter((line) => known.isNew(line));
-        if (fresh.length > 0) await write(fresh.join(""));
+        await following.write(lines.join(""));
+        place.followed(lines, env.clock);
+        if (place.count >= mostFollowedLines) break;
       }
+      signal.throwIfAborted();
+      if (place.count >= mostFollowedLines) continue;
     } catch (error) {
-      if (signal.aborted) throw error;
-      if (!late.signal.aborted && !isFault(error)) throw error;
-      if (!isOpened && isUnanswered(error) && begin.withinMs === undefined) throw error;
+      if (signal.aborted || !isFault(error)) throw error;
+      if (place.isUntouched && isUnanswered(error)) throw error;
     }
-    signal.throwIfAborted();
-    if (late.signal.aborted) continue;
-    if (!isHeld()) return;
-    known.expectAgain();
+    if (!source.isHeld()) return source.left();
     tries++;
-    await clock.sleep(pauseMs(reopenPauses, tries, env.random()), signal);
+    await env.clock.sleep(pauseMs(reopenPauses, tries, env.random()), signal);
   }
 }
 
-/** Knows the last lines again when a journal is read from a little before where it broke off. */
-class KnownLines {
-  readonly #last: string[] = [];
-  /** How often each line may come again. */
-  #expected = new Map<string, number>();
-
-  expectAgain(): void {
-    this.#expected = new Map();
-    for (const line of this.#last) this.#expected.set(line, (this.#expected.get(line) ?? 0) + 1);
-  }
-
-  isNew(line: string): boolean {
-    const times = this.#expected.get(line) ?? 0;
-    if (times > 0) {
-      this.#expected.set(line, times - 1);
-      return false;
-    }
-    this.#expected.clear();
-    this.#last.push(line);
-    if (this.#last.length > mostKnownLines) this.#last.shift();
-    return true;
-  }
+/** Prints what was written since the place, or at first the last lines, and takes the place to the end of that. */
+async function catchUp(following: Following, source: Source, place: JournalPlace): Promise<void> {
+  const { env, options, write } = following;
+  const lines: string[] = [];
+  let endMs: number | undefined;
+  const answered = (end: number | undefined): void => void (endMs = end);
+  const asked = { lines: options.lines, ...place.begin(env.clock), follow: false, olderMs: settledMs };
+  for await (const more of journalLines(following, source, asked, answered)) lines.push(...more);
+  const fresh = lines.slice(firstNewLine(lines, place.last, place.count));
+  if (fresh.length > 0) await write(fresh.join(""));
+  place.caughtUp(fresh, endMs, env.clock);
 }
 
-/** The lines of a text that comes in pieces, with their ends, as many at a time as there are. */
+function journalLines(
+  { client, options, signal }: Following,
+  { name, machine }: Source,
+  asked: Pick<JournalOptions, "follow"> & Partial<JournalOptions> & JournalWindow,
+  answered?: (endMs: number | undefined) => void,
+): AsyncGenerator<readonly string[]> {
+  return wholeLines(client.journal(name, { ...options, ...asked }, signal, machine, answered));
+}
+
+/** The lines of a text that comes in pieces, with their ends, as many at a time as there are; one without an end was cut off. */
 async function* wholeLines(pieces: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
   let rest = "";
   for await (const piece of pieces) {
     const parts = (rest + piece).split(/(?<=\n)/);
     rest = parts.at(-1)?.endsWith("\n") === true ? "" : (parts.pop() ?? "");
-    yield parts;
+    if (parts.length > 0) yield parts;
   }
-  if (rest !== "") yield [rest];
 }

@@ -12,87 +12,160 @@ interface Opened {
   readonly say: (lines: string | Fault | undefined) => void;
 }
 
-/** A cluster whose journals a test writes. */
+/** A cluster whose journals a test writes. Each is asked for what is there already, and from where that ends for what comes. */
 function withJournals() {
   const { registry, transport, run } = cluster();
   const opened: Opened[] = [];
   const waiting: ((one: Opened) => void)[] = [];
+  let nowMs = 1_000_000;
   const open: typeof transport = async (method, path, body, signal) => {
     if (!path.includes("/journal?")) return await transport(method, path, body, signal);
     const stream = new TransformStream<Uint8Array, Uint8Array>();
     const writer = stream.writable.getWriter();
     writer.closed.catch(() => {});
     const say: Opened["say"] = (lines) => {
+      // What nobody has read when the journal breaks off is lost with it.
       if (lines === undefined) void writer.close();
-      else if (typeof lines === "string") void writer.write(new TextEncoder().encode(lines));
+      else if (typeof lines === "string") writer.write(new TextEncoder().encode(lines)).catch(() => {});
       else void writer.abort(lines);
     };
-    const journal = { query: new URL(path, "http://fleet").searchParams, say };
+    const query = new URL(path, "http://fleet").searchParams;
     const taker = waiting.shift();
-    if (taker === undefined) opened.push(journal);
-    else taker(journal);
-    return new Response(stream.readable);
+    if (taker === undefined) opened.push({ query, say });
+    else taker({ query, say });
+    nowMs += 1000;
+    const older = query.get("older");
+    const headers = older === null ? {} : { "Argosy-Journal-End": String(nowMs - Number(older)) };
+    return new Response(stream.readable, { headers });
   };
   const next = async (): Promise<Opened> =>
     opened.shift() ?? (await new Promise<Opened>((resolve) => waiting.push(resolve)));
+  /** The journal is asked for what is there, and that is `lines`; what it is followed by then. */
+  const catchUp = async (lines: string): Promise<{ readonly history: Opened; readonly stream: Opened }> => {
+    const history = await next();
+    assert.equal(history.query.get("follow"), "false");
+    if (lines !== "") history.say(lines);
+    history.say(undefined);
+    const stream = await next();
+    assert.equal(stream.query.get("follow"), "true");
+    assert.equal(stream.query.get("machine"), history.query.get("machine"));
+    return { history, stream };
+  };
   /** Runs a command line; `printed` waits until it has printed a text. */
   const begin = (line: string) => {
     const surroundings = fakeSurroundings({});
     const outside = { open: () => open, ssh: async () => fakeSsh().ssh };
     const ended = runProgram(fleetctlProgram(outside, "1.0.0"), line.split(" ").slice(1), surroundings);
     const printed = async (text: string): Promise<void> => {
-      while (surroundings.stdout.text() !== text) await new Promise(setImmediate);
+      while (surroundings.stdout.text().length < text.length) await new Promise(setImmediate);
+      assert.equal(surroundings.stdout.text(), text);
     };
     return { ended, printed, err: () => surroundings.stderr.text() };
   };
-  return { registry, run, next, begin };
+  return { registry, run, next, catchUp, begin };
 }
 
-test("journal -f goes on from where it was when the API went away, and follows the unit to another machine", async () => {
-  const { registry, run, next, begin } = withJournals();
+const away = new Fault("endpoint-unreachable", "away");
+
+test("journal -f goes on from where it was when the API went away, whatever the lines say", async () => {
+  const { registry, run, catchUp, begin } = withJournals();
   await run("fleetctl start --no-block a", { "a.service": hello });
   registry.setPlacement("a.service", one);
   registry.setState({ unit: "a.service", machine: one });
   const following = begin("fleetctl journal -f -n 2 a");
-  const first = await next();
-  assert.deepEqual(Object.fromEntries(first.query), {
+  const first = await catchUp("same\nsame\n");
+  assert.deepEqual(Object.fromEntries(first.history.query), {
     lines: "2",
-    follow: "true",
+    follow: "false",
     output: "short",
+    older: "200",
     machine: one,
   });
-  first.say("a1\na1\na");
-  await following.printed("a1\na1\n");
-  first.say("2\n");
-  await following.printed("a1\na1\na2\n");
-  first.say(new Fault("endpoint-unreachable", "away"));
-  const again = await next();
-  assert.equal(again.query.get("lines"), "100000");
-  assert.equal(again.query.get("machine"), one);
-  assert.ok(Number(again.query.get("within")) >= 2000);
-  // The line that came twice may come once more for good.
-  again.say("older\n");
-  await following.printed("a1\na1\na2\nolder\n");
-  again.say(undefined);
-  const third = await next();
-  third.say("a1\na1\na2\nolder\na1\n");
-  await following.printed("a1\na1\na2\nolder\na1\n");
-  registry.setPlacement("a.service", two);
+  assert.deepEqual(Object.fromEntries(first.stream.query), {
+    lines: "100000",
+    follow: "true",
+    output: "short",
+    since: "1000800",
+    machine: one,
+  });
+  first.stream.say("same\nsame\nsa");
+  await following.printed("same\n".repeat(4));
+  first.stream.say(away);
+  // Four came in all since then: the two that were printed, and two that were not, one of them cut off.
+  const second = await catchUp("same\n".repeat(4));
+  assert.equal(second.history.query.get("since"), "1000800");
+  assert.equal(second.history.query.get("lines"), "100000");
+  await following.printed("same\n".repeat(6));
+  assert.equal(second.stream.query.get("since"), "1002800");
+  // A stream that ends is asked for again like one that breaks off.
+  second.stream.say(undefined);
+  const third = await catchUp("");
+  assert.equal(third.history.query.get("since"), "1002800");
+  third.stream.say("other\n");
+  await following.printed(`${"same\n".repeat(6)}other\n`);
   registry.clearState("a.service", one);
-  registry.setState({ unit: "a.service", machine: two });
-  const moved = await next();
-  assert.equal(moved.query.get("machine"), two);
-  assert.ok(moved.query.has("within"));
-  moved.say("b1\n");
-  await following.printed("a1\na1\na2\nolder\na1\nb1\n");
-  third.say("a last\n");
-  await following.printed("a1\na1\na2\nolder\na1\nb1\na last\n");
-  third.say(undefined);
-  registry.clearState("a.service", two);
   registry.clearPlacement("a.service");
   await run("fleetctl destroy --no-block a");
   assert.equal(await following.ended, 0);
   assert.equal(following.err(), "");
+});
+
+test("journal -f prints all of a unit on the machine it goes to, and goes on where it comes back to", async () => {
+  const { registry, run, next, catchUp, begin } = withJournals();
+  await run("fleetctl start --no-block a", { "a.service": hello });
+  registry.setPlacement("a.service", one);
+  registry.setState({ unit: "a.service", machine: one });
+  const following = begin("fleetctl journal -f -n 1 a");
+  const atOne = await catchUp("1\n");
+  await following.printed("1\n");
+  registry.setPlacement("a.service", two);
+  registry.clearState("a.service", one);
+  registry.setState({ unit: "a.service", machine: two });
+  const unanswered = await next();
+  assert.equal(unanswered.query.get("machine"), two);
+  assert.ok(unanswered.query.has("within"));
+  // Part of an answer is not printed, and does not count.
+  unanswered.say("b1\n");
+  unanswered.say(away);
+  const atTwo = await catchUp("b1\nb2\n");
+  const within = (opened: Opened): number => Number(opened.query.get("within") ?? Number.NaN);
+  assert.ok(within(atTwo.history) >= within(unanswered));
+  assert.equal(atTwo.history.query.get("lines"), "100000");
+  await following.printed("1\nb1\nb2\n");
+  atOne.stream.say("2\n");
+  await following.printed("1\nb1\nb2\n2\n");
+  atOne.stream.say(undefined);
+  registry.setPlacement("a.service", one);
+  registry.clearState("a.service", two);
+  registry.setState({ unit: "a.service", machine: one });
+  const again = await catchUp("2\n3\n");
+  assert.equal(again.history.query.get("machine"), one);
+  assert.equal(again.history.query.get("since"), atOne.stream.query.get("since"));
+  await following.printed("1\nb1\nb2\n2\n3\n");
+  registry.clearState("a.service", one);
+  registry.clearPlacement("a.service");
+  await run("fleetctl destroy --no-block a");
+  assert.equal(await following.ended, 0);
+  assert.equal(following.err(), "");
+});
+
+test("journal -f opens a journal anew after many lines, so that there is never more to read again", async () => {
+  const { registry, run, catchUp, begin } = withJournals();
+  await run("fleetctl start --no-block a", { "a.service": hello });
+  registry.setPlacement("a.service", one);
+  registry.setState({ unit: "a.service", machine: one });
+  const following = begin("fleetctl journal -f a");
+  const first = await catchUp("");
+  const many = Array.from({ length: 20_000 }, (_, index) => `${index}\n`).join("");
+  first.stream.say(many);
+  await following.printed(many);
+  const second = await catchUp(`${many}new\n`);
+  assert.equal(second.history.query.get("since"), first.stream.query.get("since"));
+  await following.printed(`${many}new\n`);
+  registry.clearState("a.service", one);
+  registry.clearPlacement("a.service");
+  await run("fleetctl destroy --no-block a");
+  assert.equal(await following.ended, 0);
 });
 
 test("journal -f of a pattern merges whole lines of all units and machines", async () => {
@@ -106,6 +179,7 @@ test("journal -f of a pattern merges whole lines of all units and machines", asy
     registry.setState({ unit, machine });
   }
   const following = begin("fleetctl journal --follow --output=cat a@*");
+  for (const history of [await next(), await next()]) history.say(undefined);
   const [first, second] = [await next(), await next()];
   first.say("one\non");
   await following.printed("one\n");

@@ -183,8 +183,12 @@ test("with 1,000 idle connections the API goes on, and a reload of the settings 
     const stream = await cluster.ask("m1", "/argosy/v1/events?unit=after.service&last=0");
     const reader = (stream.body ?? assert.fail("no body")).getReader();
     await cluster.shell("m1", "systemctl reload fleet.service");
-    const journal = await cluster.shell("m1", "journalctl --unit fleet.service --output cat");
-    assert.match(journal, /^Reloading configuration/m);
+    assert.equal(await cluster.shell("m1", "systemctl is-active fleet.service"), "active\n");
+    const journal = await cluster.shell(
+      "m1",
+      "journalctl --sync; journalctl --unit fleet.service --output cat",
+    );
+    assert.match(journal, /^Reloading configuration\nread the settings again/m);
     assert.doesNotMatch(journal, /Failed serving HTTP on listener/);
     await cluster.put("after.service", sleeper);
     await cluster.untilRunning(["after.service"]);
