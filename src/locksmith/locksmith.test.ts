@@ -345,6 +345,19 @@ test("who is logged in is told, and has five minutes", async () => {
   await rig.stop();
 });
 
+test("nobody is waited for who has logged out", async () => {
+  const rig = new FakeRig();
+  rig.machine.loggedIn.push("core");
+  rig.workload.others = 0;
+  rig.status = needed;
+  await rig.start();
+  assert.equal(await rig.phase(), "warning");
+  rig.machine.loggedIn.length = 0;
+  await rig.changed();
+  assert.equal(await rig.reboots(), true);
+  await rig.stop();
+});
+
 test("a reboot that logind refuses is tried again, and one that never comes is told", async () => {
   const rig = new FakeRig();
   rig.workload.others = 0;

@@ -12,6 +12,8 @@ export interface TestedMachine {
   startUnits(names: { readonly a: string; readonly b: string; readonly c: string }): Promise<void>;
   /** The units of `startUnits` that have ended since then, in the order in which they did. */
   ended(): Promise<readonly string[]>;
+  /** Has root log in; the result is the logout. */
+  logIn(): Promise<() => Promise<void>>;
   /** Whether boot-complete.target can be reached from now on. */
   setHealth(isHealthy: boolean): Promise<void>;
   /** Waits until the machine has gone down, and opens it again once it is up. */
@@ -53,6 +55,16 @@ export function machineControlContract(implementation: string, open: () => Promi
       await permit();
       await ended;
       assert.deepEqual(await control.inhibitors(), []);
+    });
+
+    test("who is logged in is known, and that nobody is any more is heard", async () => {
+      const logOut = await machine.logIn();
+      assert.deepEqual(await control.users(), ["root"]);
+      await control.tell("contract: the one who is logged in may hear this");
+      const ended = heard(control);
+      await logOut();
+      await ended;
+      assert.deepEqual(await control.users(), []);
     });
 
     test("a boot is complete when its checks pass, however often they are asked for", async () => {

@@ -9,6 +9,13 @@ machineControlContract("the fake", async () => {
       control.inhibit({ who: "contract", why: "a test" });
       return async () => control.permit();
     },
+    logIn: async () => {
+      control.loggedIn.push("root");
+      return async () => {
+        control.loggedIn.length = 0;
+        control.changed();
+      };
+    },
     startUnits: async ({ a, b, c }) => {
       control.ties.set(a, { name: a, after: [], requires: [] });
       control.ties.set(b, { name: b, after: [a], requires: [] });

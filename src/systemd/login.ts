@@ -22,6 +22,7 @@ const tellLimitMs = 10_000;
 const matchRules = [
   `type='signal',sender='${loginName}',interface='${properties}',member='PropertiesChanged',path='${loginPath}'`,
   `type='signal',sender='${loginName}',interface='${loginInterface}',member='PrepareForShutdown'`,
+  `type='signal',sender='${loginName}',interface='${loginInterface}',member='SessionRemoved'`,
   `type='signal',sender='${systemdName}',interface='${managerInterface}',member='JobRemoved'`,
 ];
 

@@ -54,6 +54,15 @@ describe("logind in a machine", { timeout: hangLimitMs }, () => {
         );
         return async () => await shell("systemctl stop contract-inhibit");
       },
+      logIn: async () => {
+        // As pam_systemd asks for it, which these machines do not have.
+        await shell(
+          "systemd-run --quiet --unit=contract-session sleep infinity; " +
+            "busctl call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CreateSession " +
+            "'uusssssussbssa(sv)' 0 $(systemctl show --property=MainPID --value contract-session) contract tty user '' '' 0 '' '' false '' '' 0",
+        );
+        return async () => await shell("loginctl terminate-user root");
+      },
       startUnits: async ({ a, b, c }) => {
         // Those that are to end first take longer to do so, and each writes down when it has.
         const text = (name: string, ties: string, pause: string): string =>
