@@ -17,6 +17,8 @@ export interface ReleaseRequest {
   readonly key: SigningKey;
   /** Whether the whole disk is released as well, for new machines. */
   readonly withDisk: boolean;
+  /** How hard xz tries, 0 to 9; 2 unless given: more takes much longer and gains little. */
+  readonly effort?: number;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -27,7 +29,7 @@ export interface ReleaseRequest {
  * until then machines see the folder as it was. Throws Fault `released-already`.
  */
 export async function release(request: ReleaseRequest): Promise<readonly string[]> {
-  const { image, folder, key, progress, signal, withDisk } = request;
+  const { image, folder, key, progress, signal, withDisk, effort = 2 } = request;
   await mkdir(folder, { recursive: true });
   const stem = `${imageName}_${image.version}`;
   const present = await namesIn(folder);
@@ -42,8 +44,11 @@ export async function release(request: ReleaseRequest): Promise<readonly string[
     const name = `${basename(file)}.xz`;
     progress(`Compressing ${basename(file)}`);
     const fresh = `${folder}/.new-${name}`;
-    const command = 'xz --compress --stdout --threads=2 -2 -- "$1" > "$2"';
-    await expectProgram("sh", ["-c", command, "sh", file, fresh], { signal, limitMs: compressLimitMs });
+    const command = 'xz --compress --stdout --threads=2 "-$3" -- "$1" > "$2"';
+    await expectProgram("sh", ["-c", command, "sh", file, fresh, String(effort)], {
+      signal,
+      limitMs: compressLimitMs,
+    });
     await rename(fresh, `${folder}/${name}`);
     made.push(name);
   }

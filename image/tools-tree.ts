@@ -93,15 +93,27 @@ export async function toolsTree(
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<string> {
-  const hash = createHash("sha256").update(JSON.stringify(packages)).digest("hex").slice(0, 12);
-  const name = `tools-${hash}`;
+  return await debianTree("tools", packages, from, progress, signal);
+}
+
+/** The folder with a Debian 13 of these packages, made on first use. Callers take turns (lock `image-build`). */
+export async function debianTree(
+  purpose: string,
+  contents: readonly string[],
+  from: Archives,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 12);
+  const name = `${purpose}-${hash}`;
   const folder = `${imageCache}/${name}`;
   const present = await namesIn(imageCache);
   if (present.includes(name)) return folder;
-  for (const other of present.filter((each) => each.startsWith("tools-") || each.startsWith("unfinished-"))) {
+  const old = [`${purpose}-`, `unfinished-${purpose}-`];
+  for (const other of present.filter((each) => old.some((start) => each.startsWith(start)))) {
     await removeFolder(`${imageCache}/${other}`);
   }
-  progress(`Making the Debian 13 tree with the tools, kept in ${folder}`);
+  progress(`Making a Debian 13 tree (${purpose}), kept in ${folder}`);
   await mkdir(imageCache, { recursive: true });
   const unfinished = `${imageCache}/unfinished-${name}`;
   const words = [
@@ -112,7 +124,7 @@ export async function toolsTree(
     "--dpkgopt=force-unsafe-io",
     ...["man", "doc", "locale", "info"].map((each) => `--dpkgopt=path-exclude=/usr/share/${each}/*`),
     ...from.options.map((option) => `--aptopt=${option}`),
-    `--include=${packages.join(",")}`,
+    `--include=${contents.join(",")}`,
     "trixie",
     unfinished,
     ...from.lines,

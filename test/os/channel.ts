@@ -94,6 +94,7 @@ export class Channel {
       folder: this.folder,
       key,
       withDisk: false,
+      effort: 0,
       progress: (line) => console.log(line),
       signal: new AbortController().signal,
     });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { rm } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -13,10 +14,11 @@ import { UpdateService } from "./update-service.ts";
 /** Three machines that know nothing but one cloud-config become a cluster, run containers, and get a new version one after the other. */
 
 const argosy = fileURLToPath(new URL("../../bin/argosy.ts", import.meta.url));
+const tokensFolder = `${machinesFolder}/cluster-${process.pid}-tokens`;
 const numbers = [1, 2, 3];
 /** Three machines share two processors. */
 const slowBootLimitMs = 3 * bootLimitMs;
-const workLimitMs = 10 * 60_000;
+const workLimitMs = 20 * 60_000;
 
 let bridge: Bridge;
 let service: UpdateService;
@@ -65,10 +67,12 @@ before(async () => {
   bridge = await Bridge.make(numbers.length);
   service = new UpdateService(`cluster-${process.pid}-service`, `${bridge.address}:8088`, bridge.address);
   const listen = `${bridge.address}:8087`;
-  tokens = spawn(process.execPath, [argosy, "discovery", "serve", "--listen", listen], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(createInterface(tokens.stdout ?? assert.fail()), "line");
+  const words = ["discovery", "serve", "--listen", listen, "--data-dir", tokensFolder];
+  tokens = spawn(process.execPath, [argosy, ...words], { stdio: ["ignore", "pipe", "inherit"] });
+  await Promise.race([
+    once(createInterface(tokens.stdout ?? assert.fail()), "line"),
+    once(tokens, "exit").then(() => assert.fail("the discovery service ended")),
+  ]);
   const token = (await (await fetch(`http://${listen}/new?size=3`)).text()).trim();
   machines = await Promise.all(
     numbers.map(async (number) =>
@@ -88,6 +92,7 @@ before(async () => {
 after(async () => {
   await Promise.all(machines.map((each) => each[Symbol.asyncDispose]()));
   tokens?.kill("SIGKILL");
+  await rm(tokensFolder, { recursive: true, force: true });
   await bridge?.[Symbol.asyncDispose]();
   await service?.[Symbol.asyncDispose]();
 });
@@ -97,8 +102,8 @@ function machine(number: number): Machine {
 }
 
 /** Asks again until the answer is as wanted; what cannot be waited for otherwise from outside a machine. */
-async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + workLimitMs;
+async function until(what: string, ask: () => Promise<boolean>, limitMs = workLimitMs): Promise<void> {
+  const end = performance.now() + limitMs;
   while (!(await ask())) {
     assert.ok(performance.now() < end, `it never came to be that ${what}`);
     await sleep(2000);
@@ -150,25 +155,44 @@ test("all three get a new version and reboot one after the other, while the serv
       await sleep(1000);
     }
   })();
+  const order: string[] = [];
+  const down = new Set<string>();
+  let mostDown = 0;
+  const reboots = numbers.map(async (number) => {
+    const { name, console: screen } = machine(number);
+    await screen.waitFor(/reboot: Restarting system/, numbers.length * slowBootLimitMs);
+    down.add(name);
+    mostDown = Math.max(mostDown, down.size);
+    await until(`${name} is a member again`, async () => await isMember(number), slowBootLimitMs);
+    down.delete(name);
+    await screen.waitFor(blessedPattern("2"), slowBootLimitMs);
+    order.push(name);
+  });
   // All are told at once; the reboot lock has them wait for each other.
   // The first may be gone before it can answer.
   await Promise.all(machines.map(async (each) => await each.run("argosy update check")));
-  const order: string[] = [];
-  await Promise.all(
-    machines.map(async ({ name, console: screen }) => {
-      await screen.waitFor(blessedPattern("2"), numbers.length * slowBootLimitMs);
-      order.push(name);
-    }),
-  );
+  await Promise.all(reboots);
   await until("the cluster is healthy again", async () => {
     return (await machine(1).run("etcdctl cluster-health")).code === 0;
   });
   await until("both answer again", async () => (await answering()) === 2);
   watching.abort();
   await watch;
-  console.log(`updated ${order.join(", ")}; asked ${asked} times meanwhile, ${missed} times nobody answered`);
+  console.log(
+    `updated ${order.join(", ")}, at most ${mostDown} down at once; asked ${asked} times meanwhile, ${missed} times nobody answered`,
+  );
   for (const each of machines) {
     assert.equal(await each.expect(". /etc/os-release; echo $IMAGE_VERSION"), "2\n");
   }
+  assert.equal(mostDown, 1);
   assert.equal(missed, 0);
 });
+
+/** Whether the etcd of a machine answers and knows a leader. */
+async function isMember(number: number): Promise<boolean> {
+  const url = `http://${bridge.place(number).address}:2379/health`;
+  return await fetch(url, { signal: AbortSignal.timeout(5000) }).then(
+    async (answer) => /"health":"true"/.test(await answer.text()),
+    () => false,
+  );
+}

@@ -40,6 +40,7 @@ export class UpdateService {
       folder,
       key,
       withDisk: false,
+      effort: 0,
       progress: (line) => console.log(line),
       signal: new AbortController().signal,
     });

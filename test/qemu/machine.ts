@@ -4,6 +4,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { expectProgram, type Finished, runProgram } from "../../src/lab/programs.ts";
 import { Fault } from "../../src/lib/fault.ts";
+import { emulator } from "./emulator.ts";
 import { SerialConsole } from "./serial.ts";
 
 /** A virtual machine of a test. */
@@ -94,9 +95,11 @@ export class Machine {
     this.#console = screen;
     const key = (await readFile(`${this.folder}/key.pub`)).toString("base64");
     // Dies with us, whatever ends us. Politely: others work on this computer.
-    const words = ["--pdeathsig", "KILL", "--", "nice", "-n", "10", "qemu-system-x86_64"];
-    const child = spawn("setpriv", [...words, ...this.#arguments(key)], {
+    const { words, variables } = await emulator();
+    const polite = ["--pdeathsig", "KILL", "--", "nice", "-n", "10"];
+    const child = spawn("setpriv", [...polite, ...words, ...this.#arguments(key)], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...variables },
     });
     this.#process = child;
     child.stdout.setEncoding("utf8");
