@@ -120,9 +120,10 @@ test("a file that names only addresses founds a cluster of one machine", async (
   const lab = await boot(single, await example("single-etcd.yml"));
   await assertWorks(lab, "m1", "-");
   const { address } = lab.machine("m1");
-  const said = await lab.shell("m1", "systemctl is-active hello.service; journalctl -o cat -u hello.service");
-  assert.match(said, /^active\n/);
-  assert.ok(said.includes(`hello from ${address}\n`), said);
+  assert.equal(await lab.shell("m1", "systemctl is-active hello.service"), "active\n");
+  await lab.waitFor("the unit says hello", async () =>
+    (await lab.shell("m1", "journalctl -o cat -u hello.service")).includes(`hello from ${address}\n`),
+  );
 });
 
 test("a static list that the machine's name belongs to, with the keys at etcd 2's old port", async () => {
@@ -217,8 +218,10 @@ write_files:
   assert.equal(await lab.shell("m1", "cat ~core/.ssh/authorized_keys"), "ssh-ed25519 AAAA captain\n");
   assert.equal((await lab.machine("m1").exec(["systemctl", "is-failed", unit])).stdout, "failed\n");
   const sentence = /Failed to apply cloud-config: .*not a name/;
-  assert.match(await lab.shell("m1", `journalctl -o cat -u ${unit}`), sentence);
-  assert.match(await readFile(machinePaths(single, "m1").console, "utf8"), sentence);
+  assert.match(await lab.shell("m1", `journalctl --sync; journalctl -o cat -u ${unit}`), sentence);
+  await lab.waitFor("the console tells it", async () =>
+    sentence.test(await readFile(machinePaths(single, "m1").console, "utf8")),
+  );
   assert.ok(
     told.some((line) => line.startsWith(`m1: ${unit} failed`)),
     told.join("\n"),

@@ -118,7 +118,10 @@ ${files.join("")}coreos:
     assert.notEqual(code, 0, `${url} lets nobody in without a certificate`);
   }
   assert.equal(await lab.shell("m1", "systemctl --failed --plain --no-legend"), "");
-  assert.doesNotMatch(await lab.shell("m1", "journalctl -b -o cat _PID=1"), /ordering cycle|deadlock/i);
+  assert.doesNotMatch(
+    await lab.shell("m1", "journalctl --sync; journalctl -b -o cat _PID=1"),
+    /ordering cycle|deadlock/i,
+  );
 
   // A boot at which the cloud-config cannot be had makes no other machine of this one.
   for (const machine of ["m2", "m3"]) {
@@ -130,6 +133,8 @@ ${files.join("")}coreos:
       await lab.shell(machine, `curl -sS ${shown} https://$(hostname -I | cut -d' ' -f1):4001/v2/keys/a`),
       /"value":"1"/,
     );
-    assert.match(await lab.shell(machine, "journalctl -u etcd -o cat"), /it stays what it was/);
+    await lab.waitFor(`${machine} tells what it is`, async () =>
+      (await lab.shell(machine, "journalctl -u etcd -o cat")).includes("it stays what it was"),
+    );
   }
 });

@@ -43,10 +43,14 @@ function noting(options = ""): string {
 
 /** When a unit last noted this on a machine: nanoseconds since 1970. */
 async function noted(machine: string, unit: string, what: "start" | "end"): Promise<bigint> {
-  const text = await cluster.shell(machine, `cat /root/notes-${unit.replace(".service", "")}`);
-  const line = text.split("\n").findLast((each) => each.startsWith(what));
-  assert(line !== undefined, `${machine} noted the ${what} of ${unit}: ${text}`);
-  return BigInt(line.split(" ")[1] ?? "");
+  let line: string | undefined;
+  // systemd takes such a unit for started as soon as it has a process.
+  await cluster.waitFor(`${machine} notes the ${what} of ${unit}`, async () => {
+    const text = await cluster.shell(machine, `cat /root/notes-${unit.replace(".service", "")} || true`);
+    line = text.split("\n").findLast((each) => each.startsWith(what));
+    return line !== undefined;
+  });
+  return BigInt(line?.split(" ")[1] ?? "");
 }
 
 test("a drain starts each unit elsewhere before it stops it, one by one, and the drained machine may reboot", async () => {

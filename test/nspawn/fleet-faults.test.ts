@@ -133,7 +133,7 @@ test("a machine whose store is away changes no unit and no file, whatever is wan
   await cluster.until(["plain-launched.service"], "m1 tells its state again", isRunning);
   assert.equal(await cluster.shell("m1", look), earlier);
   assert.doesNotMatch(
-    await cluster.shell("m1", "journalctl -u 'plain-*' -u 'all-*' --no-pager -o cat"),
+    await cluster.shell("m1", "journalctl --sync; journalctl -u 'plain-*' -u 'all-*' --no-pager -o cat"),
     /Stopping/,
   );
 });

@@ -74,6 +74,7 @@ export class FleetLab {
 
   /** Creates a unit, or gives it another text. */
   async put(name: string, text: string, target: TargetState = "launched", through = "m1"): Promise<void> {
+    await this.#caughtUp(through);
     const answer = await this.tryPut(name, text, target, through);
     assert.equal(answer.status, 201, await answer.text());
   }
@@ -307,13 +308,15 @@ export class FleetLab {
     await this.untilWhole();
   }
 
-  /** Waits until every machine that runs lists exactly those that run. */
+  /** Waits until every machine that runs lists exactly those that run, as the store has them at this moment. */
   async untilWhole(): Promise<void> {
     const running: Machine[] = [];
     for (const machine of this.machines) if (await machine.isRunning()) running.push(machine);
     const wanted = running.map(({ id }) => id).sort();
     for (const machine of running) {
       const names = running.map(({ name }) => name).join(", ");
+      // What it lists may be from before the store was away.
+      await this.#caughtUp(machine.name);
       await this.waitFor(`${machine.name} lists ${names}`, async () => {
         const listed = await this.present(machine.name);
         return JSON.stringify(listed) === JSON.stringify(wanted);

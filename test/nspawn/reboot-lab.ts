@@ -122,7 +122,7 @@ export async function momentsOf(
 ): Promise<readonly number[]> {
   const lines = await cluster.shell(
     machine,
-    `journalctl --unit=locksmithd --no-pager --quiet --output=short-unix | grep -F '${text}' || true`,
+    `journalctl --sync; journalctl --unit=locksmithd --no-pager --quiet --output=short-unix | grep -F '${text}' || true`,
   );
   return lines
     .split("\n")
