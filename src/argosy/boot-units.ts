@@ -1,3 +1,5 @@
+import { anyProvider, firmwareFiles } from "../cloudinit/platform.ts";
+
 /** What every unit runs. */
 const coreosCloudinit = "/usr/bin/coreos-cloudinit --boot";
 
@@ -177,6 +179,8 @@ ConditionPathExists=/sys/class/dmi/id
 ConditionKernelCommandLine=!coreos.oem.id=none
 ${behindNetwork}
 ${oneshot}
+# Most machines are at no provider that is known, and grep sees that sooner than Node has started.
+ExecCondition=/bin/sh -c 'cd /sys/class/dmi/id; grep -q coreos.oem.id= /proc/cmdline || grep -qsE "${anyProvider.replaceAll("$", "$$$$")}" ${firmwareFiles.join(" ")}'
 ExecStart=${coreosCloudinit} --oem=auto
 `,
 

@@ -8,7 +8,8 @@ Description=update-engine: installs new versions of the operating system beside 
 ConditionDirectoryNotEmpty=|/usr/lib/sysupdate.d
 ConditionDirectoryNotEmpty=|/etc/sysupdate.d
 ConditionPathExists=!/usr/.noupdate
-After=dbus.socket network.target user-config.target
+# Behind fleet, so that what a machine is for starts sooner; fleet is ready without the store.
+After=fleet.service dbus.socket network.target user-config.target
 Wants=dbus.socket
 
 [Service]

@@ -25,6 +25,12 @@ const providers: readonly (readonly [keyof Firmware, RegExp, string])[] = [
   ["product_name", /^OpenStack/, "ec2-compat"],
 ];
 
+/**
+ * One expression for grep -E that a line of some firmware file of a known provider fits, and hardly any of another machine:
+ * where it finds nothing, nothing has to be started to look closer.
+ */
+export const anyProvider = providers.map(([, pattern]) => pattern.source.replaceAll("\\.", "[.]")).join("|");
+
 /** What CoreOS's images were told on the kernel's command line, where presets have another name. */
 const otherNames: Readonly<Record<string, string>> = {
   ec2: "ec2-compat",
