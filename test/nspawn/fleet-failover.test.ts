@@ -148,8 +148,12 @@ test("all machines lose power at once, and every unit runs once when they are ba
 
 /** When a unit last noted this on a machine's disk, whether the machine runs or not: nanoseconds since 1970. */
 async function noted(machine: string, path: string, what: "start" | "end"): Promise<bigint> {
-  const text = await readFile(`${cluster.machine(machine).rootDirectory}${path}`, "utf8");
-  const line = text.split("\n").findLast((each) => each.startsWith(what));
-  assert(line !== undefined, `${machine} noted the ${what} of a unit in ${path}`);
-  return BigInt(line.split(" ")[1] ?? "");
+  let line: string | undefined;
+  // systemd takes such a unit for started as soon as it has a process.
+  await cluster.waitFor(`${machine} notes the ${what} of a unit in ${path}`, async () => {
+    const text = await readFile(`${cluster.machine(machine).rootDirectory}${path}`, "utf8").catch(() => "");
+    line = text.split("\n").findLast((each) => each.startsWith(what));
+    return line !== undefined;
+  });
+  return BigInt(line?.split(" ")[1] ?? "");
 }
