@@ -23,6 +23,8 @@ export interface BusService {
 }
 
 const redial: Backoff = { firstMs: 100, mostMs: 10_000 };
+/** Characters of the reason for a hold. */
+const mostReason = 1_000;
 const doNotQueue = 4;
 const primaryOwner = 1;
 
@@ -154,8 +156,15 @@ export class UpdateBus {
         },
         Hold: {
           in: { reason: "s" },
-          handler: async ({ reason }: { readonly reason: string }) =>
-            await this.#follow({ on: "hold", reason }),
+          handler: async ({ reason }: { readonly reason: unknown }) => {
+            // The library takes whatever is sent, and this is remembered.
+            if (typeof reason !== "string" || reason.length > mostReason)
+              throw busError(
+                "org.freedesktop.DBus.Error.InvalidArgs",
+                `Hold takes one reason, a text of at most ${mostReason} characters`,
+              );
+            await this.#follow({ on: "hold", reason });
+          },
         },
         Release: { handler: async () => await this.#follow({ on: "release" }) },
         Rollback: { handler: async () => await this.#follow({ on: "rollback" }) },
@@ -166,10 +175,12 @@ export class UpdateBus {
 
   async #follow(event: UpdateEvent): Promise<void> {
     const refused = await this.#service.wish(event);
-    if (refused !== undefined) {
-      throw Object.assign(new Error(refused), { dbusName: `${updateName}.Error.Refused` });
-    }
+    if (refused !== undefined) throw busError(`${updateName}.Error.Refused`, refused);
   }
+}
+
+function busError(dbusName: string, sentence: string): Error {
+  return Object.assign(new Error(sentence), { dbusName });
 }
 
 function values(status: EngineStatus): [number, number, string, string, number] {

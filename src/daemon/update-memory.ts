@@ -18,7 +18,16 @@ export function updateMemory(path: string, log: Log): MemoryFile {
       }
       const memory = parseMemory(text);
       if (memory !== undefined) return memory;
-      log.warning(`${path} cannot be understood; what it knew of refused versions is lost`);
+      // Kept for whoever can make something of it; the next write would cover it.
+      const aside = `${path}.unreadable`;
+      try {
+        await rename(path, aside);
+      } catch (error) {
+        throw cannot("move aside", path, error);
+      }
+      log.warning(
+        `${path} cannot be understood, and is now ${aside}; what it knew of refused versions is lost`,
+      );
       return emptyMemory;
     },
     write: async (memory) => {

@@ -72,11 +72,31 @@ function offerOf({ updateCheck }: OmahaAnswer): Offer | string {
   };
 }
 
+/** Characters of a server's own word that are shown. */
+const mostStatus = 64;
+
+/** What the words of servers mean for whoever reads them on a machine (Nebraska's, and Omaha's own). */
+const statusWords: Readonly<Record<string, string>> = {
+  "error-unknownApplication": "it does not know this product; see COREOS_RELEASE_APPID",
+  "error-failedToRetrieveUpdatePackageInfo":
+    "it does not know this machine's group; see GROUP in /etc/coreos/update.conf",
+  "error-instanceRegistrationFailed": "it cannot take this machine's id or version",
+  "error-updateInProgressOnInstance": "it believes that this machine is updating already",
+  "error-noPackageFound": "the group's channel has no release",
+  "error-updatesDisabled": "updates of the group are paused, halted, or outside of their hours",
+  "error-maxUpdatesPerPeriodLimitReached":
+    "enough other machines were given one; this one waits for its turn",
+  "error-maxConcurrentUpdatesLimitReached": "enough other machines are updating; this one waits for its turn",
+  "error-maxTimedOutUpdatesLimitReached": "a machine that went first was not heard of again",
+};
+
 function refusalWords({ status }: OmahaAnswer, check: string): string {
   const reason = status === "ok" || status === "" ? check : status;
-  return reason === ""
-    ? "the server's answer does not say whether there is an update"
-    : `the server gives no update now: ${reason}`;
+  if (reason === "") return "the server's answer does not say whether there is an update";
+  const words = Object.hasOwn(statusWords, reason) ? statusWords[reason] : undefined;
+  if (words !== undefined) return `the server gives no update now: ${words} (${reason})`;
+  const shown = reason.length > mostStatus ? `${reason.slice(0, mostStatus)}…` : reason;
+  return `the server gives no update now: ${shown}`;
 }
 
 function failed(code: number, sentence: string): CheckResult {

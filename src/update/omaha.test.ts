@@ -108,6 +108,20 @@ test("nothing newer is no failure", () => {
   });
 });
 
+test("a server's refusal is told in words, and one that nobody knows is not told at length", () => {
+  const sentence = (status: string): string => {
+    const text = answerText('<updatecheck status="error-internal"/>').replace(
+      'status="ok"',
+      `status="${status}"`,
+    );
+    const result = checkResult(parseResponse(text), osAppId);
+    return result.kind === "failed" ? result.sentence : result.kind;
+  };
+  assert.match(sentence("error-maxUpdatesPerPeriodLimitReached"), /now: enough other machines .*\(error-max/);
+  assert.equal(sentence("error-hash"), "the server gives no update now: error-hash");
+  assert.equal(sentence("x".repeat(5_000)).length, 97);
+});
+
 const lacking: readonly (readonly [string, string, number])[] = [
   ["no XML", "this is no XML", errorCodes.notXml],
   ["another document", "<html/>", errorCodes.notXml],

@@ -235,7 +235,9 @@ function broke(
   moment: Moment,
 ): Step {
   const { offer } = state;
-  const memory = without({ ...state.memory, previous: "" }, "pending");
+  const cleared: UpdateMemory = { ...state.memory, previous: "" };
+  // What the loader could not be told is told it by the next engine.
+  const memory = cleared.pending?.stage === "dropped" ? cleared : without(cleared, "pending");
   const told: Deed = { do: "tell", event: { type: 3, result: 0, errorCode: event.code } };
   const failed = (next: UpdateMemory): UpdateState =>
     failing(postponed(settings, { ...state, memory: next }, moment), event.code, event.sentence, moment);
