@@ -1,7 +1,7 @@
 import { isKeysError, keysError, type ErrorCode, type KeysError } from "./errors.ts";
 import type { Action, Condition, KeyNode, KeysEvent, ReadOperation, WriteOperation } from "./model.ts";
 import { ancestorsOf } from "./paths.ts";
-import { missingOf } from "./replay.ts";
+import { directoryOf, missingOf } from "./replay.ts";
 import { showNode, showRemoved, showTree } from "./show.ts";
 import type { NodesListed, NodesSeen } from "./tree.ts";
 
@@ -168,18 +168,20 @@ class Rules {
     before: KeyNode | undefined,
   ): Plan | KeysError {
     const { path, directory, deadlineMs, refresh = false } = content;
-    const ancestors = ancestorsOf(path);
+    const index = this.#index;
+    // What has a node has all directories above it.
+    const ancestors = before === undefined ? ancestorsOf(path) : [];
     if (ancestors.length >= mostLevels) {
       return keysError(209, `argosy: a key has at most ${mostLevels} levels`);
     }
-    const fresh = { createdIndex: this.#index, modifiedIndex: this.#index };
-    const parents = missingOf(this.#seen, ancestors).map((ancestor) => ({
-      path: ancestor,
-      value: undefined,
-      deadlineMs: undefined,
-      ...fresh,
-    }));
-    const node: KeyNode = { path, value: directory ? undefined : value, deadlineMs, ...fresh };
+    const parents = missingOf(this.#seen, ancestors).map((ancestor) => directoryOf(ancestor, index));
+    const node: KeyNode = {
+      path,
+      value: directory ? undefined : value,
+      createdIndex: index,
+      modifiedIndex: index,
+      deadlineMs,
+    };
     return this.#told(action, node, before, [...parents, node], refresh);
   }
 

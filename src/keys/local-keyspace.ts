@@ -82,23 +82,20 @@ class StoreKeyspace implements LocalKeyspace {
     return this.#counted(operation, answer);
   }
 
-  async write(operation: WriteOperation, signal?: AbortSignal): Promise<Answer | KeysError> {
-    const answer =
-      this.#view.ready && signal === undefined
-        ? await this.#writeNow(operation)
-        : await this.#limited(signal ?? this.#signal, async (limit) => {
-            await orAborted(this.#view.mirror.ready, limit);
-            return this.#writer.write(operation, limit);
-          });
-    return this.#counted(operation, answer);
+  write(operation: WriteOperation, signal?: AbortSignal): Promise<Answer | KeysError> {
+    if (!this.#view.ready || signal !== undefined) return this.#writeLater(operation, signal ?? this.#signal);
+    return this.#writer.write(operation, this.#limits.next()).then(
+      (answer) => this.#counted(operation, answer),
+      (error: unknown) => this.#counted(operation, this.#unfinished(error)),
+    );
   }
 
-  async #writeNow(operation: WriteOperation): Promise<Answer | KeysError> {
-    try {
-      return await this.#writer.write(operation, this.#limits.next());
-    } catch (error) {
-      return this.#unfinished(error);
-    }
+  async #writeLater(operation: WriteOperation, signal: AbortSignal): Promise<Answer | KeysError> {
+    const answer = await this.#limited(signal, async (limit) => {
+      await orAborted(this.#view.mirror.ready, limit);
+      return this.#writer.write(operation, limit);
+    });
+    return this.#counted(operation, answer);
   }
 
   /** The answer to a request that the store did not answer in time, or that was stopped. */

@@ -33,10 +33,7 @@ export function replayed(seen: NodesSeen, { index, event }: LoggedEvent): Replay
     deadlineMs,
   };
   if (seen.get(path) !== undefined) return { put: [node], remove: [] };
-  const made = { value: undefined, createdIndex: index, modifiedIndex: index, deadlineMs: undefined };
-  const missing = missingOf(seen, ancestorsOf(path)).map(
-    (ancestor): KeyNode => ({ path: ancestor, ...made }),
-  );
+  const missing = missingOf(seen, ancestorsOf(path)).map((ancestor) => directoryOf(ancestor, index));
   return { put: [...missing, node], remove: [] };
 }
 
@@ -44,4 +41,9 @@ export function replayed(seen: NodesSeen, { index, event }: LoggedEvent): Replay
 export function missingOf(seen: NodesSeen, ancestors: readonly string[]): readonly string[] {
   const first = ancestors.findIndex((ancestor) => seen.get(ancestor) === undefined);
   return first < 0 ? [] : ancestors.slice(first);
+}
+
+/** A directory that is made on the way to a node. */
+export function directoryOf(path: string, index: number): KeyNode {
+  return { path, value: undefined, createdIndex: index, modifiedIndex: index, deadlineMs: undefined };
 }

@@ -5,6 +5,8 @@ import { ancestorsOf, isHiddenBelow } from "./paths.ts";
 /** Events that wait for one slow watcher; one more, and it is told nothing from then on (etcd v2 API: 100). */
 const mostWaitingEvents = 100;
 
+const nobody: readonly Watcher[] = [];
+
 /** Live watches by path, and the rules of the etcd v2 API for who is told. */
 export class Watchers {
   readonly #byPath = new Map<string, Set<Watcher>>();
@@ -31,6 +33,7 @@ export class Watchers {
    * @param removed the paths of all nodes that it removed, children before their directory
    */
   tell(event: KeysEvent, index: number, removed: readonly string[]): void {
+    if (this.#byPath.size === 0) return;
     const key = event.node.key ?? "/";
     // Whoever watches exactly a node that is gone hears of it first: so a stream on the removed path hears twice.
     for (const path of removed) {
@@ -52,7 +55,8 @@ export class Watchers {
   }
 
   #at(path: string): readonly Watcher[] {
-    return Array.from(this.#byPath.get(path) ?? []);
+    const watchers = this.#byPath.get(path);
+    return watchers === undefined ? nobody : Array.from(watchers);
   }
 
   #remove(path: string, watcher: Watcher): void {
