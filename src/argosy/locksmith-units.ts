@@ -14,6 +14,8 @@ ConditionPathExists=!/usr/.noupdate
 [Service]
 Type=notify
 NotifyAccess=all
+# The signal is for the daemon; what it tells systemd at its end is told by a process of its own.
+KillMode=mixed
 Environment=MALLOC_ARENA_MAX=1
 EnvironmentFile=-/etc/argosy/argosy.env
 EnvironmentFile=-/usr/share/coreos/update.conf

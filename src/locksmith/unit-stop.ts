@@ -21,7 +21,7 @@ export async function untilUnitsLeft(
   );
   if (isDone) return env.log.info("the units have left this machine");
   env.log.warning(
-    `not all units have left this machine within ${inMinutes(limitMs)}: the rest stops with it`,
+    `not all units have left this machine within ${lengthText(limitMs)}: the rest stops with it`,
   );
 }
 
@@ -43,7 +43,7 @@ export async function stopUnits(
       problems = await machine.stopUnits(stopOrder(await machine.running(names)), limit);
     });
     if (isDone && problems.length === 0) env.log.info("the units that stay on this machine have stopped");
-    if (!isDone) problems = [`not all units have stopped within ${inMinutes(limitMs)}`];
+    if (!isDone) problems = [`not all units have stopped within ${lengthText(limitMs)}`];
   } catch (error) {
     if (signal.aborted || !isFault(error)) throw error;
     problems = [`cannot see whether units have stopped: ${sentenceOf(error)}`];
@@ -73,6 +73,6 @@ export async function startUnitsAgain(
   for (const problem of await machine.startUnits(names)) env.log.warning(problem);
 }
 
-function inMinutes(ms: number): string {
-  return `${Math.round(ms / 6_000) / 10} min`;
+function lengthText(ms: number): string {
+  return ms < 60_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 6_000) / 10} min`;
 }
