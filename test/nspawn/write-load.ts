@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Machine } from "../../src/lab/machine.ts";
+import { waitUntil } from "../../src/lab/waiting.ts";
 
 /** Above what a gateway lets a write wait for the store. */
 const answerLimitMs = 10_000;
+/** So long that only what never comes true reaches it. */
+const readLimitMs = 60_000;
 /** A little rest between two writes, so that the machines have time for what is tested. */
 const restMs = 10;
 
@@ -42,10 +45,20 @@ export class WriteLoad {
   /** Keys that were acknowledged and are not there, or not as they were written, as a machine reads them. */
   async lost(machine: Machine): Promise<readonly string[]> {
     const url = `${machine.keysApi}/v2/keys${this.#folder}?recursive=true&quorum=true`;
-    // A connection that is kept from before may lead to a machine that has lost its power since.
-    const answer = await fetch(url).catch(() => fetch(url, { headers: { Connection: "close" } }));
-    const body = (await answer.json()) as { node?: KeyNode };
-    const found = new Map(filesIn(body.node));
+    let text = "";
+    // A machine that has just become something else answers only when it has found the store again.
+    await waitUntil(
+      async () => {
+        // A connection that is kept from before may lead to a machine that has lost its power since.
+        const answer = await fetch(url, { headers: { Connection: "close" } }).catch(() => undefined);
+        text = (await answer?.text()) ?? "";
+        return answer?.status === 200;
+      },
+      readLimitMs,
+      `${machine.name} reads ${this.#folder}`,
+    );
+    const { node } = JSON.parse(text) as { node?: KeyNode };
+    const found = new Map(filesIn(node));
     return [...this.#acknowledged].filter(([key, value]) => found.get(key) !== value).map(([key]) => key);
   }
 

@@ -18,6 +18,7 @@ after(() => {
 });
 
 const ballast = join(disk, "ballast");
+const leaseMs = 5_000;
 const env = silentEnv();
 
 function fillDisk(): void {
@@ -36,7 +37,8 @@ test("on a full disk writes fail, reads go on, and writes work again when there 
   const folder = join(disk, "store");
   const store = await openEmbeddedStore(folder, env);
   context.after(() => store.close());
-  const lease = await store.grantLease(1_000);
+  // Long enough that the disk is full before it runs out, also where all else is busy.
+  const lease = await store.grantLease(leaseMs);
   const kept = await store.grantLease(600_000);
   const first = await commit(store, [
     put("/a", "1"),
@@ -70,7 +72,7 @@ test("on a full disk writes fail, reads go on, and writes work again when there 
   const conflict = await store.commit({ when: [{ key: "/a", modRevision: 0 }], then: [] });
   assert.ok(!conflict.committed);
   // Its lease runs out meanwhile, and cannot be deleted.
-  await env.clock.sleep(1_500);
+  await env.clock.sleep(leaseMs + 500);
   assert.equal((await store.read(exactly("/doomed"))).entries.length, 1);
 
   rmSync(ballast);
