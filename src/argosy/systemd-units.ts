@@ -14,11 +14,11 @@ export const fleetNodeFlags: readonly string[] = [
 ];
 
 /**
- * How Node runs the daemon that serves the keys, so that its memory stays small under load: with what is young in 1 MB, and with what
+ * How Node runs the daemon that serves the keys, so that its memory stays small under load: with what is young in 2 MB, and with what
  * is old looked through each time it has grown by a fifth, where Node would let it grow to a multiple. All compilers are in use.
  * `npm run bench -- keys` measures it with these.
  */
-export const etcdNodeFlags: readonly string[] = ["--max-semi-space-size=1", "--heap-growing-percent=20"];
+export const etcdNodeFlags: readonly string[] = ["--max-semi-space-size=2", "--heap-growing-percent=20"];
 
 /** One arena for all threads: what each would keep for itself stays unused. */
 export const etcdMalloc = "MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072";
