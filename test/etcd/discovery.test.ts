@@ -109,7 +109,7 @@ test("three etcds that know only a token become a cluster, which outlives the di
   assert.deepEqual(await membersAt(endpoints, 3), ["m1", "m2", "m3"]);
 
   const late = site.etcd("m4", token, portsOf(3));
-  await once(late.child, "exit");
+  await once(late.child, "close");
   assert.match(late.log(), /cluster is full/);
 
   await site.end(service.child);
@@ -137,7 +137,7 @@ test("a member that comes a second time without its data is told that it has reg
   await site.end(first.child);
   await rm(join(site.folder, "m1"), { recursive: true, force: true });
   const second = site.etcd("m1", token, ports);
-  await once(second.child, "exit");
+  await once(second.child, "close");
   assert.match(second.log(), /has previously registered/);
 });
 
@@ -189,6 +189,6 @@ test("an etcd with a token that nobody made does not start", async () => {
   );
   const [url = ""] = /http:.*/.exec(service.line) ?? [];
   const lost = site.etcd("m1", `${url}/${"0".repeat(32)}`, await freePorts(2));
-  await once(lost.child, "exit");
+  await once(lost.child, "close");
   assert.match(lost.log(), /Key not found|size key not found/);
 });

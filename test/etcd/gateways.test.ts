@@ -33,6 +33,8 @@ test("three gateways that write at once lose no update, break no compare and lea
   const begin = await ask(one, "PUT", "/counter?value=0");
   /** The index of every write that was carried out. */
   const indices = [begin.body.node?.modifiedIndex ?? 0];
+  // Each reads from a copy of its own: until it has the first write, there is nothing to count up.
+  for (const origin of origins) await ask(origin, "GET", `/counter?wait=true&waitIndex=${indices[0]}`);
   const increment = async (origin: string): Promise<void> => {
     for (;;) {
       const before = (await ask(origin, "GET", "/counter")).body.node;
