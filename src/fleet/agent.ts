@@ -5,6 +5,7 @@ import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
 import { under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
+import { isComing, isStarting, type Step } from "./agent-steps.ts";
 import type { AttemptBook } from "./attempt-book.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
@@ -43,9 +44,10 @@ const retry = { firstMs: 500, mostMs: 30_000 };
  */
 const passGapMs = { least: 0, perBusyUnit: 1, most: 50 };
 const publishGapMs = { least: 40, perBusyUnit: 4, most: 250 };
+/** After so long a unit that is about to start is told of all the same: it may wait for another one. */
+const comingMs = 100;
 
 type Lines = ReadonlyMap<UnitName, Scheduled>;
-type Step = "loading" | "starting" | "restarting" | "stopping" | "unloading";
 
 /**
  * Makes this machine's systemd hold what its schedule says, and publishes how its units are.
@@ -129,7 +131,8 @@ export class Agent {
     if (changed === undefined) this.#mustList = true;
     else for (const unit of changed) if (this.#actual.has(unit.name)) this.#actual.set(unit.name, unit);
     this.#wake.wake();
-    this.#publish.wake();
+    const isQuiet = changed?.every((unit) => isComing(unit, this.#busy.get(unit.name))) ?? false;
+    if (!isQuiet) this.#publish.wake();
   }
 
   async #converge(signal: AbortSignal): Promise<void> {
@@ -210,6 +213,7 @@ export class Agent {
     this.#trouble.keepOnly((name) => lines.has(name) || this.#actual.has(name));
     // What is about to start is told once it has, not a moment before as well.
     if (start.length === 0) this.#publish.wake();
+    else this.#env.clock.sleep(comingMs, signal).then(this.#publish.wake, () => undefined);
   }
 
   /** Reads from the store itself whether this machine still has to run what was stopped when it could not be reached. */
@@ -390,9 +394,4 @@ export class Agent {
     const waits = this.#busy.get(name) === "starting" && (active === "inactive" || active === "failed");
     return waits ? "loaded" : (this.#attempts.get(name)?.reached ?? "loaded");
   }
-}
-
-/** Steps that end with a unit that was started. */
-function isStarting(step: Step | undefined): boolean {
-  return step === "starting" || step === "restarting";
 }

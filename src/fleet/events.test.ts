@@ -200,7 +200,6 @@ test("the history tells who wanted what, what was decided and why, and what beca
     assert.deepEqual(lines(feed, "a.service"), [
       "unit.created launched core@laptop",
       "decision.placed 1 fewest units (0) of 2 fitting machines",
-      "state.changed 1 inactive",
       "state.changed 1 active",
       "unit.target loaded core@laptop",
       "state.changed 1 inactive",
