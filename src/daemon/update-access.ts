@@ -8,11 +8,15 @@ import { managerInterface, policyInterface, updateName, updatePath } from "./upd
 /** Reaches this machine's update-engine over the system bus. */
 export const openUpdateEngine: OpenUpdateEngine = async (env) => {
   const wake = new Wake();
-  const match = `type='signal',sender='${updateName}',path='${updatePath}'`;
+  const rules = [
+    `type='signal',sender='${updateName}',path='${updatePath}'`,
+    // Whoever waits for an engine that ends would wait for ever.
+    `type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='${updateName}'`,
+  ];
   const bus = new Bus(env, systemBusAddress, {
-    greet: async () => await bus.match(match),
+    greet: async () => void (await Promise.all(rules.map((rule) => bus.match(rule)))),
     signal: (signal) => {
-      if (signal.path === updatePath) wake.wake();
+      if (signal.path === updatePath || signal.member === "NameOwnerChanged") wake.wake();
     },
     restored: wake.wake,
   });

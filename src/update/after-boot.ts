@@ -51,15 +51,19 @@ function found(
 ): Step {
   if (pending === undefined) return { state, deeds: judge };
   if (pending.version === state.slots.running) return state.trial ? { state, deeds: judge } : settled(state);
-  if (pending.stage === "dropped") {
-    const isHeard = !state.slots.others.some(
-      (slot) => slot.version === pending.version && slot.state !== "bad",
-    );
-    const memory = isHeard ? without(state.memory, "pending") : state.memory;
-    return { state: { ...state, memory }, deeds: judge };
-  }
+  if (pending.stage === "dropped") return { state: heard(state), deeds: judge };
   if (pending.bootId === state.bootId) return afterRestart(state, pending, moment);
   return missedBoot(state, pending, moment, judge);
+}
+
+/** The state without the note that a version is to be dropped, once the loader takes it no more. */
+export function heard(state: UpdateState): UpdateState {
+  const { pending } = state.memory;
+  const isBootable = state.slots.others.some(
+    (slot) => slot.version === pending?.version && slot.state !== "bad",
+  );
+  if (pending?.stage !== "dropped" || isBootable) return state;
+  return { ...state, memory: without(state.memory, "pending") };
 }
 
 /** What the loader is not to take: it may not have heard of that when the engine or the power went away. */

@@ -193,6 +193,7 @@ export class UpdateEngine {
       } else if (deed.do === "condemn") {
         await slots.condemn(deed.version);
         this.#env.log.warning("the loader does not take this version any more", { version: deed.version });
+        this.#post({ event: { on: "condemned", slots: await slots.look() } });
       } else {
         this.#env.log.error("what runs is not well: the machine boots again, into the version before");
         await this.#parts.reboot();

@@ -33,6 +33,16 @@ test("what the loader was to be told when the engine ended is told it by the nex
   assert.deepEqual([heard.done, heard.state.memory.pending], [[], undefined]);
 });
 
+test("what the loader was told shows at once, and ends the note of it", () => {
+  const condemned: UpdateEvent = {
+    on: "condemned",
+    slots: { ...alone, others: [{ version: "2", state: "bad" }] },
+  };
+  const reset = staged().on({ on: "reset" }, condemned);
+  assert.deepEqual(reset.state.slots.others, [{ version: "2", state: "bad" }]);
+  assert.deepEqual([reset.state.phase, reset.state.memory.pending], ["idle", undefined]);
+});
+
 test("a machine that does not go back after three boots keeps both of its versions", () => {
   const both: SlotPicture = { running: "2", trial: false, others: [{ version: "1", state: "good" }] };
   const machine = new Machine(both).on({ on: "rollback" }).boot(both).boot(both).boot(both);

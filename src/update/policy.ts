@@ -1,4 +1,4 @@
-import { settled, staged, unwell } from "./after-boot.ts";
+import { heard, settled, staged, unwell } from "./after-boot.ts";
 import { errorCodes } from "./error-codes.ts";
 import {
   type Pending,
@@ -53,6 +53,8 @@ export function step(settings: PolicySettings, state: UpdateState, event: Update
         : unwell(state, event.sentence, moment);
     case "blessed":
       return settled({ ...state, slots: event.slots, trial: false });
+    case "condemned":
+      return same(heard({ ...state, slots: { ...event.slots, trial: state.slots.trial } }));
     case "hold":
       return held(state, event.reason, moment);
     case "release":

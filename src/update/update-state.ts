@@ -70,6 +70,8 @@ export type UpdateEvent =
   | { readonly on: "broke"; readonly code: number; readonly sentence: string; readonly refuse?: RefusalKind }
   | { readonly on: "judged"; readonly well: boolean; readonly sentence: string }
   | { readonly on: "blessed"; readonly slots: SlotPicture }
+  /** The loader was told not to take a version. */
+  | { readonly on: "condemned"; readonly slots: SlotPicture }
   | { readonly on: "hold"; readonly reason: string }
   | { readonly on: "release" }
   | { readonly on: "reset" }
