@@ -90,7 +90,7 @@ test("everything moves from the embedded store to an etcd and back, with indices
   }
   end.abort(new Error("enough was written"));
   await keyspace.ended;
-  const lease = await embedded.grantLease(60_000);
+  const lease = await embedded.grantLease(600_000);
   await commit(embedded, [put("/argosy/fleet/life", "1", lease.id), put("/argosy/identity", "me")]);
   await commit(embedded, [put("/elsewhere", "not ours")]);
   const keys = await keysOf(embedded);
@@ -106,7 +106,7 @@ test("everything moves from the embedded store to an etcd and back, with indices
   assert.deepEqual(await keysOf(target), keys);
   const { entries } = await target.read(under("/argosy/fleet/"));
   assert.deepEqual(keysAndValues(entries), ["/argosy/fleet/life=1"]);
-  assert.equal((await target.renewLease(entries[0]?.lease ?? "none")).ttlMs, 60_000);
+  assert.equal((await target.renewLease(entries[0]?.lease ?? "none")).ttlMs, 600_000);
   assert.equal((await target.read(under("/elsewhere"))).entries.length, 0);
   await target.close();
 
@@ -138,7 +138,7 @@ test("a backup of a store that is used comes back whole, and one that is damaged
     const puts = Array.from({ length: 100 }, (_, i) => put(`/argosy/k/${part}/${i}`, `line\n"${i}"`));
     await commit(used, puts);
   }
-  const lease = await used.grantLease(60_000);
+  const lease = await used.grantLease(600_000);
   await commit(used, [put("/argosy/life", "1", lease.id)]);
   const stop = new AbortController();
   const writing = (async () => {
