@@ -6,7 +6,7 @@ import { hoursText, parseHours } from "../update/office-hours.ts";
 import { updating } from "../update/rollout.ts";
 import { type Group, isName, newGroup } from "../update/server-records.ts";
 import type { UpdateRegistry } from "../update/update-registry.ts";
-import { checkedName, forget, type WithRegistry } from "./update-records.ts";
+import { checkedName, dryRunFlag, forget, type WithRegistry } from "./update-records.ts";
 import { updateStoreFlag } from "./update-server-serve.ts";
 
 /** `argosy update-server group`: the rules of a roll-out. */
@@ -66,6 +66,7 @@ export function updateGroupCommand(withRegistry: WithRegistry): Command {
       { name: "pause", kind: "switch", summary: "give no updates to this group" },
       { name: "resume", kind: "switch", summary: "give updates again, also after a first machine failed" },
       { name: "remove", kind: "switch", summary: "forget the group; its machines get nothing" },
+      dryRunFlag,
       jsonFlag,
     ],
     arity: { least: 0, most: 1 },
@@ -85,14 +86,19 @@ export function updateGroupCommand(withRegistry: WithRegistry): Command {
         const [name] = call.arguments;
         if (name === undefined) return await show(call, registry, await registry.groups());
         checkedName(name);
-        if (call.flags.on("remove")) return await forget(call, registry, "group", name);
+        if (call.flags.on("remove"))
+          return await forget(call, registry, "group", name, call.flags.on("dry-run"));
         if (!changing.some((flag) => call.flags.given(flag))) {
           const found = (await registry.groups()).filter((group) => group.name === name);
           if (found.length > 0) return await show(call, registry, found);
         }
-        const made = await registry.changeGroup(name, (before) =>
-          changedGroup(before ?? newGroup(name), call.flags),
-        );
+        const change = (before: Group | undefined): Group =>
+          changedGroup(before ?? newGroup(name), call.flags);
+        if (call.flags.on("dry-run")) {
+          const before = (await registry.groups()).find((group) => group.name === name);
+          return await show(call, registry, [change(before)]);
+        }
+        const made = await registry.changeGroup(name, change);
         if (call.flags.on("resume")) await registry.resumeGroup(made);
         return await show(call, registry, [made]);
       }),

@@ -1,4 +1,4 @@
-import type { Call } from "../cli/command.ts";
+import type { Call, Flag } from "../cli/command.ts";
 import { Fault } from "../lib/fault.ts";
 import { isName } from "../update/server-records.ts";
 import type { UpdateRegistry } from "../update/update-registry.ts";
@@ -10,16 +10,25 @@ export type WithRegistry = <Result>(
   work: (registry: UpdateRegistry) => Promise<Result>,
 ) => Promise<Result>;
 
-/** Removes a record and tells so. Throws Fault `no-such-record`. */
+/** Removes a record and tells so; with `isTrial` only the latter. Throws Fault `no-such-record`. */
 export async function forget(
   call: Call,
   registry: UpdateRegistry,
   kind: "release" | "channel" | "group" | "machine",
   name: string,
+  isTrial = false,
 ): Promise<number> {
+  if (isTrial) return told(call, `The ${kind} ${name} would be forgotten.`, { wouldRemove: name });
   if (!(await registry.remove(kind, name))) throw new Fault("no-such-record", `there is no ${kind} ${name}`);
   return told(call, `The ${kind} ${name} is forgotten.`, { removed: name });
 }
+
+/** For commands that change what machines are given. */
+export const dryRunFlag: Flag = {
+  name: "dry-run",
+  kind: "switch",
+  summary: "show what would be, and change nothing",
+};
 
 /** The address of a folder, with its final slash. Throws Fault `bad-url`. */
 export function webFolder(url: string): string {

@@ -3,13 +3,13 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import { Fault } from "../lib/fault.ts";
 import { spacedTable } from "../lib/table.ts";
 import { wordsOf } from "../update/error-codes.ts";
-import type { Release } from "../update/server-records.ts";
+import type { Channel, Release } from "../update/server-records.ts";
 import { UpdateRegistry } from "../update/update-registry.ts";
 import { compareVersions, isVersion } from "../update/version-order.ts";
 import { type OpenStore, ownStore, readSpec, withStore } from "./store-flags.ts";
 import { updateGroupCommand } from "./update-group.ts";
 import { timeText, told } from "./update-output.ts";
-import { checkedName, forget, webFolder, type WithRegistry } from "./update-records.ts";
+import { checkedName, dryRunFlag, forget, webFolder, type WithRegistry } from "./update-records.ts";
 import { readRelease } from "./update-release.ts";
 import { type ServeUpdates, updateServeCommand, updateStoreFlag } from "./update-server-serve.ts";
 
@@ -153,6 +153,7 @@ function channel(withRegistry: WithRegistry): Command {
         summary: "a version to pass through, may be given several times; replaces those before",
       },
       { name: "remove", kind: "switch", summary: "forget the channel" },
+      dryRunFlag,
       jsonFlag,
     ],
     arity: { least: 0, most: 2 },
@@ -164,7 +165,7 @@ function channel(withRegistry: WithRegistry): Command {
       await withRegistry(call, async (registry) => {
         const [name, version] = call.arguments;
         if (name !== undefined && call.flags.on("remove"))
-          return await forget(call, registry, "channel", checkedName(name));
+          return await forget(call, registry, "channel", checkedName(name), call.flags.on("dry-run"));
         if (name !== undefined && version !== undefined)
           return await setChannel(call, registry, checkedName(name), version);
         const channels = (await registry.channels()).filter(
@@ -197,11 +198,17 @@ async function setChannel(
         `there is no release ${each}; make it known with argosy update-server release ${each} --from DIR`,
       );
   }
-  const made = await registry.changeChannel(name, (before) => ({
+  const change = (before: Channel | undefined): Channel => ({
     name,
     version,
     floors: floors ?? before?.floors ?? [],
-  }));
+  });
+  if (call.flags.on("dry-run")) {
+    const before = await registry.channel(name);
+    const was = before === undefined ? "is not there yet" : `is ${before.version}`;
+    return told(call, `${name} ${was}, and would be ${version}.`, change(before));
+  }
+  const made = await registry.changeChannel(name, change);
   return told(call, `${name} is ${version}.`, made);
 }
 

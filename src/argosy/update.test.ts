@@ -241,6 +241,16 @@ test("the update server is steered through its store", async () => {
     assert.deepEqual((await registry.releases())[0]?.urls, ["http://a/2/"]);
     await writeFile(join(folder, "app_2.img"), "something else");
     assert.match(await said("release", "2", "--from", folder), /^1 .*is not the file that SHA256SUMS names/);
+    assert.equal(
+      await said("channel", "stable", "2", "--dry-run"),
+      "0 stable is not there yet, and would be 2.\n",
+    );
+    assert.match(
+      await said("group", "stable", "--most", "7", "--dry-run"),
+      /^stable +stable +100% +7 per 15m/m,
+    );
+    assert.match(await said("group", "stable", "--remove", "--dry-run"), /^0 .*would be forgotten/);
+    assert.deepEqual([await registry.channels(), await registry.groups()], [[], []]);
     assert.equal(await said("channel", "stable", "2"), "0 stable is 2.\n");
     assert.match(
       await said(
