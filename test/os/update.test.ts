@@ -39,6 +39,10 @@ async function slots(): Promise<readonly string[]> {
   return names.split("\n").filter((name) => /^(argosy|_empty)/.test(name));
 }
 
+async function runningVersion(): Promise<string> {
+  return (await machine.expect(". /etc/os-release; echo $IMAGE_VERSION")).trim();
+}
+
 async function refused(): Promise<readonly string[]> {
   const report = JSON.parse(await machine.expect("argosy update status --json")) as {
     refused: { version: string }[];
@@ -70,13 +74,14 @@ test("a signed version is installed into the other slot, boots, and keeps what i
   assert.deepEqual(await slots(), ["argosy_1_verity", "argosy_1", "argosy_2_verity", "argosy_2"]);
   await machine.run("systemctl reboot");
   await machine.console.waitFor(blessedPattern("2"), bootLimitMs);
-  assert.equal(await machine.expect(". /etc/os-release; echo $IMAGE_VERSION"), "2\n");
+  assert.equal(await runningVersion(), "2");
   assert.equal(await machine.expect("/usr/lib/systemd/systemd-bless-boot status"), "good\n");
   assert.equal(await machine.expect("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"), identity);
   assert.equal(await machine.expect("cat /etc/kept /var/lib/kept"), "mine\nmine\n");
 });
 
 test("a version that does not come up well is tried, the one before boots again by itself, and it is never tried again", async () => {
+  const good = await runningVersion();
   const system = `${scratch}/broken/usr/lib/systemd/system`;
   await mkdir(`${system}/multi-user.target.wants`, { recursive: true });
   await writeFile(
@@ -88,11 +93,11 @@ test("a version that does not come up well is tried, the one before boots again 
   assert.match(await machine.expect("argosy update check"), /3 is installed and waits for a reboot/);
   await machine.run("systemctl reboot");
   await machine.console.waitFor(/boot-health: failed units of the image: spoilt\.service/, bootLimitMs);
-  await machine.console.waitFor(blessedPattern("2"), 4 * bootLimitMs);
-  assert.equal(await machine.expect(". /etc/os-release; echo $IMAGE_VERSION"), "2\n");
+  await machine.console.waitFor(blessedPattern(good), 4 * bootLimitMs);
+  assert.equal(await runningVersion(), good);
   assert.deepEqual(await refused(), ["3"]);
   await machine.run("argosy update check");
   const { phase } = JSON.parse(await machine.expect("argosy update status --json")) as { phase: string };
   assert.notEqual(phase, "reboot-wanted");
-  assert.match(await machine.expect("ls /boot/EFI/Linux"), /argosy_2\.efi/);
+  assert.ok((await machine.expect("ls /boot/EFI/Linux")).includes(`argosy_${good}.efi\n`));
 });
