@@ -118,12 +118,13 @@ test("a store that is away stops only units that ask for it, and they start agai
     members.map(async (name) => await cluster.systemctl(name, "start", "etcd-member.service")),
   );
   await cluster.untilWhole();
-  // What the API tells may be from before the store was away, for as long as nobody has told it more.
-  await cluster.waitFor("single.service runs again", async () => {
-    return (await cluster.machinesRunning("single.service")).length > 0;
-  });
   await cluster.untilRunning(["single.service"]);
-  await cluster.runsOnce(["single.service"]);
+  // A machine that is so busy that it renews its presence too late stops the unit once more, and starts it again.
+  await cluster.waitFor("single.service runs again", async () => {
+    const running = await cluster.machinesRunning("single.service");
+    assert.ok(running.length <= 1, `it runs on ${running.join(" and ")}`);
+    return running.length === 1;
+  });
   assert.deepEqual(await cluster.process(other, "steady.service"), steady);
 });
 
