@@ -29,7 +29,7 @@ export const commandLines: readonly string[] = [
   "-o json update /foo up2",
   "set /d/a/b 1",
   "set /d/c 2",
-  "set --ttl 100 /ttl 1",
+  "set --ttl 4000 /ttl 1",
   "-o extended get /ttl",
   "ls --sort",
   "ls --sort -p -r",
