@@ -210,3 +210,43 @@ test("a version that is not well is left at once for the one before, and never t
   assert.equal(await done("argosy", "update", "check"), "Nothing newer than 2.\n");
   assert.equal((await report()).running, "2");
 });
+
+test("whoever wants a version again that failed here gets it, and drops it for good with a rollback", async () => {
+  await cluster.systemctl("m1", "stop", "locksmithd.service");
+  assert.equal(
+    await done("argosy", "update", "check", "--again"),
+    "4 is installed and waits for a reboot.\n",
+  );
+  assert.equal((await listed())["refused"], undefined);
+  assert.equal(await done("argosy", "update", "rollback"), "4 is dropped; 2 stays.\n");
+  const { phase, others, refused } = await report();
+  assert.deepEqual(
+    [phase, others, refused.map(({ version, kind }) => [version, kind])],
+    ["idle", [{ version: "4", state: "bad" }], [["4", "rolled-back"]]],
+  );
+});
+
+test("an engine that is killed in the middle of its work goes on where it was, and whoever waits for it is told", async () => {
+  await publish("5");
+  const dropIn = "/etc/systemd/system/update-engine.service.d/fast.conf";
+  await cluster.writeFile("m1", dropIn, "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n");
+  await cluster.systemctl("m1", "daemon-reload");
+  const root = cluster.machine("m1").rootDirectory;
+  const answers = async (): Promise<boolean> => (await run("update_engine_client", "-status")).code === 0;
+  for (let kill = 0; kill < 4; kill++) {
+    await run("update_engine_client", "-check_for_update");
+    await done("systemctl", "kill", "--signal=KILL", "update-engine.service");
+    await cluster.waitFor("the engine answers again", answers);
+    const text = await readFile(join(root, "var/lib/update_engine/argosy.json"), "utf8");
+    const memory = parseMemory(text) ?? assert.fail(`the memory cannot be read: ${text}`);
+    assert.ok(memory.refusals.some(({ version, kind }) => version === "4" && kind === "rolled-back"));
+  }
+  await run("argosy", "update", "check");
+  assert.equal((await report()).phase, "reboot-wanted");
+  const slots = (await readdir(join(root, "var/lib/slots"))).filter((name) => name.startsWith("slot_"));
+  assert.deepEqual(slots.toSorted(), ["slot_2", "slot_5+3-0"]);
+  const watching = run("update_engine_client", "-watch_for_updates");
+  await cluster.systemctl("m1", "stop", "update-engine.service");
+  const { code, stderr } = await watching;
+  assert.deepEqual([code, /cannot reach update-engine/.test(stderr)], [1, true], stderr);
+});
