@@ -18,7 +18,7 @@ const shortCommands: readonly string[] = ["fleetctl", "etcdctl", "locksmithctl"]
 
 /**
  * Before anything else V8 looks for three large primes, out of which it makes the secret of its hash tables; where it looks is
- * drawn by lot, and it takes 5 to 25 ms, a fifth of a short command. From this place on the first candidates
+ * drawn by lot, and it takes a fifth of the start of Node on average, and up to two fifths. From this place on the first candidates
  * are primes. The secret protects against those who choose the keys of a table so that they collide, which the API of one's own
  * cluster does not do to a command; servers keep theirs. Our own draws do not depend on it (`drawn` in the cli's main).
  */
