@@ -96,7 +96,7 @@ export async function toolsTree(
   return await debianTree("tools", packages, from, progress, signal);
 }
 
-/** The folder with a Debian 13 of these packages, made on first use. Callers take turns (lock `image-build`). */
+/** The folder with a Debian 13 of these packages, made on first use. Those who want one for the same purpose take turns. */
 export async function debianTree(
   purpose: string,
   contents: readonly string[],

@@ -17,8 +17,8 @@ let found: Promise<Emulator> | undefined;
  */
 export async function emulator(): Promise<Emulator> {
   found ??= withLock(
-    "image-build",
-    () => progress("Another command builds an image; waiting for it"),
+    "emulator-tree",
+    () => progress("Another command fetches QEMU; waiting for it"),
     async () => {
       const packages = ["qemu-system-x86"];
       const { signal } = new AbortController();
