@@ -89,13 +89,16 @@ export class Membership {
       try {
         return await this.#admin.remove(id);
       } catch (error) {
-        // A member that is asked to take itself out ends before it answers; the others know.
-        if (isFault(error, "store-unavailable") && !(await this.#isListed(id))) return;
+        // A member that is asked to take itself out ends before it answers; the others know, if not at once.
+        const isUnanswered = isFault(error, "store-unavailable");
+        if (isUnanswered && !(await this.#isListed(id))) return;
         const isLate = this.#env.clock.monotonic() - startMs > unwellLimitMs;
-        if (!isFault(error, "members-unwell") || isLate) throw error;
-        if (attempt === 1) progress("etcd waits until it is sure of the members that came just now");
+        if ((!isUnanswered && !isFault(error, "members-unwell")) || isLate) throw error;
+        if (attempt === 1 && !isUnanswered)
+          progress("etcd waits until it is sure of the members that came just now");
       }
       await this.#env.clock.sleep(pauseMs(unwellBackoff, attempt, this.#env.random()), signal);
+      if (!(await this.#isListed(id))) return;
     }
   }
 
