@@ -7,8 +7,11 @@ import { columnsOf, unpackRows, type FromWorker, type ToWorker, type WorkerOptio
 
 /** The thread that writes an embedded store's file; its own bundle. It answers every message, in order. */
 
-/** A log above this size is copied into the file, between two groups: so little that nobody waits longer than for a slow flush. */
-const mostLogBytes = 1024 * 1024;
+/**
+ * A log above this size is copied into the file, between two groups. Most of the time that takes are flushes, whatever the size, so a
+ * smaller log makes writes wait more often and hardly shorter; a larger one would take longer to read after a crash.
+ */
+const mostLogBytes = 4 * 1024 * 1024;
 
 const { folder, newNames } = workerData as WorkerOptions;
 assert(parentPort !== null, "this runs as a worker");
