@@ -87,6 +87,15 @@ test("a new version that is not well goes back at once, and is never tried again
   assert.deepEqual(back.done, ["tell 13/1", "install 3 from http://a/"]);
 });
 
+test("a reboot that seems to have failed keeps nobody from hearing why the machine went back", () => {
+  const machine = staged().boot({ running: "2", trial: true, others: [{ version: "1", state: "good" }] });
+  machine.on({ on: "judged", well: false, sentence: "no network" });
+  machine.on({ on: "broke", code: 7, sentence: "the program that asks was ended" });
+  const back = machine.boot({ running: "1", trial: false, others: [{ version: "2", state: "bad" }] });
+  assert.deepEqual([back.state.phase, back.done], ["failed", ["tell 3/0 44"]]);
+  assert.equal(back.state.memory.refusals[0]?.kind, "failed-here");
+});
+
 test("a version that never came up counts as failed here once the loader gave it up", () => {
   const back = staged().boot({ running: "1", trial: false, others: [{ version: "2", state: "bad" }] });
   assert.deepEqual(back.done, ["tell 3/0 44"]);

@@ -238,8 +238,10 @@ function broke(
 ): Step {
   const { offer } = state;
   const cleared: UpdateMemory = { ...state.memory, previous: "" };
-  // What the loader could not be told is told it by the next engine.
-  const memory = cleared.pending?.stage === "dropped" ? cleared : without(cleared, "pending");
+  // What the loader could not be told is told it by the next engine. And what a trial has come to shows at the next boot: a reboot that
+  // was asked for may itself end the program that asks, and look like a failure.
+  const isDecidedLater = cleared.pending?.stage === "dropped" || state.trial;
+  const memory = isDecidedLater ? cleared : without(cleared, "pending");
   const told: Deed = { do: "tell", event: { type: 3, result: 0, errorCode: event.code } };
   const failed = (next: UpdateMemory): UpdateState =>
     failing(postponed(settings, { ...state, memory: next }, moment), event.code, event.sentence, moment);
