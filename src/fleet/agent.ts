@@ -7,13 +7,14 @@ import { under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
 import { isComing, isStarting, type Step } from "./agent-steps.ts";
 import type { AttemptBook } from "./attempt-book.ts";
+import { Claims } from "./claims.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
 import { StatePublisher } from "./publisher.ts";
 import type { PartitionGuard } from "./partition.ts";
 import { attemptAfter, isRunning, reconcile } from "./reconcile.ts";
 import { fleetKeys } from "./registry.ts";
-import { type Observation, StateTeller } from "./state-teller.ts";
+import { observationsOf, StateTeller } from "./state-teller.ts";
 import { ScheduleLines } from "./schedule-lines.ts";
 import { StateNotes } from "./state-notes.ts";
 import type { StoreIdentity } from "./store-identity.ts";
@@ -67,6 +68,7 @@ export class Agent {
   readonly #busy = new Map<UnitName, Step>();
   readonly #trouble = new Troubles(retry);
   readonly #lines: ScheduleLines;
+  readonly #claims: Claims;
   #mustList = true;
   /** The schedule was read as a whole, maybe from a store that is not the one of before. */
   #mustVerify = true;
@@ -80,6 +82,7 @@ export class Agent {
     this.#teller = new StateTeller(me);
     this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
+    this.#claims = new Claims({ publisher: this.publisher, lines: this.#lines, lease: options.lease });
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */
@@ -199,7 +202,8 @@ export class Agent {
     const earlier = new Set([...tasks.stop, ...tasks.unload]);
     const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
     for (const { name } of tasks.load) earlier.add(name);
-    const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && !barred.has(name));
+    const mayStart = (name: UnitName): boolean => !barred.has(name) && this.#claims.allow(lines.get(name));
+    const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && mayStart(name));
     for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
     if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
     if (load.length > 0) {
@@ -309,10 +313,21 @@ export class Agent {
     this.#env.log.info(`starting ${names.join(" ")}`);
     for (const name of names) {
       const want = lines.get(name);
-      if (want !== undefined) this.#attempts.set(name, attemptAfter("start", want));
-      this.#step("starting", [name], signal, () => this.#options.units.start([name]));
+      const claims = want?.stopOnPartition === true;
+      if (want !== undefined && !claims) this.#attempts.set(name, attemptAfter("start", want));
+      this.#step("starting", [name], signal, () =>
+        claims ? this.#startClaimed(want) : this.#options.units.start([name]),
+      );
     }
     void this.#attempts.save();
+  }
+
+  /** Starts a unit that must never run twice; when its line has gone meanwhile, nothing is done and nothing remembered. */
+  async #startClaimed(want: Scheduled): Promise<readonly UnitOutcome[]> {
+    if (!(await this.#claims.claim(want, this.states().get(want.unit)))) return [];
+    this.#attempts.set(want.unit, attemptAfter("start", want));
+    void this.#attempts.save();
+    return await this.#options.units.start([want.unit]);
   }
 
   /** Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice. */
@@ -356,7 +371,8 @@ export class Agent {
       const lease = this.#options.lease();
       if (lease === undefined || this.#mustList) continue;
       try {
-        if (await this.publisher.publish(lease, this.states())) await this.#gather(publishGapMs, signal);
+        if (await this.publisher.publish(lease, () => this.states()))
+          await this.#gather(publishGapMs, signal);
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
@@ -372,26 +388,8 @@ export class Agent {
 
   /** How every unit of this machine is, also those that could not be loaded. */
   states(): ReadonlyMap<UnitName, UnitState> {
-    const observations: Observation[] = [];
-    for (const unit of this.#actual.values()) {
-      const problem = this.#trouble.problemOf(unit.name);
-      const restart = isStarting(this.#busy.get(unit.name))
-        ? undefined
-        : this.#attempts.get(unit.name)?.restart;
-      observations.push({ unit, reached: this.#reached(unit), restart, problem });
-    }
-    for (const { unit: name, hash } of this.#lines.all()) {
-      const problem = this.#trouble.problemOf(name);
-      if (problem === undefined || this.#actual.has(name)) continue;
-      const unit = { name, hash, load: "error", active: "inactive", sub: "dead" };
-      observations.push({ unit, reached: "loaded", restart: undefined, problem });
-    }
-    return this.#teller.tell(observations);
-  }
-
-  /** A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet. */
-  #reached({ name, active }: ManagedUnit): UnitState["reached"] {
-    const waits = this.#busy.get(name) === "starting" && (active === "inactive" || active === "failed");
-    return waits ? "loaded" : (this.#attempts.get(name)?.reached ?? "loaded");
+    const wanted = this.#lines.all();
+    const view = { actual: this.#actual, wanted, busy: this.#busy, attempts: this.#attempts.all };
+    return this.#teller.tell(observationsOf({ ...view, troubles: this.#trouble }));
   }
 }

@@ -1,5 +1,5 @@
 import { exactly } from "../store/range.ts";
-import { type LeaseId, maxOperations, type Operation, type Store } from "../store/store.ts";
+import { type Compare, type LeaseId, maxOperations, type Operation, type Store } from "../store/store.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, UnitName, UnitState } from "./model.ts";
 import { encodeState } from "./records.ts";
@@ -12,9 +12,12 @@ const mostPerTransaction = Math.min(100, maxOperations);
 /** What is in the store for one unit, and the state it was made of. */
 export interface Published {
   readonly value: string;
-  /** Undefined for what an earlier daemon wrote. */
+  /** Undefined for what an earlier daemon wrote, and for what was written apart from the rounds. */
   readonly state: UnitState | undefined;
 }
+
+/** Something may be in the store for a unit: it is written anew, or deleted, in the next round. */
+const unsure: Published = { value: "", state: undefined };
 
 /** One change of what is published; without `now` the unit's state goes. */
 export interface StateChange {
@@ -63,6 +66,8 @@ export class StatePublisher {
   readonly #history: StateHistory | undefined;
   #lease: LeaseId | undefined;
   #published = new Map<UnitName, Published>();
+  /** The writes under way, which others wait for; undefined when there are none. */
+  #turn: Promise<void> | undefined;
 
   /** @param history writes changes down in the transactions that publish them */
   constructor(store: Store, machine: MachineId, history?: StateHistory) {
@@ -72,11 +77,40 @@ export class StatePublisher {
   }
 
   /**
-   * Brings the store in step with `states`; true when there was anything to write. Throws the store's Faults; calling again
-   * goes on where it stopped.
+   * Brings the store in step with what `tell` gives when it is this call's turn; true when there was anything to write.
+   * Throws the store's Faults; calling again goes on where it stopped.
    */
-  async publish(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<boolean> {
-    if (this.#lease !== lease) await this.#begin(lease);
+  async publish(lease: LeaseId, tell: () => ReadonlyMap<UnitName, UnitState>): Promise<boolean> {
+    return await this.#inTurn(lease, async () => await this.#bringInStep(lease, tell()));
+  }
+
+  /**
+   * Shows one unit's state in the same step in which `when` is found to hold; gives false, and shows nothing, when it does
+   * not hold. Throws the store's Faults.
+   */
+  async claim(lease: LeaseId, state: UnitState, when: Compare): Promise<boolean> {
+    return await this.#inTurn(lease, async () => {
+      const value = encodeState(state);
+      const key = fleetKeys.state(this.#machine, state.unit);
+      this.#published.set(state.unit, unsure);
+      return (await this.#store.commit({ when: [when], then: [{ do: "put", key, value, lease }] })).committed;
+    });
+  }
+
+  async #inTurn<T>(lease: LeaseId, write: () => Promise<T>): Promise<T> {
+    while (this.#turn !== undefined) await this.#turn;
+    const turn = (async () => {
+      if (this.#lease !== lease) await this.#begin(lease);
+      return await write();
+    })();
+    const ended = (): void => {
+      this.#turn = undefined;
+    };
+    this.#turn = turn.then(ended, ended);
+    return await turn;
+  }
+
+  async #bringInStep(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<boolean> {
     const changes = stateChanges(this.#machine, lease, states, this.#published);
     for (let first = 0; first < changes.length; first += mostPerTransaction) {
       const part = changes.slice(first, first + mostPerTransaction);
@@ -88,6 +122,8 @@ export class StatePublisher {
         await this.#store.commit({ when: [], then });
       } catch (error) {
         history?.notes.forget(part.map(({ unit }) => unit));
+        // What was to be there may be there all the same.
+        for (const { unit, now } of part) if (now !== undefined) this.#published.set(unit, unsure);
         throw error;
       }
       for (const { unit, now } of part) {
@@ -111,7 +147,7 @@ export class StatePublisher {
     this.#published = new Map();
     for (const entry of snapshot.entries) {
       const unit = entry.key.slice(prefix.length);
-      this.#published.set(unit, { value: entry.lease === lease ? entry.value : "", state: undefined });
+      this.#published.set(unit, entry.lease === lease ? { value: entry.value, state: undefined } : unsure);
     }
     this.#lease = lease;
   }

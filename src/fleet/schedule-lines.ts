@@ -1,15 +1,20 @@
 import type { Log } from "../lib/env.ts";
-import type { Change, Entry } from "../store/store.ts";
+import type { Change, Compare, Entry, Revision } from "../store/store.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { Scheduled } from "./model.ts";
 import { requirementsOf } from "./options.ts";
 import { decodeFleetEntry } from "./records.ts";
 
+interface Line {
+  readonly scheduled: Scheduled;
+  readonly revision: Revision;
+}
+
 /** One machine's schedule, decoded; each line once, when it changes. */
 export class ScheduleLines {
   readonly #log: Log;
-  readonly #lines = new Map<string, Scheduled>();
+  readonly #lines = new Map<string, Line>();
 
   constructor(log: Log) {
     this.#log = log;
@@ -17,7 +22,13 @@ export class ScheduleLines {
 
   /** What the machine has to hold. */
   all(): Scheduled[] {
-    return [...this.#lines.values()];
+    return Array.from(this.#lines.values(), ({ scheduled }) => scheduled);
+  }
+
+  /** What holds in the store while the line that this came from is as it was read; undefined when it has gone since. */
+  compareOf(wanted: Scheduled): Compare | undefined {
+    const found = [...this.#lines].find(([, { scheduled }]) => scheduled === wanted);
+    return found && { key: found[0], modRevision: found[1].revision };
   }
 
   /** Takes in the whole schedule. */
@@ -47,12 +58,14 @@ export class ScheduleLines {
     const hash = hashUnitText(scheduled.text);
     if (hash !== scheduled.hash)
       this.#log.error(`the record ${key} in the store has the text of ${hash}, not of ${scheduled.hash}`);
-    this.#lines.set(key, withPartition({ ...scheduled, hash }));
+    this.#lines.set(key, { scheduled: withPartition({ ...scheduled, hash }), revision: entry.modRevision });
   }
 
   /** True when every line of a unit that must not outlast a partition is among these keys of the store. */
   agreesWith(keys: ReadonlySet<string>): boolean {
-    return [...this.#lines].every(([key, line]) => line.stopOnPartition !== true || keys.has(key));
+    return [...this.#lines].every(
+      ([key, { scheduled }]) => scheduled.stopOnPartition !== true || keys.has(key),
+    );
   }
 }
 

@@ -1,4 +1,7 @@
-import type { MachineId, UnitName, UnitState } from "./model.ts";
+import { isStarting, type Step } from "./agent-steps.ts";
+import type { MachineId, Scheduled, UnitName, UnitState } from "./model.ts";
+import type { Attempt } from "./reconcile.ts";
+import type { Troubles } from "./troubles.ts";
 import type { ManagedUnit } from "./unit-manager.ts";
 
 /** What a unit's state is told from. */
@@ -8,6 +11,40 @@ export interface Observation {
   readonly restart: UnitState["restart"];
   /** Why the last step for it failed. */
   readonly problem: string | undefined;
+}
+
+/** What an agent knows of its units. */
+export interface AgentView {
+  readonly actual: ReadonlyMap<UnitName, ManagedUnit>;
+  readonly wanted: Iterable<Scheduled>;
+  readonly busy: ReadonlyMap<UnitName, Step>;
+  readonly attempts: ReadonlyMap<UnitName, Attempt>;
+  readonly troubles: Pick<Troubles, "problemOf">;
+}
+
+/** What there is to tell of every unit of a machine, also of those that could not be loaded. */
+export function observationsOf({ actual, wanted, busy, attempts, troubles }: AgentView): Observation[] {
+  const observations: Observation[] = [];
+  for (const unit of actual.values()) {
+    const { name, active } = unit;
+    const step = busy.get(name);
+    // A start that systemd has taken but not begun, because it waits for another unit, does not count as launched yet.
+    const waits = step === "starting" && (active === "inactive" || active === "failed");
+    const attempt = attempts.get(name);
+    observations.push({
+      unit,
+      reached: waits ? "loaded" : (attempt?.reached ?? "loaded"),
+      restart: isStarting(step) ? undefined : attempt?.restart,
+      problem: troubles.problemOf(name),
+    });
+  }
+  for (const { unit: name, hash } of wanted) {
+    const problem = troubles.problemOf(name);
+    if (problem === undefined || actual.has(name)) continue;
+    const unit = { name, hash, load: "error", active: "inactive", sub: "dead" };
+    observations.push({ unit, reached: "loaded", restart: undefined, problem });
+  }
+  return observations;
 }
 
 /**

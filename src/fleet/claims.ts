@@ -1,0 +1,42 @@
+import type { LeaseId } from "../store/store.ts";
+import type { Scheduled, UnitState } from "./model.ts";
+import type { StatePublisher } from "./publisher.ts";
+import type { ScheduleLines } from "./schedule-lines.ts";
+
+export interface ClaimsOptions {
+  readonly publisher: Pick<StatePublisher, "claim">;
+  readonly lines: Pick<ScheduleLines, "compareOf">;
+  /** This machine's lease, undefined while it is not present. */
+  readonly lease: () => LeaseId | undefined;
+}
+
+/**
+ * Has engines see that a unit which must never run twice is on this machine before it starts here. An engine that takes the
+ * unit's line away waits for a machine that shows the unit; one that showed nothing yet would start it unseen.
+ */
+export class Claims {
+  readonly #options: ClaimsOptions;
+  /** Lines that had gone from the store, or changed, when their units were to start: newer ones are on their way. */
+  readonly #refused = new WeakSet<Scheduled>();
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** False while a unit must not start, because it cannot be shown to be here. */
+  allow(want: Scheduled | undefined): boolean {
+    if (want?.stopOnPartition !== true) return true;
+    return this.#options.lease() !== undefined && !this.#refused.has(want);
+  }
+
+  /** Shows a unit's state while its line is in the store as this machine knows it; false when it is not, or when this machine is not present. */
+  async claim(want: Scheduled, state: UnitState | undefined): Promise<boolean> {
+    const { lease, lines, publisher } = this.#options;
+    const present = lease();
+    const when = lines.compareOf(want);
+    if (present === undefined || state === undefined || when === undefined) return false;
+    const claimed = await publisher.claim(present, state, when);
+    if (!claimed) this.#refused.add(want);
+    return claimed;
+  }
+}
