@@ -1,6 +1,7 @@
 import { get } from "node:http";
 import { Readable } from "node:stream";
 import { Fault } from "../lib/fault.ts";
+import { exitCodeHeader, journalEndHeader } from "../fleet/api-local.ts";
 import type { MachineId } from "../fleet/model.ts";
 
 /** How long another machine may take to begin its answer. */
@@ -28,8 +29,8 @@ export function fetchMachine(
     const request = get(new URL(path, api), { signal }, (answer) => {
       request.setTimeout(0);
       const headers = new Headers();
-      for (const name of ["content-type", "argosy-exit-code", "argosy-journal-end"]) {
-        const value = answer.headers[name];
+      for (const name of ["content-type", exitCodeHeader, journalEndHeader]) {
+        const value = answer.headers[name.toLowerCase()];
         if (typeof value === "string") headers.set(name, value);
       }
       const body = Readable.toWeb(answer) as ReadableStream<Uint8Array>;

@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import type { Env } from "../lib/env.ts";
 import { Wake } from "../lib/wake.ts";
 import { type Mirror, openMirror } from "../store/mirror.ts";
@@ -64,17 +65,11 @@ export class EventFeed {
       this.#readers -= 1;
       if (this.#readers === 0) this.#rest(open);
     };
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
     try {
-      await Promise.race([open.mirror.ready, aborted.promise]);
+      await orAborted(open.mirror.ready, signal);
     } catch (error) {
       release();
       throw error;
-    } finally {
-      signal.removeEventListener("abort", abort);
     }
     return release;
   }

@@ -1,3 +1,4 @@
+import { exitCodeHeader, journalEndHeader } from "./api-local.ts";
 import { mostPageLimit, pageLimitHeader } from "./api-paging.ts";
 import { ref, type Schema, schemas } from "./openapi-schemas.ts";
 
@@ -219,7 +220,7 @@ const argosyPaths: Readonly<Record<string, Methods>> = {
         200: {
           description: "its text",
           headers: {
-            "Argosy-Exit-Code": { description: "that of systemctl", schema: { type: "string" } },
+            [exitCodeHeader]: { description: "that of systemctl", schema: { type: "string" } },
           },
           content: text,
         },
@@ -250,7 +251,7 @@ const argosyPaths: Readonly<Record<string, Methods>> = {
         200: {
           description: "its text",
           headers: {
-            "Argosy-Journal-End": {
+            [journalEndHeader]: {
               description:
                 "with older, of a unit on one machine: the instant before which lines were told, for since",
               schema: { type: "string" },

@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import { type Mirror, openMirror } from "../store/mirror.ts";
@@ -58,7 +59,7 @@ export class SharedPicture implements ViewSource {
       if (this.#users === 0) this.#rest(open);
     };
     try {
-      await readyOrAborted(open.mirror.ready, signal);
+      await orAborted(open.mirror.ready, signal);
     } catch (error) {
       release();
       throw error;
@@ -124,17 +125,5 @@ export class SharedPicture implements ViewSource {
       },
       () => undefined,
     );
-  }
-}
-
-async function readyOrAborted(ready: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([ready, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { exactly } from "../store/range.ts";
@@ -5,7 +6,7 @@ import type { Operation, Store } from "../store/store.ts";
 import type { LoggedEvent } from "./model.ts";
 import { counterKey, operationsOf } from "./records.ts";
 import type { View } from "./view.ts";
-import { counterRevisionOf, orAborted } from "./writer.ts";
+import { counterRevisionOf } from "./writer.ts";
 
 /** The pause before a change is decided again because keys were written meanwhile. */
 const conflictBackoff: Backoff = { firstMs: 1, mostMs: 16 };

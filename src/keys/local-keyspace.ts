@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
@@ -17,7 +18,7 @@ import { clusterKey, counterKey, followedRange, keysRange, putAccess, putRemoved
 import { RequestLimits } from "./request-limits.ts";
 import { View } from "./view.ts";
 import { Watcher } from "./watchers.ts";
-import { type Gathering, orAborted, Writer } from "./writer.ts";
+import { type Gathering, Writer } from "./writer.ts";
 
 /** How long a request may wait for the store (etcd v2 API: 5 s and two election timeouts of 1 s). */
 const requestLimitMs = 7_000;

@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import { assert } from "../lib/assert.ts";
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
@@ -320,19 +321,6 @@ export class Writer {
     const limit = this.#waiting[0]?.limit;
     const pause = pauseMs(backoff, attempt, this.#env.random());
     await this.#env.clock.sleep(pause, limit).catch(() => undefined);
-  }
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason if that comes first. */
-export async function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -1,6 +1,6 @@
 import { Fault } from "../lib/fault.ts";
 import type { Inhibitor, MachineControl, StopAfter, UnitTies } from "./machine-control.ts";
-import { orAborted } from "./waiting.ts";
+import { orAborted } from "../lib/aborted.ts";
 
 /** A machine without power supply: a test turns its switches and boots it again. */
 export class FakeMachineControl implements MachineControl {

@@ -1,5 +1,5 @@
 import type { Share, Taking, Workload } from "./workload.ts";
-import { orAborted } from "./waiting.ts";
+import { orAborted } from "../lib/aborted.ts";
 
 /** The units of a machine, as far as a test moves them. */
 export class FakeWorkload implements Workload {

@@ -43,12 +43,3 @@ export async function within(
     over.abort(enough);
   }
 }
-
-/** Resolves with the promise, and rejects with the signal's reason when that is aborted first. */
-export async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
-  await Promise.race([promise, aborted.promise]).finally(() => signal.removeEventListener("abort", abort));
-}

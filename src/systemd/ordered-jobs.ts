@@ -1,3 +1,4 @@
+import { orAborted } from "../lib/aborted.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import type { StopAfter, UnitTies } from "../locksmith/machine-control.ts";
 import { isRefusal } from "./bus.ts";
@@ -37,23 +38,16 @@ export async function stopInOrder(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const ends = new Map<string, Promise<string | undefined>>();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => undefined);
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    for (const { name, waitsFor } of order) {
-      signal.throwIfAborted();
-      const earlier = waitsFor.map((other) => ends.get(other) ?? nothingToWaitFor);
-      await Promise.race([Promise.all(earlier), aborted.promise]);
-      const job = await askToStop(manager, name);
-      ends.set(name, endOfStop(manager, jobs, name, job));
-    }
-    const problems = await Promise.race([Promise.all(ends.values()), aborted.promise]);
-    return problems.filter((problem) => problem !== undefined);
-  } finally {
-    signal.removeEventListener("abort", abort);
+  for (const { name, waitsFor } of order) {
+    const earlier = waitsFor.map((other) => ends.get(other) ?? nothingToWaitFor);
+    await orAborted(Promise.all(earlier), signal);
+    const end = endOfStop(manager, jobs, name, await askToStop(manager, name));
+    // When this ends before, whether it fails is nobody's business any more.
+    end.catch(() => undefined);
+    ends.set(name, end);
   }
+  const problems = await orAborted(Promise.all(ends.values()), signal);
+  return problems.filter((problem) => problem !== undefined);
 }
 
 interface Asked {
