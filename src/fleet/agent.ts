@@ -76,13 +76,15 @@ export class Agent {
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
     this.#options = options;
-    const { events, me, store, attempts } = options;
+    const { events, me, store, attempts, lease, partition } = options;
     const notes = new StateNotes(me, () => env.clock.monotonic());
     this.publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
     this.#teller = new StateTeller(me);
     this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
-    this.#claims = new Claims({ publisher: this.publisher, lines: this.#lines, lease: options.lease });
+    const { publisher } = this;
+    const states = (): ReadonlyMap<UnitName, UnitState> => this.states();
+    this.#claims = new Claims({ publisher, lines: this.#lines, lease, partition, states });
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */
@@ -195,14 +197,14 @@ export class Agent {
     const free = (name: UnitName): boolean => !this.#busy.has(name) && this.#trouble.mayTry(name, nowMs);
     // A unit that is still starting may be stopped or restarted: systemd then cancels its start.
     const stop = tasks.stop.filter((name) => free(name) || isStarting(this.#busy.get(name)));
+    const mayStart = (name: UnitName): boolean => !barred.has(name) && this.#claims.allow(lines.get(name));
     const restart = tasks.restart.filter(
-      (name) => !barred.has(name) && (free(name) || this.#busy.get(name) === "starting"),
+      (name) => mayStart(name) && (free(name) || this.#busy.get(name) === "starting"),
     );
     const unload = tasks.unload.filter((name) => free(name) && !tasks.stop.includes(name));
     const earlier = new Set([...tasks.stop, ...tasks.unload]);
     const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
     for (const { name } of tasks.load) earlier.add(name);
-    const mayStart = (name: UnitName): boolean => !barred.has(name) && this.#claims.allow(lines.get(name));
     const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && mayStart(name));
     for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
     if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
@@ -324,7 +326,7 @@ export class Agent {
 
   /** Starts a unit that must never run twice; when its line has gone meanwhile, nothing is done and nothing remembered. */
   async #startClaimed(want: Scheduled): Promise<readonly UnitOutcome[]> {
-    if (!(await this.#claims.claim(want, this.states().get(want.unit)))) return [];
+    if (!(await this.#claims.claim(want))) return [];
     this.#attempts.set(want.unit, attemptAfter("start", want));
     void this.#attempts.save();
     return await this.#options.units.start([want.unit]);
@@ -339,15 +341,18 @@ export class Agent {
       if (want !== undefined) this.#attempts.set(name, attemptAfter("restart", want));
     }
     const noted = this.#attempts.save();
-    const again = (name: UnitName): void => {
+    const again = (name: UnitName): [] => {
       const attempt = before.get(name);
       if (attempt !== undefined) this.#attempts.set(name, attempt);
       void this.#attempts.save();
+      return [];
     };
     for (const name of names) {
       this.#step("restarting", [name], signal, async () => {
         await noted;
+        const want = lines.get(name);
         try {
+          if (want?.stopOnPartition === true && !(await this.#claims.claim(want))) return again(name);
           const outcomes = await this.#options.units.restart([name]);
           for (const { lacksUnit } of outcomes) if (lacksUnit === true) again(name);
           return outcomes;

@@ -45,6 +45,7 @@ async function withAgent(
     lines: ScheduleLines;
     publisher: StatePublisher;
     lapse: () => void;
+    partition: { mayStart: boolean };
   }) => Promise<void>,
 ): Promise<void> {
   const env = new FakeEnv();
@@ -52,12 +53,14 @@ async function withAgent(
   let lease: string | undefined = (await store.grantLease(10_000)).id;
   const publisher = new StatePublisher(store, me);
   const lines = new ScheduleLines(env.log);
-  const claims = new Claims({ publisher, lines, lease: () => lease });
+  const partition = { mayStart: true };
+  const states = (): ReadonlyMap<string, UnitState> => new Map([[unit, state]]);
+  const claims = new Claims({ publisher, lines, lease: () => lease, partition, states });
   const lapse = (): void => {
     lease = undefined;
   };
   try {
-    await body({ store, claims, lines, publisher, lapse });
+    await body({ store, claims, lines, publisher, lapse, partition });
   } finally {
     await store.close();
   }
@@ -68,7 +71,7 @@ test("a unit that must never run twice is shown to be here before it starts", as
     lines.apply([{ kind: "put", entry: await writeLine(store) }]);
     const [want] = lines.all();
     assert.ok(want && claims.allow(want));
-    assert.equal(await claims.claim(want, state), true);
+    assert.equal(await claims.claim(want), true);
     assert.deepEqual(await statesIn(store), [fleetKeys.state(me, unit)]);
     const [entry] = (await store.read(under(fleetKeys.states(me)))).entries;
     assert.notEqual(entry?.lease, undefined, "it goes with the machine's presence");
@@ -86,14 +89,30 @@ test("one whose line has gone, or is another one by now, is not shown and not tr
         await store.commit({ when: [], then: [{ do: "delete", range: exactly(key) }] });
       const newer = meanwhile === "deleted" ? undefined : await writeLine(store);
       assert.ok(want && claims.allow(want));
-      assert.equal(await claims.claim(want, state), false, meanwhile);
+      assert.equal(await claims.claim(want), false, meanwhile);
       assert.deepEqual(await statesIn(store), [], meanwhile);
       assert.equal(claims.allow(want), false, meanwhile);
       if (newer === undefined) return;
       lines.apply([{ kind: "put", entry: newer }]);
       const [next] = lines.all();
       assert.ok(next && claims.allow(next), "the line of now is tried");
-      assert.equal(await claims.claim(next, state), true);
+      assert.equal(await claims.claim(next), true);
+    });
+  }
+});
+
+test("one whose claim is answered too late does not start: its machine's presence may have lapsed since", async () => {
+  for (const meanwhile of ["lapsed", "barred"]) {
+    await withAgent(async ({ store, claims, lines, lapse, partition }) => {
+      lines.apply([{ kind: "put", entry: await writeLine(store) }]);
+      const [want] = lines.all();
+      assert.ok(want);
+      const claiming = claims.claim(want);
+      if (meanwhile === "lapsed") lapse();
+      else partition.mayStart = false;
+      assert.equal(await claiming, false, meanwhile);
+      partition.mayStart = true;
+      assert.equal(claims.allow(want), meanwhile === "barred", "its line still holds");
     });
   }
 });
@@ -105,7 +124,7 @@ test("a machine that is not present claims nothing, and other units need no clai
     assert.ok(want);
     lapse();
     assert.equal(claims.allow(want), false);
-    assert.equal(await claims.claim(want, state), false);
+    assert.equal(await claims.claim(want), false);
     const { stopOnPartition: _, ...ordinary } = want;
     assert.equal(claims.allow(ordinary), true);
   });

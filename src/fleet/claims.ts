@@ -1,5 +1,6 @@
 import type { LeaseId } from "../store/store.ts";
-import type { Scheduled, UnitState } from "./model.ts";
+import type { Scheduled, UnitName, UnitState } from "./model.ts";
+import type { PartitionGuard } from "./partition.ts";
 import type { StatePublisher } from "./publisher.ts";
 import type { ScheduleLines } from "./schedule-lines.ts";
 
@@ -8,6 +9,9 @@ export interface ClaimsOptions {
   readonly lines: Pick<ScheduleLines, "compareOf">;
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
+  readonly partition: Pick<PartitionGuard, "mayStart">;
+  /** How every unit of this machine is now. */
+  readonly states: () => ReadonlyMap<UnitName, UnitState>;
 }
 
 /**
@@ -29,14 +33,18 @@ export class Claims {
     return this.#options.lease() !== undefined && !this.#refused.has(want);
   }
 
-  /** Shows a unit's state while its line is in the store as this machine knows it; false when it is not, or when this machine is not present. */
-  async claim(want: Scheduled, state: UnitState | undefined): Promise<boolean> {
-    const { lease, lines, publisher } = this.#options;
+  /**
+   * Shows a unit's state while its line is in the store as this machine knows it. False when it is not, when this machine is not
+   * present, and when the answer came so late that the lease the state hangs on may have lapsed since: others may have the unit then.
+   */
+  async claim(want: Scheduled): Promise<boolean> {
+    const { lease, lines, partition, publisher, states } = this.#options;
     const present = lease();
+    const state = states().get(want.unit);
     const when = lines.compareOf(want);
     if (present === undefined || state === undefined || when === undefined) return false;
     const claimed = await publisher.claim(present, state, when);
     if (!claimed) this.#refused.add(want);
-    return claimed;
+    return claimed && lease() === present && partition.mayStart;
   }
 }

@@ -383,6 +383,49 @@ test("a unit with OnPartition=stop has stopped before another machine starts it,
   await memory.close();
 });
 
+test("a unit with OnPartition=stop does not start on an answer that comes after its machine's presence has lapsed", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const links = [new OutageStore(memory), new OutageStore(memory)];
+  const [first, second] = links.map((link, index) => new FakeMachine(env, link, index + 1));
+  const [link] = links;
+  assert.ok(first && second && link);
+  first.start();
+  second.start();
+  await env.advance(1000);
+  const answer = Promise.withResolvers<void>();
+  let claims = 0;
+  link.beforeAnswer = async ({ when, then }) => {
+    const [compare] = when;
+    const isClaim = then.some(({ do: what }) => what === "put") && compare?.key.includes("single") === true;
+    if (!isClaim || !compare.key.includes(first.id)) return;
+    claims += 1;
+    if (claims === 1) await answer.promise;
+  };
+  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
+  const unit = { name: "single.service", text, hash: hashUnitText(text), target: "launched" } as const;
+  await second.registry.create(unit);
+  await env.advance(1000);
+  assert.equal(claims, 1, "it has shown the unit and waits to hear so");
+  link.cut();
+  await env.advance(2 * ttlMs);
+  assert.deepEqual(await second.running(), ["single.service"]);
+  answer.resolve();
+  await env.advance(1000);
+  assert.deepEqual(await first.running(), []);
+  assert.deepEqual(
+    first.units.calls.filter(({ operation }) => operation === "start"),
+    [],
+  );
+  link.restore();
+  await env.advance(ttlMs);
+  await second.leave();
+  await env.advance(ttlMs);
+  assert.deepEqual(await first.running(), ["single.service"], "once it is here again it starts");
+  await first.crash();
+  await memory.close();
+});
+
 test("a unit with OnPartition=stop that nobody could take over runs again when the store is back", async () => {
   const env = new FakeEnv();
   const memory = openMemoryStore(env);

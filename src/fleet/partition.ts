@@ -80,7 +80,12 @@ export class PartitionGuard {
       void this.#note();
       this.#wake.wake();
     }
-    return !this.#barred && this.#isPresent() ? nobody : new Set(names);
+    return this.mayStart ? nobody : new Set(names);
+  }
+
+  /** False while another machine may have been given what must not run twice. */
+  get mayStart(): boolean {
+    return !this.#barred && this.#isPresent();
   }
 
   /** True while what was stopped waits for `readmit`. */

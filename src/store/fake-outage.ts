@@ -1,10 +1,12 @@
 import { Fault } from "../lib/fault.ts";
-import type { Store } from "./store.ts";
+import type { Store, Transaction } from "./store.ts";
 
 /** A store that a test can take away from one of its users, and give back. */
 export class OutageStore implements Store {
   #store: Store;
   #outage = new AbortController();
+  /** What its user waits for besides before it hears that a transaction was carried out; nothing at first. */
+  beforeAnswer: (transaction: Transaction) => Promise<void> = () => Promise.resolve();
 
   constructor(store: Store) {
     this.#store = store;
@@ -22,7 +24,12 @@ export class OutageStore implements Store {
   }
 
   readonly read: Store["read"] = (range, options) => this.#reach(() => this.#store.read(range, options));
-  readonly commit: Store["commit"] = (transaction) => this.#reach(() => this.#store.commit(transaction));
+  readonly commit: Store["commit"] = (transaction) =>
+    this.#reach(async () => {
+      const result = await this.#store.commit(transaction);
+      await this.beforeAnswer(transaction);
+      return result;
+    });
   readonly grantLease: Store["grantLease"] = (ttlMs) => this.#reach(() => this.#store.grantLease(ttlMs));
   readonly renewLease: Store["renewLease"] = (id) => this.#reach(() => this.#store.renewLease(id));
   readonly revokeLease: Store["revokeLease"] = (id) => this.#reach(() => this.#store.revokeLease(id));
