@@ -82,9 +82,8 @@ export class Agent {
     this.#teller = new StateTeller(me);
     this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
-    const { publisher } = this;
-    const states = (): ReadonlyMap<UnitName, UnitState> => this.states();
-    this.#claims = new Claims({ publisher, lines: this.#lines, lease, partition, states });
+    const states = this.states.bind(this);
+    this.#claims = new Claims({ publisher: this.publisher, lines: this.#lines, lease, partition, states });
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */
