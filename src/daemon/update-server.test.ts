@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -157,4 +157,29 @@ test("files of releases are served whole, in ranges, and by channel; nothing els
     "/%ff/2/x",
   ])
     assert.equal((await get(path))[0], 404, path);
+});
+
+test("a link is followed within the folder of images, and not out of it", async () => {
+  const outside = await mkdtemp(join(tmpdir(), "argosy-outside-"));
+  await writeFile(join(outside, "app_4.img"), "not yours");
+  await symlink(join(outside, "app_4.img"), join(images, "2", "link_2.img"));
+  await symlink(outside, join(images, "4"));
+  await symlink("2", join(images, "2.0"));
+  await symlink(join(images, "2", "app_2.img"), join(images, "2", "again_2.img"));
+  await mkdir(`${images}-beside`);
+  await writeFile(`${images}-beside/app_2.img`, "not yours");
+  await symlink(`${images}-beside`, join(images, "5"));
+  try {
+    const get = async (path: string): Promise<readonly [number, string]> => {
+      const answer = await fetch(`${url}${path}`);
+      return [answer.status, await answer.text()];
+    };
+    for (const path of ["/releases/2/link_2.img", "/releases/4/app_4.img", "/releases/5/app_2.img"])
+      assert.deepEqual(await get(path), [404, "there is no such file\n"], path);
+    assert.deepEqual(await get("/releases/2.0/app_2.img"), [200, "0123456789"]);
+    assert.deepEqual(await get("/releases/2/again_2.img"), [200, "0123456789"]);
+  } finally {
+    await rm(outside, { recursive: true });
+    await rm(`${images}-beside`, { recursive: true });
+  }
 });

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ServeUpdates, UpdateServerOptions } from "../argosy/update-server-serve.ts";
 import type { Env } from "../lib/env.ts";
@@ -100,7 +100,7 @@ async function route(parts: Parts, request: IncomingMessage, response: ServerRes
   if (path === "/health") return plain(response, 200, "OK\n");
   const file = await fileAt(parts, path);
   if (file === undefined) return plain(response, 404, "there is nothing here; machines ask /v1/update/\n");
-  if (typeof file !== "string") {
+  if ("elsewhere" in file) {
     response.setHeader("Location", file.elsewhere);
     return plain(response, 302, `it is at ${file.elsewhere}\n`);
   }
@@ -170,11 +170,17 @@ function textOf(body: Buffer): string {
   return isUtf8(body) ? body.toString("utf8") : "";
 }
 
+interface FileOfOurs {
+  /** The folder that is served. */
+  readonly images: string;
+  readonly path: string;
+}
+
 /** The file behind `/releases/VERSION/NAME` or `/channels/NAME/FILE`: one of ours, or where the release says it is. */
 async function fileAt(
   parts: Parts,
   path: string,
-): Promise<string | { readonly elsewhere: string } | undefined> {
+): Promise<FileOfOurs | { readonly elsewhere: string } | undefined> {
   const [, kind, first = "", name = "", ...more] = path.split("/").map(decoded);
   if (more.length > 0 || !/^[A-Za-z0-9][A-Za-z0-9._+~^-]*$/.test(name)) return undefined;
   const version =
@@ -183,7 +189,7 @@ async function fileAt(
   const [folder] = (await parts.registry.release(version))?.urls ?? [];
   if (folder !== undefined) return { elsewhere: `${folder}${encodeURIComponent(name)}` };
   const { images } = parts.options;
-  return images === undefined ? undefined : join(images, version, name);
+  return images === undefined ? undefined : { images, path: join(images, version, name) };
 }
 
 /** What a channel stands for now. Machines that only fetch files are halted by finding none. */
@@ -201,15 +207,39 @@ function decoded(piece: string): string {
   }
 }
 
-async function sendFile(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined || !found.isFile()) return plain(response, 404, "there is no such file\n");
+/**
+ * Opens a file of the folder; undefined when there is none, or when its name is a link that leads out of the folder. What was
+ * opened is looked at, and not the name once more, so that nothing can be put in its place in between.
+ */
+async function openWithin(folder: string, path: string): Promise<FileHandle | undefined> {
+  // A pipe would keep whoever opens it.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (file === undefined) return undefined;
+  const [real, within] = await Promise.all([
+    realpath(`/proc/self/fd/${file.fd}`).catch(() => ""),
+    realpath(folder).catch(() => undefined),
+  ]);
+  if (within !== undefined && real.startsWith(within.endsWith(sep) ? within : `${within}${sep}`)) return file;
+  await file.close();
+  return undefined;
+}
+
+async function sendFile(
+  { images, path }: FileOfOurs,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  await using file = await openWithin(images, path);
+  const found = await file?.stat();
+  if (file === undefined || found?.isFile() !== true) return plain(response, 404, "there is no such file\n");
   const range = rangeOf(request.headers.range ?? "", found.size);
   if (range === "bad") {
     response.setHeader("Content-Range", `bytes */${found.size}`);
     return plain(response, 416, "there are no such bytes\n");
   }
   const { start, end } = range ?? { start: 0, end: found.size - 1 };
+  // A file that becomes shorter meanwhile ends the connection, and nobody waits for the rest.
+  response.strictContentLength = true;
   response.writeHead(range === undefined ? 200 : 206, {
     "Content-Type": "application/octet-stream",
     "Content-Length": Math.max(0, end - start + 1),
@@ -220,7 +250,7 @@ async function sendFile(path: string, request: IncomingMessage, response: Server
     response.end();
     return;
   }
-  await pipeline(createReadStream(path, { start, end }), response);
+  await pipeline(file.createReadStream({ start, end, autoClose: false }), response);
 }
 
 /** One range of bytes, with both ends; undefined when none was asked for in a form we know. */

@@ -19,6 +19,8 @@ export interface AskedPicture extends Omit<RolloutPicture, "machine" | "group"> 
   readonly group: Group | undefined;
   /** Undefined at the first contact. */
   readonly machine: MachineRecord | undefined;
+  /** Whether no more machines are taken into the register. */
+  readonly isFull: boolean;
   /** Releases by version, those of the channel at least. */
   readonly releases: ReadonlyMap<string, Release>;
 }
@@ -50,7 +52,9 @@ export function answerApp(app: OmahaApp, picture: AskedPicture, when: AskedWhen)
     answer: { ...base, status, ...(app.updateCheck ? { updateCheck: internal } : {}) },
   });
   if (picture.group === undefined) return refusing("error-failedToRetrieveUpdatePackageInfo");
-  if (!isName(app.machineId) || !isVersion(app.version)) return refusing("error-instanceRegistrationFailed");
+  const isRefused = picture.machine === undefined && picture.isFull;
+  if (isRefused || !isName(app.machineId) || !isVersion(app.version))
+    return refusing("error-instanceRegistrationFailed");
   let { group, grants } = picture;
   let machine = seen(app, picture.machine, picture.group.name, when);
   for (const event of app.events) {

@@ -21,10 +21,12 @@ export function isWithin({ days, fromMinute, toMinute, zone }: OfficeHours, nowM
   const part = (type: string): string => parts.find((each) => each.type === type)?.value ?? "";
   const day = dayNames.findIndex((name) => name === part("weekday").toLowerCase());
   const minute = Number(part("hour")) * 60 + Number(part("minute"));
-  return days.includes(day) && minute >= fromMinute && minute < toMinute;
+  if (fromMinute < toMinute) return days.includes(day) && minute >= fromMinute && minute < toMinute;
+  const dayBefore = (day + 6) % 7;
+  return (days.includes(day) && minute >= fromMinute) || (days.includes(dayBefore) && minute < toMinute);
 }
 
-/** Reads hours such as `Mon-Fri 09:00-17:00` and a time zone. Throws Fault `bad-hours`. */
+/** Reads hours such as `Mon-Fri 09:00-17:00` and a time zone; those that end before they begin end on the day after. Throws Fault `bad-hours`. */
 export function parseHours(text: string, zone: string): OfficeHours {
   const [, first = "", last, fromHour = "", fromMinutes = "", toHour = "", toMinutes = ""] =
     /^([a-z]{3})(?:-([a-z]{3}))? (\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})$/i.exec(text.trim()) ?? [];
@@ -33,11 +35,15 @@ export function parseHours(text: string, zone: string): OfficeHours {
   const fromMinute = Number(fromHour) * 60 + Number(fromMinutes);
   const toMinute = Number(toHour) * 60 + Number(toMinutes);
   const fits =
-    Number(fromMinutes) < 60 && Number(toMinutes) < 60 && fromMinute < toMinute && toMinute <= 24 * 60;
+    Number(fromMinutes) < 60 &&
+    Number(toMinutes) < 60 &&
+    fromMinute !== toMinute &&
+    fromMinute < 24 * 60 &&
+    toMinute <= 24 * 60;
   if (from < 0 || to < 0 || !fits) {
     throw new Fault(
       "bad-hours",
-      `"${text}" are no hours; write them as Mon-Fri 09:00-17:00, or Sun 02:00-06:00`,
+      `"${text}" are no hours; write them as Mon-Fri 09:00-17:00, Sun 02:00-06:00, or Sat-Sun 22:00-04:00 for the nights that begin then`,
     );
   }
   if (!isZone(zone))

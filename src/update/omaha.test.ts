@@ -211,6 +211,18 @@ test("requests of another protocol are none", () => {
   assert.equal(parseRequest(answerText("")), undefined);
 });
 
+test("prefixes of namespaces and braces around ids change nothing", () => {
+  const prefixed = requestText
+    .replaceAll(/<(\/?)([a-z])/g, "<$1o:$2")
+    .replace("<o:request ", '<o:request xmlns:o="urn:omaha" xmlns:version="urn:x" o:version="other" ')
+    .replace('machinealias=""', 'o:machinealias="" unheard="of"')
+    .replace('machineid="0123"', 'machineid="{0123}"')
+    .replace("<o:ping", "<o:unheard><o:of/></o:unheard><o:ping");
+  assert.deepEqual(parseRequest(prefixed), request);
+  const namespaced = requestText.replace("<request ", '<request xmlns="urn:omaha" ');
+  assert.deepEqual(parseRequest(namespaced), request);
+});
+
 test("error codes lose their flags before they are shown", () => {
   assert.equal(plainCode(268435490), 34);
   assert.equal(wordsOf(268435490), "the server's answer lacks something");

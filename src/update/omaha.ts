@@ -87,7 +87,12 @@ export interface OmahaPackage {
 
 /** An app's id as it is compared: braces and case do not matter. */
 export function plainAppId(text: string): string {
-  return text.replace(/^\{(.*)\}$/, "$1").toLowerCase();
+  return withoutBraces(text).toLowerCase();
+}
+
+/** update_engine puts braces around some of its ids, and other clients around all. */
+function withoutBraces(text: string): string {
+  return text.replace(/^\{(.*)\}$/, "$1");
 }
 
 /** The text of a request, as update_engine writes it. */
@@ -157,11 +162,11 @@ function parseApp(app: XmlElement): OmahaApp {
     appId: plainAppId(of("appid")),
     version: of("version"),
     track: of("track"),
-    bootId: of("bootid").replace(/^\{(.*)\}$/, "$1"),
+    bootId: withoutBraces(of("bootid")),
     oem: of("oem"),
     oemVersion: of("oemversion"),
     alephVersion: of("alephversion"),
-    machineId: of("machineid"),
+    machineId: withoutBraces(of("machineid")),
     machineAlias: of("machinealias"),
     board: of("board"),
     ping: childOf(app, "ping") !== undefined,

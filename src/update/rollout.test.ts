@@ -66,6 +66,7 @@ class World {
       channel: { name: "stable", version: this.version, floors: this.floors },
       grants: this.grants,
       machine: this.machines.get(machineId),
+      isFull: false,
       releases: new Map(["2", "4", "5", "6"].map((each) => [each, release(each)])),
     };
     const when = {
@@ -219,11 +220,28 @@ test("office hours are those of the zone, and an unknown zone has none", () => {
   assert.equal(isWithin({ ...hours, zone: "" }, Date.UTC(2026, 10, 18, 10)), false);
   assert.equal(hoursText(hours), "Mon-Fri 09:00-17:00 Europe/Berlin");
   assert.equal(hoursText(parseHours("fri-mon 0:00-24:00", "UTC")), "Fri-Mon 00:00-24:00 UTC");
+  // The nights that begin on Friday and Saturday: the last one ends on Sunday.
+  const nights = parseHours("Fri-Sat 22:00-04:00", "UTC");
+  const within = (day: number, hour: number): boolean => isWithin(nights, Date.UTC(2026, 10, day, hour));
+  assert.deepEqual(
+    [
+      within(20, 3),
+      within(20, 21),
+      within(20, 22),
+      within(21, 3),
+      within(21, 4),
+      within(22, 3),
+      within(22, 22),
+    ],
+    [false, false, true, true, false, true, false],
+  );
+  assert.equal(hoursText(nights), "Fri-Sat 22:00-04:00 UTC");
   for (const bad of [
     "",
     "Mon",
     "Mon 9-17",
-    "Mon-Fri 17:00-09:00",
+    "Mon-Fri 09:00-09:00",
+    "Mon-Fri 24:00-09:00",
     "Xxx 09:00-10:00",
     "Mon 09:00-25:00",
     "Mon 09:61-10:00",

@@ -93,7 +93,9 @@ function recentGrants(
   const sinceMs = nowMs - Math.max(periodMs, timeoutMs);
   const isFirst = (grant: Grant): boolean =>
     safe && grants.proven !== target && grant.version === target && grant.state === "running";
-  return { ...grants, entries: grants.entries.filter((grant) => grant.atMs > sinceMs || isFirst(grant)) };
+  const entries = grants.entries.filter((grant) => grant.atMs > sinceMs || isFirst(grant));
+  // The same where nothing lapsed: writing them would put everybody else off who asks at this moment.
+  return entries.length === grants.entries.length ? grants : { ...grants, entries };
 }
 
 /** Grants as they are when somebody has a group go on that paused itself: who was not heard of has failed, and others may go first. */

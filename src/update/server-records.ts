@@ -14,6 +14,8 @@ export const updateKeys = {
   grants: (group: string): string => `${updatePrefix}grants/${group}`,
   machines: `${updatePrefix}machines/`,
   machine: (id: string): string => `${updatePrefix}machines/${id}`,
+  /** How many machines there are; left out when nobody has counted them. */
+  machineCount: `${updatePrefix}machine-count`,
   halt: `${updatePrefix}halt`,
 } as const;
 
@@ -40,7 +42,7 @@ export interface Channel {
 export interface OfficeHours {
   /** 0 is Sunday. */
   readonly days: readonly number[];
-  /** Minutes since midnight; the last one does not belong to it. */
+  /** Minutes since midnight; the last one does not belong to it. When it is before the first, it is of the day after. */
   readonly fromMinute: number;
   readonly toMinute: number;
   /** Such as `Europe/Berlin`. An unknown one is never. */

@@ -3,6 +3,7 @@ import { Fault } from "../lib/fault.ts";
 import { exactly, under } from "../store/range.ts";
 import type { Compare, KeyRange, Operation, Store } from "../store/store.ts";
 import { type Answered, answerApp, type AskedWhen } from "./answer.ts";
+import { mostMachines, type Registered, roomAmong } from "./machine-register.ts";
 import type { OmahaAnswer, OmahaApp } from "./omaha.ts";
 import { pardoned } from "./rollout.ts";
 import {
@@ -18,14 +19,24 @@ import {
   updateKeys,
 } from "./server-records.ts";
 
+/** The place of a machine that has one. */
+const ownPlace: Place = { when: [], then: [] };
 /** How often a change is planned again when somebody else was quicker. */
 const mostTries = 20;
-/** Machines that are listed, and releases. */
+/** How often a new machine tries to get its place before the next one has its turn; only other servers are in its way. */
+const mostTriesInTurn = 5;
+/** Records of a kind that are listed. */
 const mostListed = 100_000;
 
 interface Seen<Value> {
   readonly value: Value | undefined;
   readonly modRevision: number;
+}
+
+/** What a new machine's place in the register costs: the number of machines afterwards, and who makes room. */
+interface Place {
+  readonly when: readonly Compare[];
+  readonly then: readonly Operation[];
 }
 
 /**
@@ -35,10 +46,17 @@ interface Seen<Value> {
 export class UpdateRegistry {
   readonly #env: Env;
   readonly #store: Store;
+  readonly #mostMachines: number;
+  /** Nobody has to make room for a new machine before this, in ms since 1970. */
+  #fullUntilMs = 0;
+  /** Ends when the new machine before has its place: a thousand that boot together would only be in each other's way. */
+  #lastTurn: Promise<unknown> = Promise.resolve();
 
-  constructor(env: Env, store: Store) {
+  /** @param most machines that are kept */
+  constructor(env: Env, store: Store, most: number = mostMachines) {
     this.#env = env;
     this.#store = store;
+    this.#mostMachines = most;
   }
 
   /** Answers one app of a request, and writes what follows, unless what it was decided upon has changed meanwhile. */
@@ -54,25 +72,40 @@ export class UpdateRegistry {
       ]);
       const channel = (await this.#read<Channel>(updateKeys.channel(group.value?.channel ?? "-"))).value;
       const releases = channel === undefined ? new Map<string, Release>() : await this.#releasesOf(channel);
-      const picture = {
-        halt: halt.value,
-        group: group.value,
-        channel,
-        grants: grants.value ?? noGrants,
-        machine: machine.value,
-        releases,
+      const finish = async (place: Place | undefined): Promise<OmahaAnswer | undefined> => {
+        const picture = {
+          halt: halt.value,
+          group: group.value,
+          channel,
+          grants: grants.value ?? noGrants,
+          machine: machine.value,
+          isFull: place === undefined,
+          releases,
+        };
+        const answered = answerApp(app, picture, { ...when, nowMs: this.#env.clock.now() });
+        const unchanged: Compare[] = [
+          { key: updateKeys.halt, modRevision: halt.modRevision },
+          { key: updateKeys.group(groupName), modRevision: group.modRevision },
+          { key: updateKeys.grants(groupName), modRevision: grants.modRevision },
+          { key: updateKeys.machine(id), modRevision: machine.modRevision },
+        ];
+        const then = operationsOf(answered, groupName, id);
+        if (then.length === 0 || place === undefined) return answered.answer;
+        const { committed } = await this.#store.commit({
+          when: [...unchanged, ...place.when],
+          then: [...then, ...place.then],
+        });
+        return committed ? answered.answer : undefined;
       };
-      const answered = answerApp(app, picture, { ...when, nowMs: this.#env.clock.now() });
-      const unchanged: Compare[] = [
-        { key: updateKeys.halt, modRevision: halt.modRevision },
-        { key: updateKeys.group(groupName), modRevision: group.modRevision },
-        { key: updateKeys.grants(groupName), modRevision: grants.modRevision },
-        { key: updateKeys.machine(id), modRevision: machine.modRevision },
-      ];
-      const then = operationsOf(answered, groupName, id);
-      if (then.length === 0) return answered.answer;
-      const { committed } = await this.#store.commit({ when: unchanged, then });
-      return committed ? answered.answer : undefined;
+      const isNew = machine.modRevision === 0 && group.value !== undefined && id !== "-";
+      if (!isNew) return await finish(ownPlace);
+      return await this.#inTurn(async () => {
+        for (let tries = 0; tries < mostTriesInTurn; tries++) {
+          const answer = await finish(await this.#placeForOne());
+          if (answer !== undefined) return answer;
+        }
+        return undefined;
+      });
     });
   }
 
@@ -147,7 +180,14 @@ export class UpdateRegistry {
   async remove(kind: "release" | "channel" | "group" | "machine", name: string): Promise<boolean> {
     const key = updateKeys[kind](name);
     if ((await this.#read(key)).value === undefined) return false;
-    const keys = kind === "group" ? [key, updateKeys.grants(name)] : [key];
+    const also = {
+      release: [],
+      channel: [],
+      group: [updateKeys.grants(name)],
+      // Whoever registers next counts them anew.
+      machine: [updateKeys.machineCount],
+    };
+    const keys = [key, ...also[kind]];
     await this.#store.commit({
       when: [],
       then: keys.map((each) => ({ do: "delete", range: exactly(each) })),
@@ -174,6 +214,49 @@ export class UpdateRegistry {
       if (result !== undefined) return result;
     }
     throw new Fault("update-contended", `cannot ${deed}: others were quicker ${mostTries} times; try again`);
+  }
+
+  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#lastTurn.then(work);
+    // Whoever waits for the turn hears of its failure; the next one only needs to know that it is over.
+    this.#lastTurn = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  /** A place for one more machine; undefined when the register is full of machines that were heard of within a day. */
+  async #placeForOne(): Promise<Place | undefined> {
+    const { value, modRevision } = await this.#read<{ readonly machines: number }>(updateKeys.machineCount);
+    const placeAfter = (machines: number, forget: readonly Registered[]): Place => ({
+      when: [
+        { key: updateKeys.machineCount, modRevision },
+        ...forget.map((each) => ({ key: each.key, modRevision: each.modRevision })),
+      ],
+      then: [
+        { do: "put", key: updateKeys.machineCount, value: JSON.stringify({ machines }) },
+        ...forget.map((each): Operation => ({ do: "delete", range: exactly(each.key) })),
+      ],
+    });
+    if (value !== undefined && value.machines < this.#mostMachines) return placeAfter(value.machines + 1, []);
+    const nowMs = this.#env.clock.now();
+    if (value !== undefined && nowMs < this.#fullUntilMs) return undefined;
+    const { entries } = await this.#store.read(under(updateKeys.machines), { limit: mostListed });
+    const registered = entries.map(({ key, modRevision: changed, value: text }): Registered => {
+      const record: Partial<MachineRecord> | undefined = recordOf(text);
+      return { key, modRevision: changed, seenMs: record?.seenMs ?? 0 };
+    });
+    const room = roomAmong(registered, this.#mostMachines, nowMs);
+    if ("forget" in room) {
+      if (room.forget.length > 0)
+        this.#env.log.info(
+          `forgot ${room.forget.length} machines that were not heard of for a day: the register holds ${this.#mostMachines}`,
+        );
+      return placeAfter(registered.length - room.forget.length + 1, room.forget);
+    }
+    this.#fullUntilMs = room.noneUntilMs;
+    this.#env.log.warning(
+      `new machines are refused: ${registered.length} were heard of within a day, and the register holds ${this.#mostMachines}; argosy update-server machines shows them, and --forget ID drops one`,
+    );
+    return undefined;
   }
 
   async #releasesOf({ version, floors }: Channel): Promise<ReadonlyMap<string, Release>> {

@@ -35,7 +35,7 @@ export function parseXml(text: string): XmlElement | undefined {
       broken = true;
       return;
     }
-    const opened: Open = { name, attributes: { ...attributes }, children: [] };
+    const opened: Open = { name: localName(name), attributes: localAttributes(attributes), children: [] };
     stack.at(-1)?.children.push(opened);
     root ??= opened;
     stack.push(opened);
@@ -43,6 +43,20 @@ export function parseXml(text: string): XmlElement | undefined {
   parser.on("closetag", () => void stack.pop());
   parser.write(text.replace(/^\uFEFF/, "")).close();
   return broken ? undefined : root;
+}
+
+/** A name without the prefix of its namespace: Omaha has no namespaces, and its servers pass over those that somebody adds. */
+function localName(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
+}
+
+function localAttributes(attributes: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const own = Object.entries(attributes).filter(([name]) => !/^xmlns(?::|$)/.test(name));
+  // Whoever gives an attribute with a prefix and without one means the latter.
+  const prefixedFirst = own.toSorted(
+    ([left], [right]) => Number(right.includes(":")) - Number(left.includes(":")),
+  );
+  return Object.fromEntries(prefixedFirst.map(([name, value]) => [localName(name), value]));
 }
 
 /** The first child of that name. */
