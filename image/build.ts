@@ -9,20 +9,15 @@ import { withLock } from "../src/lab/lock.ts";
 import { builtProduct } from "../src/lab/product.ts";
 import { expectProgram } from "../src/lab/programs.ts";
 import { Fault } from "../src/lib/fault.ts";
+import { checkInputs, checkVersion, type ImageInputs } from "./inputs.ts";
 import { archives, imageCache, runInTree, toolsTree } from "./tools-tree.ts";
 
 /** What an image is made with. */
-export interface ImageRequest {
+export interface ImageRequest extends ImageInputs {
   /** Its version: digits and letters with dots, compared as systemd does (systemd.version). */
   readonly version: string;
   /** A keyring in OpenPGP's binary form: whose signatures updates need. Without one a machine takes no updates. */
   readonly keyring?: string;
-  /** Where the machines look for updates; `disabled` when not given. */
-  readonly server?: string;
-  /** Packages of Debian's besides those that every image has. */
-  readonly packages?: readonly string[];
-  /** A folder that is laid over the image's files, for images of one's own and for tests. */
-  readonly overlay?: string;
   readonly progress: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -67,15 +62,11 @@ const startedUnits = [
 
 /**
  * Builds an image, or finds the one that was built from the same. One at a time: builds share their caches.
- * Throws Faults `bad-version`, `no-debian-archive` and `build-failed`.
+ * Throws Faults `bad-version`, `no-debian-archive` and `build-failed`, and those of `checkInputs`.
  */
 export async function buildImage(request: ImageRequest): Promise<Image> {
-  if (!/^[0-9][0-9A-Za-z.~^-]{0,62}$/.test(request.version)) {
-    throw new Fault(
-      "bad-version",
-      `cannot build version "${request.version}": a version begins with a digit and has digits, letters, dots, ~ and ^ after it, such as 1.4.0`,
-    );
-  }
+  checkVersion(request.version);
+  await checkInputs(request);
   const waiting = (): void => request.progress("Another command builds an image; waiting for it");
   return await withLock("image-build", waiting, async () => await buildAlone(request));
 }

@@ -1,4 +1,4 @@
-import { copyFile, link, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, link, rm, writeFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,8 @@ import { namesIn } from "../src/lab/disk.ts";
 import { productVersion } from "../src/lib/version.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { buildImage, type Image } from "./build.ts";
-import { release } from "./release.ts";
+import { checkInputs, checkVersion, type ImageInputs, openFolder } from "./inputs.ts";
+import { checkFolder, release } from "./release.ts";
 import { makeSigningKey, type SigningKey, signingKey } from "./signing-key.ts";
 import { sizeReport, sizesOf } from "./size-report.ts";
 
@@ -74,9 +75,12 @@ const buildCommand: Command = {
   ],
   async run(call) {
     const folder = resolve(call.flags.text("out") ?? usualFolder);
+    const version = call.arguments[0] ?? productVersion;
+    checkVersion(version);
+    await checkInputs(inputsOf(call));
+    await openFolder(folder);
     await using key = await keyOf(call);
-    const image = await build(call, call.arguments[0] ?? productVersion, key);
-    await mkdir(folder, { recursive: true });
+    const image = await build(call, version, key);
     for (const old of await namesIn(folder)) {
       if (old.startsWith("argosy_")) await rm(`${folder}/${old}`);
     }
@@ -122,20 +126,24 @@ const releaseCommand: Command = {
   ],
   examples: [
     {
-      line: "npm run image:release -- 1.4.0 --key release-key.gpg --server http://updates.example:8088/",
+      line: "npm run image:release -- 1.4.0 --key release-key.gpg --server http://updates.example:8088/v1/update/",
       meaning: "a version, signed with the key of a file",
     },
   ],
   async run(call) {
     const [version = ""] = call.arguments;
     const folder = resolve(call.flags.text("out") ?? usualReleases);
+    checkVersion(version);
+    await checkInputs(inputsOf(call));
     await using key = await keyOf(call);
     if (key === undefined) {
       call.stderr.write(
-        "Error: a release is signed: give --key; npm run image:key makes a key for first steps.\n",
+        "Error: a release is signed: give --key; npm run image:key makes a key for first steps\n",
       );
       return 2;
     }
+    await key.check();
+    await checkFolder(folder, version);
     const progress = progressOf(call);
     const image = await build(call, version, key);
     const withDisk = !call.flags.on("no-disk");
@@ -155,7 +163,7 @@ const keyCommand: Command = {
   summary: "Make a key that signs releases, without a passphrase",
   usage: "FILE",
   description:
-    "Makes an Ed25519 key and writes its secret half to a file that --key takes. Whoever has the file can update your " +
+    "Makes an Ed25519 key and writes its secret half to a new file that --key takes. Whoever has the file can update your " +
     "machines: for anything but first steps keep a key with a passphrase in gpg, or on a card.",
   arity: { least: 1, most: 1 },
   examples: [{ line: "npm run image:key -- release-key.gpg", meaning: "a key for first steps" }],
@@ -173,16 +181,22 @@ async function keyOf(call: Call): Promise<SigningKey | undefined> {
   return key === undefined ? undefined : await signingKey(key);
 }
 
+function inputsOf({ flags }: Call): ImageInputs {
+  const server = flags.text("server");
+  const overlay = flags.text("with");
+  return {
+    packages: flags.all("package"),
+    ...(server === undefined ? {} : { server }),
+    ...(overlay === undefined ? {} : { overlay: resolve(overlay) }),
+  };
+}
+
 async function build(call: Call, version: string, key: SigningKey | undefined): Promise<Image> {
   checkRoot();
-  const server = call.flags.text("server");
-  const overlay = call.flags.text("with");
   return await buildImage({
     version,
     ...(key === undefined ? {} : { keyring: key.keyring }),
-    ...(server === undefined ? {} : { server }),
-    packages: call.flags.all("package"),
-    ...(overlay === undefined ? {} : { overlay: resolve(overlay) }),
+    ...inputsOf(call),
     progress: progressOf(call),
     signal: call.signal,
   });

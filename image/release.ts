@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, rename, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { namesIn } from "../src/lab/disk.ts";
 import { expectProgram } from "../src/lab/programs.ts";
-import { Fault } from "../src/lib/fault.ts";
+import { sumsName } from "../src/update/sums.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { type Image, imageName } from "./build.ts";
+import { checkUnreleased, openFolder } from "./inputs.ts";
 import type { SigningKey } from "./signing-key.ts";
 
 export interface ReleaseRequest {
@@ -26,19 +27,12 @@ export interface ReleaseRequest {
 /**
  * Puts a version into a folder as systemd-sysupdate wants it: /usr and its hashes compressed by xz (systemd 257 writes
  * what zstd compressed as it is), the kernel, SHA256SUMS over everything, and its signature. The signature comes last;
- * until then machines see the folder as it was. Throws Fault `released-already`.
+ * until then machines see the folder as it was. Throws Faults `no-output` and `released-already`.
  */
 export async function release(request: ReleaseRequest): Promise<readonly string[]> {
   const { image, folder, key, progress, signal, withDisk, effort = 2 } = request;
-  await mkdir(folder, { recursive: true });
+  await checkFolder(folder, image.version);
   const stem = `${imageName}_${image.version}`;
-  const present = await namesIn(folder);
-  if (present.some((name) => name.startsWith(`${stem}.`))) {
-    throw new Fault(
-      "released-already",
-      `${folder} has a version ${image.version} already, and machines may run it; release a higher version, or another folder`,
-    );
-  }
   const made: string[] = [];
   for (const file of [image.usr, image.verity, ...(withDisk ? [image.disk] : [])]) {
     const name = `${basename(file)}.xz`;
@@ -58,6 +52,13 @@ export async function release(request: ReleaseRequest): Promise<readonly string[
   progress("Signing");
   await signFolder(folder, key);
   return made;
+}
+
+/** Makes the folder, and looks whether it can take the version. Throws Faults `no-output` and `released-already`. */
+export async function checkFolder(folder: string, version: string): Promise<void> {
+  await openFolder(folder);
+  const list = await readFile(`${folder}/${sumsName}`, "utf8").catch(() => undefined);
+  await checkUnreleased(folder, { stem: `${imageName}_${version}`, version, list });
 }
 
 /** Compressing takes about a minute on two processors. */

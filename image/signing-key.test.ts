@@ -32,3 +32,14 @@ test("a key that is not there, and a file that is none, are told so", async () =
   await writeFile(`${folder}/letter`, "Dear key");
   await assert.rejects(signingKey(`${folder}/letter`), { code: "bad-key" });
 });
+
+test("a key is never written over, and one without its secret half signs nothing", async () => {
+  const whole = await readFile(`${folder}/key.gpg`);
+  await assert.rejects(makeSigningKey(`${folder}/key.gpg`, "Tests"), { code: "no-key-file" });
+  assert.deepEqual(await readFile(`${folder}/key.gpg`), whole);
+  await assert.rejects(makeSigningKey(`${folder}/none/key.gpg`, "Tests"), { code: "no-key-file" });
+  await using key = await signingKey(`${folder}/key.gpg`);
+  await key.check();
+  await using half = await signingKey(key.keyring);
+  await assert.rejects(half.check(), { code: "bad-key" });
+});
