@@ -64,14 +64,17 @@ function textOf(value: Typed | undefined): string {
   return isText(value) ? value.text : "";
 }
 
-/** Reads a document into the schema as the original does: hyphens in keys are underscores, what does not fit is left out. */
-export function readConfig(schema: StructSchema, tree: Tree | undefined): TypedStruct {
+/**
+ * Reads a document into the schema as the original does: hyphens in keys are underscores, what does not fit is left out.
+ * A key that stands there again (merged maps count as well) adds to its list or section, and takes a value's place.
+ */
+export function readConfig(schema: StructSchema, tree: Tree | undefined, before?: TypedStruct): TypedStruct {
   const values = new Map<string, Typed>();
-  for (const [key, each] of Object.entries(schema.keys)) values.set(key, zeroOf(each));
-  for (const { key, value } of tree?.kind === "map" ? tree.entries : []) {
+  for (const [key, each] of Object.entries(schema.keys)) values.set(key, before?.get(key) ?? zeroOf(each));
+  for (const { key, value } of tree?.kind === "map" ? tree.given : []) {
     const name = key.text.replaceAll("-", "_");
     const wanted = Object.hasOwn(schema.keys, name) ? schema.keys[name] : undefined;
-    const read = wanted === undefined ? undefined : readValue(wanted, value);
+    const read = wanted === undefined ? undefined : readValue(wanted, value, values.get(name));
     if (read !== undefined) values.set(name, read);
   }
   return new TypedStruct(values);
@@ -94,28 +97,34 @@ function zeroOf(schema: Schema): Typed {
 }
 
 /** Undefined when the value does not fit. */
-function readValue(schema: Schema, tree: Tree): Typed | undefined {
-  if (schema.kind === "struct") return tree.kind === "map" ? readConfig(schema, tree) : undefined;
-  if (schema.kind === "list") return readList(schema, tree);
+function readValue(schema: Schema, tree: Tree, before?: Typed): Typed | undefined {
+  if (tree.kind === "scalar" && tree.value.type === "null") return zeroOf(schema);
+  if (schema.kind === "struct") {
+    if (tree.kind !== "map") return undefined;
+    return readConfig(schema, tree, before instanceof TypedStruct ? before : undefined);
+  }
+  if (schema.kind === "list") return readList(schema, tree, Array.isArray(before) ? before : []);
   return tree.kind === "scalar" ? readScalar(schema, tree) : undefined;
 }
 
-function readList(schema: ListSchema, tree: Tree): Typed | undefined {
+function readList(schema: ListSchema, tree: Tree, before: readonly Typed[]): Typed | undefined {
   if (tree.kind !== "list") return undefined;
-  return tree.items.flatMap((item): Typed[] => {
+  const added = tree.items.flatMap((item): Typed[] => {
     const read = readValue(schema.element, item);
     return read === undefined ? [] : [read];
   });
+  return [...before, ...added];
 }
 
 function readScalar(schema: ScalarSchema, { value, text, binary }: TreeScalar): Typed | undefined {
-  if (value.type === "null") return undefined;
   switch (schema.kind) {
     case "string":
       return { text, binary };
     case "bool":
       return value.type === "bool" ? value.value : undefined;
     case "int":
+      // A number with a fraction loses it, as in Go.
+      if (value.type === "float64") return Number.isFinite(value.value) ? Math.trunc(value.value) : undefined;
       return value.type === "int" ? value.value : undefined;
     case "float64":
       return value.type === "float64" || value.type === "int" ? value.value : undefined;

@@ -31,8 +31,9 @@ export function plainValue(source: string): ScalarValue {
   if (word !== undefined) return word;
   const text: ScalarValue = { type: "string", value: source };
   if (!/^[-+.0-9]/.test(source) || source.length > 400) return text;
-  const digits = source.replaceAll("_", "");
-  const [, sign = "", base = "", rest = ""] = /^([-+]?)(0[xX]|0[bB]|0(?=\d))?(.*)$/s.exec(digits) ?? [];
+  // Where a dot begins the number Go's reader of numbers gets the letters as they are.
+  const digits = source.startsWith(".") ? source : source.replaceAll("_", "");
+  const [, sign = "", base = "", rest = ""] = /^([-+]?)(0[xX]|(?<!\+)0b|0(?=\d))?(.*)$/s.exec(digits) ?? [];
   const radix = { "0x": 16, "0b": 2, "0": 8, "": 10 }[base.toLowerCase()] ?? 10;
   const allowed = { 16: /^[0-9a-fA-F]+$/, 2: /^[01]+$/, 8: /^[0-7]+$/, 10: /^\d+$/ }[radix];
   if (allowed?.test(rest) === true) {
@@ -41,38 +42,34 @@ export function plainValue(source: string): ScalarValue {
     if (Math.abs(value) < 2 ** 63) return { type: "int", value };
     return radix === 10 ? { type: "float64", value } : text;
   }
-  if (/^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(digits)) {
-    return { type: "float64", value: Number(digits) };
+  if (/^[-+]inf(inity)?$/i.test(digits)) {
+    return { type: "float64", value: sign === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY };
   }
-  return text;
+  if (!/^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(digits)) return text;
+  const value = Number(digits);
+  return Number.isFinite(value) ? { type: "float64", value } : text;
 }
 
 /** What a scalar with a tag such as `!!int` means; undefined when it cannot mean that. */
-export function taggedValue(tag: string, source: string, plain: boolean): ScalarValue | undefined {
-  const guessed: ScalarValue = plain ? plainValue(source) : { type: "string", value: source };
-  switch (tag.replace(/^tag:yaml\.org,2002:/, "")) {
-    case "str":
-    case "!":
-      return { type: "string", value: source };
-    case "int":
-      return plainValue(source).type === "int" ? plainValue(source) : undefined;
-    case "float": {
-      const value = plainValue(source);
-      if (value.type === "int") return { type: "float64", value: value.value };
-      return value.type === "float64" ? value : undefined;
-    }
-    case "bool":
-      return plainValue(source).type === "bool" ? plainValue(source) : undefined;
-    case "null":
-      return plainValue(source).type === "null" ? { type: "null" } : undefined;
-    case "binary": {
-      const read = fromBase64(new TextEncoder().encode(source.replace(/\s/g, "")));
-      // Bytes travel as one letter each; `bytesOf` in tree.ts takes them back.
-      return "bytes" in read
-        ? { type: "string", value: Array.from(read.bytes, (byte) => String.fromCharCode(byte)).join("") }
-        : undefined;
-    }
-    default:
-      return guessed;
+export function taggedValue(tag: string, source: string): ScalarValue | undefined {
+  const text: ScalarValue = { type: "string", value: source };
+  const wanted = typeOf[tag.replace(/^tag:yaml\.org,2002:/, "")];
+  if (wanted === "binary") {
+    const read = fromBase64(new TextEncoder().encode(source));
+    // Bytes travel as one letter each; `bytesOf` in tree.ts takes them back.
+    return "bytes" in read
+      ? { type: "string", value: Array.from(read.bytes, (byte) => String.fromCharCode(byte)).join("") }
+      : undefined;
   }
+  if (wanted === undefined) return text;
+  const value = plainValue(source);
+  return value.type === wanted ? value : undefined;
 }
+
+const typeOf: Readonly<Record<string, ScalarValue["type"] | "binary">> = {
+  int: "int",
+  float: "float64",
+  bool: "bool",
+  null: "null",
+  binary: "binary",
+};
