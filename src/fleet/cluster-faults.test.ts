@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { FakeEnv } from "../lib/fake-env.ts";
+import { Fault } from "../lib/fault.ts";
 import { OutageStore } from "../store/fake-outage.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { hashUnitText } from "../unit/hash.ts";
@@ -22,6 +23,7 @@ type Action =
   | { readonly do: "cordon" | "drain" | "uncordon"; readonly machine: number }
   | { readonly do: "set"; readonly unit: number; readonly target: TargetState | "destroyed" }
   | { readonly do: "restart"; readonly unit: number }
+  | { readonly do: "delay"; readonly machine: number; readonly ms: number }
   | { readonly do: "wait"; readonly ms: number };
 
 const machine = fc.nat(machineCount - 1);
@@ -56,6 +58,10 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("restart" as const), unit: fc.nat(unitCount - 1) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("delay" as const), machine, ms: fc.nat(mostPauseMs) }),
+  },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat(mostPauseMs) }) },
 );
 
@@ -65,6 +71,8 @@ class World {
   readonly #memory = openMemoryStore(this.env);
   readonly #links = Array.from({ length: machineCount }, () => new OutageStore(this.#memory));
   readonly #machines = this.#links.map((link, index) => new FakeMachine(this.env, link, index + 1));
+  /** Ends what a machine's daemon waits for before it hears that something was written. */
+  readonly #delays = this.#links.map(() => new AbortController());
   /** Daemons that run; a machine whose daemon was killed keeps its units. */
   readonly #daemons = new Set<number>();
   readonly #cut = new Set<number>();
@@ -110,6 +118,7 @@ class World {
     if (one.do === "wait") await this.env.advance(one.ms);
     else if (one.do === "set") await this.#set(`unit-${one.unit}.service`, one.target);
     else if (one.do === "restart") await this.#restart(`unit-${one.unit}.service`);
+    else if (one.do === "delay") this.#delay(one.machine, one.ms);
     else if (one.do === "cordon" || one.do === "drain" || one.do === "uncordon")
       await this.#cordon(one.do, one.machine);
     else await this.#disturb(one.do, one.machine);
@@ -135,6 +144,18 @@ class World {
     this.restartsAsked += 1;
   }
 
+  /** From now on a machine hears so much later that something was written. */
+  #delay(index: number, ms: number): void {
+    const link = this.#links[index];
+    assert.ok(link);
+    this.#delays[index]?.abort(new Fault("store-unavailable", "the test has ended the wait for an answer"));
+    const delay = new AbortController();
+    this.#delays[index] = delay;
+    link.beforeAnswer = async () => {
+      if (ms > 0) await this.env.clock.sleep(ms, delay.signal);
+    };
+  }
+
   async #cordon(what: "cordon" | "drain" | "uncordon", index: number): Promise<void> {
     const one = this.#machines[index];
     assert.ok(one);
@@ -155,6 +176,8 @@ class World {
     const one = this.#machines[index];
     const link = this.#links[index];
     assert.ok(one && link);
+    // A daemon that ends hears of nothing any more.
+    if (what === "crash" || what === "powerLoss" || what === "leave") this.#delay(index, 0);
     const runs = this.#daemons.has(index);
     if (what === "start" && !runs) {
       one.start();
@@ -195,6 +218,7 @@ class World {
   async heal(): Promise<string[]> {
     for (let index = 0; index < machineCount; index++) {
       await this.act({ do: "restore", machine: index });
+      await this.act({ do: "delay", machine: index, ms: 0 });
       await this.act({ do: "start", machine: index });
     }
     // Were every machine cordoned, units could be without a place for good.
@@ -205,6 +229,17 @@ class World {
     return running.join() === wanted.sort().join()
       ? []
       : [`runs: ${running.join(" ")}`, `wanted: ${wanted.join(" ")}`];
+  }
+
+  /** Names of units that the store shows a state of, one for each machine on which it does. */
+  async shown(): Promise<string[]> {
+    const { entries } = await this.#memory.read(under(`${fleetPrefix}states/`));
+    return entries.map(({ key }) => key.split("/").at(-1) ?? "").sort();
+  }
+
+  /** Names of units that have to be on a machine. */
+  wanted(): string[] {
+    return [...this.#targets].flatMap(([name, target]) => (target === "inactive" ? [] : [name])).sort();
   }
 
   /** How often units were restarted, machine by machine: a unit that is handed over runs on two. */
@@ -232,6 +267,7 @@ class World {
   }
 
   async end(): Promise<void> {
+    for (const index of this.#links.keys()) this.#delay(index, 0);
     for (const one of this.#machines) await one.crash();
     await this.#memory.close();
   }
@@ -285,6 +321,7 @@ test("whatever machines and links do, a unit with OnPartition=stop never begins 
         for (const one of actions) await world.act(one);
         assert.deepEqual(await world.heal(), []);
         assert.deepEqual(world.overlaps, []);
+        assert.deepEqual(await world.shown(), world.wanted(), "nothing stays in the store that is not so");
       }, "OnPartition=stop");
     }),
     { numRuns: 60, examples: [[placeTakenAwayAtStart]] },
