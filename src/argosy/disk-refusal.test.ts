@@ -9,6 +9,8 @@ const empty: DiskFacts = {
   uses: [],
   hasContent: false,
   readOnly: false,
+  isImage: false,
+  obstacle: "",
 };
 const asked = { imageBytes: 1024 ** 3, overwrite: false };
 
@@ -25,6 +27,12 @@ const refused: readonly (readonly [string, Partial<DiskFacts>, RegExp])[] = [
   ["a disk that is not there", { kind: "absent" }, /no disk \/dev\/sdb/],
   ["a disk with something on it", { hasContent: true }, /--overwrite/],
   ["a disk that cannot be written", { readOnly: true }, /only be read/],
+  [
+    "a disk without permission",
+    { obstacle: "EACCES" },
+    /cannot be written to \(EACCES\); disks are written as root/,
+  ],
+  ["the image itself", { kind: "file", isImage: true, hasContent: true }, /is the image itself/],
   ["a folder", { kind: "other" }, /neither a disk nor a file/],
 ];
 for (const [what, facts, sentence] of refused) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { after, before, test } from "node:test";
 import { fakeSurroundings } from "../cli/fake-surroundings.ts";
@@ -52,10 +53,47 @@ test("a file that is not empty stays as it is, unless it may be lost", async () 
   assert.equal((await write(`${folder}/disk.raw`, target, "--overwrite")).code, 0);
 });
 
-test("what is no image of a disk is told so, and so is an image that ends too early", async () => {
+test("what is no image of a disk is told so before anything is written", async () => {
   await writeFile(`${folder}/letter.raw`, "Dear disk");
-  assert.match((await write(`${folder}/letter.raw`, `${folder}/a`)).said, /is no image of a whole disk/);
+  await writeFile(`${folder}/letter.xz`, "Dear disk");
   const packed = await readFile(`${folder}/disk.raw.xz`);
   await writeFile(`${folder}/cut.raw.xz`, packed.subarray(0, 200));
-  assert.match((await write(`${folder}/cut.raw.xz`, `${folder}/b`)).said, /holds only a part of the image/);
+  await writeFile(`${folder}/packed-letter`, "Dear disk".repeat(1000));
+  await expectProgram("xz", ["-1", `${folder}/packed-letter`]);
+  for (const [image, said] of [
+    ["letter.raw", /is no image of a whole disk/],
+    ["letter.xz", /is no whole xz file/],
+    ["cut.raw.xz", /is no whole xz file/],
+    ["packed-letter.xz", /holds no image of a whole disk/],
+    ["none.raw", /cannot read the image/],
+    ["", /is no file/],
+  ] as const) {
+    const told = await write(`${folder}/${image}`, `${folder}/untouched`);
+    assert.equal(told.code, 1, image);
+    assert.match(told.said, said);
+  }
+  await assert.rejects(readFile(`${folder}/untouched`), { code: "ENOENT" });
+});
+
+test("an image is not written over itself, nor where nothing can be written", async () => {
+  const self = await write(`${folder}/disk.raw`, `${folder}/disk.raw`, "--overwrite");
+  assert.match(self.said, /nothing was written: .* is the image itself/);
+  await symlink("disk.raw", `${folder}/link.raw`);
+  assert.equal((await write(`${folder}/link.raw`, `${folder}/disk.raw`, "--overwrite")).code, 1);
+  assert.ok((await readFile(`${folder}/disk.raw`)).equals(disk));
+  const nowhere = await write(`${folder}/disk.raw`, `${folder}/none/disk`, "--dry-run");
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.said, /nothing was written: .* cannot be written to/);
+});
+
+test("an image that turns out to be damaged is told, with what that leaves", async () => {
+  const noise = randomBytes(1024 * 1024);
+  await writeFile(`${folder}/damaged.raw`, Buffer.concat([disk, noise]));
+  await expectProgram("xz", ["-1", `${folder}/damaged.raw`]);
+  const packed = await readFile(`${folder}/damaged.raw.xz`);
+  packed.fill(0, packed.length - 2000, packed.length - 1000);
+  await writeFile(`${folder}/damaged.raw.xz`, packed);
+  const { code, said } = await write(`${folder}/damaged.raw.xz`, `${folder}/part`);
+  assert.equal(code, 1);
+  assert.match(said, /holds only a part of the image/);
 });

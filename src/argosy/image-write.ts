@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { createReadStream, createWriteStream } from "node:fs";
-import { open, readdir, readFile, realpath, stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { constants, createReadStream, createWriteStream } from "node:fs";
+import { access, open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Call, Command, CommandGroup } from "../cli/command.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
+import { readDiskImage } from "./disk-image.ts";
 import { type DiskFacts, diskRefusal } from "./disk-refusal.ts";
 
 const writeCommand: Command = {
@@ -30,13 +31,8 @@ const writeCommand: Command = {
   choices: { files: true },
   async run(call) {
     const [image = "", disk = ""] = call.arguments;
-    const packed = image.endsWith(".xz");
-    const found = await stat(image).catch((error: unknown) => {
-      throw new Fault("no-image", `cannot read the image ${image}: ${sentenceOf(error)}`, { cause: error });
-    });
-    await checkIsDisk(image, packed);
-    const facts = await factsOf(disk);
-    const imageBytes = packed ? undefined : found.size;
+    const { packed, bytes: imageBytes } = await readDiskImage(image);
+    const facts = await factsOf(disk, image);
     const refusal = diskRefusal(facts, { imageBytes, overwrite: call.flags.on("overwrite") });
     if (refusal !== undefined) throw new Fault("disk-refused", `nothing was written: ${refusal}`);
     const what = `${basename(image)} onto ${facts.kind === "disk" ? "the disk " : ""}${disk}`;
@@ -57,20 +53,6 @@ export const imageCommand: CommandGroup = {
   description: "Images are built with npm run image, and released with npm run image:release.",
   commands: [writeCommand],
 };
-
-/** GPT's signature stands in the second sector; an image without one is none. */
-async function checkIsDisk(image: string, packed: boolean): Promise<void> {
-  await using file = await open(image, "r");
-  const { buffer } = await file.read(Buffer.alloc(520), 0, 520, 0);
-  const good = packed
-    ? buffer.subarray(0, 6).equals(Buffer.from("fd377a585a00", "hex"))
-    : buffer.toString("latin1", 512, 520) === "EFI PART";
-  if (good) return;
-  throw new Fault(
-    "no-image",
-    `${image} is no ${packed ? "xz file" : "image of a whole disk"}; take the file argosy_VERSION.raw or argosy_VERSION.raw.xz`,
-  );
-}
 
 async function write(image: string, disk: string, packed: boolean, call: Call): Promise<number> {
   let bytes = 0;
@@ -120,25 +102,47 @@ async function write(image: string, disk: string, packed: boolean, call: Call): 
 const pieceBytes = 4 * 1024 * 1024;
 const progressBytes = 64 * 1024 * 1024;
 
-async function factsOf(path: string): Promise<DiskFacts> {
+async function factsOf(path: string, image: string): Promise<DiskFacts> {
   const found = await stat(path).catch(() => undefined);
-  const nothing = { path, size: 0, uses: [], hasContent: false, readOnly: false } as const;
+  const written = found === undefined ? dirname(path) : path;
+  const obstacle = await access(written, constants.W_OK).then(
+    () => "",
+    (error: unknown) => sentenceOf(error),
+  );
+  const nothing = { path, size: 0, uses: [], hasContent: false, readOnly: false, isImage: false, obstacle };
   if (found === undefined) return { ...nothing, kind: "absent" };
-  if (found.isFile()) return { ...nothing, kind: "file", hasContent: found.size > 0, size: found.size };
+  if (found.isFile()) {
+    const { dev, ino } = await stat(image);
+    const isImage = dev === found.dev && ino === found.ino;
+    return { ...nothing, kind: "file", hasContent: found.size > 0, size: found.size, isImage };
+  }
   if (!found.isBlockDevice()) return { ...nothing, kind: "other" };
   const name = basename(await realpath(path));
   const system = `/sys/class/block/${name}`;
   const text = async (file: string): Promise<string> =>
     (await readFile(`${system}/${file}`, "utf8").catch(() => "")).trim();
-  const uses = await usesOf(name);
+  const kind = (await text("partition")) === "" ? "disk" : "partition";
+  const known = await usesOf(name);
+  const uses = known.length === 0 && (await isClaimed(path)) ? [`the system has claimed ${path}`] : known;
   return {
-    path,
-    kind: (await text("partition")) === "" ? "disk" : "partition",
+    ...nothing,
+    kind,
     size: Number(await text("size")) * 512,
     uses,
-    hasContent: uses.length > 0 || (await beginsWithContent(path)),
+    hasContent: uses.length > 0 || (obstacle === "" && (await beginsWithContent(path))),
     readOnly: (await text("ro")) === "1",
   };
+}
+
+/** Whether the kernel says that somebody has a device for himself, such as a file system over several disks. */
+async function isClaimed(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_EXCL);
+    await file.close();
+    return false;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EBUSY";
+  }
 }
 
 /** Who uses a disk or one of its partitions: mounts, swap, and devices that lie on it. */
