@@ -4,6 +4,7 @@ import type { MachineReport } from "../../src/fleet/machine-report.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { type FleetLab, isRunning, openFleetLab, type Process, sleeper } from "./fleet-lab.ts";
 import { testLab } from "./lab-name.ts";
+import { noted, notingUnit } from "./noting-unit.ts";
 
 // Machines that are emptied for maintenance, and units that are restarted, on real machines.
 
@@ -31,32 +32,10 @@ async function reportOn(machine: string): Promise<MachineReport> {
   return ((await answer.json()) as { machine: MachineReport }).machine;
 }
 
-/** A unit that notes, in one file of its machine, when it starts and when it has ended. */
-function noting(options = ""): string {
-  return (
-    "[Service]\n" +
-    "ExecStart=/bin/sh -c 'echo start $$(date +%%s%%N) >> /root/notes-%p; exec sleep infinity'\n" +
-    "ExecStopPost=/bin/sh -c 'echo end $$(date +%%s%%N) >> /root/notes-%p'\n" +
-    `[X-Fleet]\n${options}\n`
-  );
-}
-
-/** When a unit last noted this on a machine: nanoseconds since 1970. */
-async function noted(machine: string, unit: string, what: "start" | "end"): Promise<bigint> {
-  let line: string | undefined;
-  // systemd takes such a unit for started as soon as it has a process.
-  await cluster.waitFor(`${machine} notes the ${what} of ${unit}`, async () => {
-    const text = await cluster.shell(machine, `cat /root/notes-${unit.replace(".service", "")} || true`);
-    line = text.split("\n").findLast((each) => each.startsWith(what));
-    return line !== undefined;
-  });
-  return BigInt(line?.split(" ")[1] ?? "");
-}
-
 test("a drain starts each unit elsewhere before it stops it, one by one, and the drained machine may reboot", async () => {
   const units = ["web-1.service", "web-2.service", "web-3.service", "web-4.service"];
-  for (const unit of units) await cluster.put(unit, noting());
-  await cluster.put("single.service", noting("OnPartition=stop"));
+  for (const unit of units) await cluster.put(unit, notingUnit());
+  await cluster.put("single.service", notingUnit("OnPartition=stop"));
   await cluster.put("all.service", `${sleeper}[X-Fleet]\nGlobal=true\n`);
   const all = [...units, "single.service"];
   const homes = await cluster.untilRunning(all);
@@ -79,8 +58,8 @@ test("a drain starts each unit elsewhere before it stops it, one by one, and the
   for (const unit of leaving) {
     const there = moved[all.indexOf(unit)] ?? "";
     assert.notEqual(there, home);
-    const started = await noted(there, unit, "start");
-    const ended = await noted(home, unit, "end");
+    const started = await noted(cluster, there, unit, "start");
+    const ended = await noted(cluster, home, unit, "end");
     if (unit === "single.service") assert(ended < started, `${unit} never ran twice`);
     else
       assert(started < ended, `${unit} was never down: started there at ${started}, ended here at ${ended}`);

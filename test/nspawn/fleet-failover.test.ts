@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import type { UnitReport } from "../../src/fleet/api-entities.ts";
 import { labDown } from "../../src/lab/lab.ts";
 import { type FleetLab, isRunning, openFleetLab, sleeper } from "./fleet-lab.ts";
 import { testLab } from "./lab-name.ts";
+import { noted, notingUnit } from "./noting-unit.ts";
 
 // Machines of a cluster that go, with and without a goodbye, and come back.
 
@@ -83,11 +83,7 @@ test("the machine whose engine leads may lose power", async () => {
 test("a powered-off machine stops its units first, and they run elsewhere long before its time to live is over", async () => {
   // Ten minutes: whatever happens within the limits of this test did not wait for a lease to lapse.
   await cluster.setTimeToLive("600s");
-  const notes = "/root/notes-%p";
-  const text =
-    `[Service]\nExecStart=/bin/sh -c 'echo start $$(date +%%s%%N) >> ${notes}; exec sleep infinity'\n` +
-    `ExecStopPost=/bin/sh -c 'echo end $$(date +%%s%%N) >> ${notes}'\n`;
-  const { lostUnits, others } = await startUnits("m2", text);
+  const { lostUnits, others } = await startUnits("m2", notingUnit());
   const earlier = await cluster.snapshot(others);
   await cluster.lab.poweroff("m2");
   const moved = await cluster.until(lostUnits, "m2's units run elsewhere", runsElsewhere("m2"));
@@ -95,10 +91,9 @@ test("a powered-off machine stops its units first, and they run elsewhere long b
   const between = await cluster.snapshot(units);
   for (const [what, process] of Object.entries(earlier)) assert.deepEqual(between[what], process, what);
   for (const unit of lostUnits) {
-    const file = `/root/notes-${unit.replace(".service", "")}`;
     const there = cluster.nameOf(moved.get(unit)?.machine?.id);
-    const ended = await noted("m2", file, "end");
-    const started = await noted(there, file, "start");
+    const ended = await noted(cluster, "m2", unit, "end");
+    const started = await noted(cluster, there, unit, "start");
     assert(ended < started, `${unit} ended on m2 at ${ended} and started on ${there} at ${started}`);
   }
 
@@ -145,15 +140,3 @@ test("all machines lose power at once, and every unit runs once when they are ba
     return true;
   });
 });
-
-/** When a unit last noted this on a machine's disk, whether the machine runs or not: nanoseconds since 1970. */
-async function noted(machine: string, path: string, what: "start" | "end"): Promise<bigint> {
-  let line: string | undefined;
-  // systemd takes such a unit for started as soon as it has a process.
-  await cluster.waitFor(`${machine} notes the ${what} of a unit in ${path}`, async () => {
-    const text = await readFile(`${cluster.machine(machine).rootDirectory}${path}`, "utf8").catch(() => "");
-    line = text.split("\n").findLast((each) => each.startsWith(what));
-    return line !== undefined;
-  });
-  return BigInt(line?.split(" ")[1] ?? "");
-}
