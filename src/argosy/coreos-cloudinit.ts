@@ -6,6 +6,7 @@ import { BootRun, forgetfulness, foundPreset, lastingVariables } from "./cloudin
 import { presets, sources } from "./cloudinit-sources.ts";
 import { realAccess } from "../cloudinit/real-access.ts";
 import { realFacts, realMachine } from "../cloudinit/real-machine.ts";
+import { unpackUserData } from "../cloudinit/user-data.ts";
 import { entryLine, validateUserData } from "../cloudinit/validate.ts";
 import { productVersion } from "../lib/version.ts";
 
@@ -88,13 +89,14 @@ export const cloudinitCommand: Command = {
     },
   ],
   run: async (call) => {
-    const { flags: given, stdout, stderr, env, signal } = call;
+    const { flags: given, stdout, env, signal } = call;
     if (given.on("version")) {
       stdout.write(`coreos-cloudinit ${productVersion}\n`);
       return exitCodes.done;
     }
+    // The original prints these on standard output.
     const refuse = (sentence: string): number => {
-      stderr.write(`${sentence}\n`);
+      stdout.write(`${sentence}\n`);
       return exitCodes.usage;
     };
     const oem = given.text("oem") === "auto" ? await foundPreset(Object.keys(presets)) : given.text("oem");
@@ -142,7 +144,11 @@ export const cloudinitProgram: CommandGroup = {
 };
 
 async function validate({ flags: given, stdout, ...call }: Call, source: Datasource): Promise<number> {
-  const entries = validateUserData(await source.userData());
+  const packed = await source.userData();
+  const { problem } = unpackUserData(packed);
+  if (problem !== undefined)
+    log(call, `Failed decompressing user-data from datasource: ${problem}. Continuing...`);
+  const entries = validateUserData(packed);
   if (given.on("json")) stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
   else for (const entry of entries) log(call, entryLine(entry));
   return entries.length === 0 ? exitCodes.done : exitCodes.failed;

@@ -34,8 +34,9 @@ export function checkUserData(packed: Uint8Array): readonly Finding[] {
   if (kind !== "cloud-config") return [];
   const read = readYaml(text);
   if ("problem" in read) {
-    const { line, column } = read.problem;
-    return [{ line, column, severity: "error", sentence: `The file is no YAML: ${read.problem.text}.` }];
+    const { line, column, text: words } = read.problem;
+    const hint = words === "found unexpected ':'" ? " (between brackets, put it in quotes)" : "";
+    return [{ line, column, severity: "error", sentence: `The file is no YAML: ${words}${hint}.` }];
   }
   if (read.root === undefined || (read.root.kind === "scalar" && read.root.value.type === "null")) return [];
   return checkValue(read.root, cloudConfigSchema, "the file").toSorted(

@@ -122,8 +122,9 @@ function planConfig(config: TypedStruct, input: PlanInput, addresses: Addresses)
     ...(network?.actions ?? []),
     ...notes,
     ...units(
-      [...wishes, ...updateWishes(config), ...(network?.wishes ?? [])],
+      wishes,
       [...etcd(config), ...etcd2(config), ...fleet(config), ...locksmith(config)],
+      [...updateWishes(config), ...(network?.wishes ?? [])],
     ),
   ];
 }

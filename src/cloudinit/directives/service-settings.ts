@@ -18,5 +18,7 @@ export function serviceDropIn(config: TypedStruct, section: string, service: str
   const lines = settingLines(config.struct("coreos").struct(section), sectionSchema(section));
   if (lines.length === 0) return [];
   const text = ["[Service]", ...lines.map((line) => `Environment="${line}"`)].join("\n");
-  return [writeText(`/run/systemd/system/${service}.d/20-cloudinit.conf`, `${text}\n`)];
+  const path = `/run/systemd/system/${service}`;
+  // As for every unit below /run, a mask that lies there is taken away: who gives a service settings wants it.
+  return [writeText(`${path}.d/20-cloudinit.conf`, `${text}\n`), { kind: "unmask", path }];
 }

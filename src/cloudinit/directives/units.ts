@@ -66,16 +66,22 @@ const methods: Readonly<Record<string, JobMethod>> = {
 
 /**
  * Writes, masks and enables units, then reloads once, then carries out the commands in order.
+ * @param own the units of the configuration
  * @param settings drop-ins of services, which have been planned elsewhere and count as written
+ * @param others the units that other directives want
  */
-export function units(wishes: readonly UnitWish[], settings: readonly Action[]): readonly Action[] {
-  const prepared = wishes.map(prepare);
-  const writes = [...prepared.flat(), ...settings].some(({ kind }) => kind === "write-file");
+export function units(
+  own: readonly UnitWish[],
+  settings: readonly Action[],
+  others: readonly UnitWish[],
+): readonly Action[] {
+  const wishes = [...own, ...others];
+  const prepared = [...own.flatMap(prepare), ...settings, ...others.flatMap(prepare)];
+  const writes = prepared.some(({ kind }) => kind === "write-file");
   const network = wishes.some(({ name }) => isNetworkUnit(name));
   const commands = wishes.filter(({ name, command = "" }) => command !== "" && !isNetworkUnit(name));
   return [
-    ...prepared.flat(),
-    ...settings,
+    ...prepared,
     ...(writes ? [{ kind: "reload" } as const] : []),
     ...(network ? [{ kind: "job", method: "RestartUnit", unit: "systemd-networkd.service" } as const] : []),
     ...commands.map(({ name, command = "" }): Action => {

@@ -24,7 +24,7 @@ export function updateFile(config: TypedStruct, { files }: Facts): readonly Acti
   }
   const text = files[path] ?? files[shipped];
   if (text === undefined) return [{ kind: "fail", sentence: `open ${shipped}: no such file or directory` }];
-  const lines = text === "" ? [] : text.replace(/\n$/, "").split("\n");
+  const lines = text === "" ? [] : text.replace(/\r?\n$/, "").split(/\r?\n/);
   const changed = lines.map((line) => {
     // A bare test of the beginning, so that `GROUPING=` is taken for `GROUP`, as the original does.
     const key = [...pending.keys()].find((name) => line.startsWith(name));

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Action, actionLine } from "./actions.ts";
+import { planUserData } from "./plan.ts";
+
+function planned(text: string, files: Readonly<Record<string, string>> = {}): readonly Action[] {
+  const facts = { users: new Set(["core"]), files, sshKeyName: "coreos-cloudinit" };
+  const plan = planUserData({
+    text: `#cloud-config\n${text}`,
+    metadata: {},
+    variables: {},
+    facts,
+    workspace: "/w",
+  });
+  assert.equal(plan.problem, undefined);
+  return plan.actions;
+}
+
+test("settings of a service take its mask below /run away, and what coreos.update masks stays masked", () => {
+  const lines = planned(
+    "coreos:\n  locksmith: {group: web}\n  update: {reboot-strategy: off}\n" +
+      "  units: [{name: locksmithd.service, mask: true, runtime: true}]\n",
+    { "/etc/coreos/update.conf": "" },
+  ).map(actionLine);
+  const path = "/run/systemd/system/locksmithd.service";
+  assert.deepEqual(
+    lines.filter((line) => line.includes(path)),
+    [
+      `link ${path} to /dev/null`,
+      `write ${path}.d/20-cloudinit.conf (45 bytes, mode 0644)`,
+      `remove ${path} if it is empty or a link to /dev/null`,
+      `link ${path} to /dev/null`,
+    ],
+  );
+});
+
+test("update.conf loses the carriage returns that an editor left in it", () => {
+  const path = "/etc/coreos/update.conf";
+  const file = planned("coreos: {update: {group: beta}}\n", {
+    [path]: "# a\r\nGROUP=stable\r\nX=1\r\n",
+  }).find((action) => action.kind === "write-file");
+  assert.equal(new TextDecoder().decode(file?.content), "# a\nGROUP=beta\nX=1\n");
+});
+
+test("a file without a path ends it behind the files before, as does nothing in the place of a file", () => {
+  const actions = planned("write_files:\n  - {path: /a, content: x}\n  -\n  - {path: /b}\n");
+  assert.deepEqual(
+    actions.slice(0, 2).map(({ kind }) => kind),
+    ["write-file", "fail"],
+  );
+});
