@@ -59,7 +59,9 @@ test("the example with a token sets etcd and fleet up before it starts them", as
     [
       "write /etc/environment",
       "write /run/systemd/system/etcd.service.d/20-cloudinit.conf",
+      "remove /run/systemd/system/etcd.service if it is empty or a link to /dev/null",
       "write /run/systemd/system/fleet.service.d/20-cloudinit.conf",
+      "remove /run/systemd/system/fleet.service if it is empty or a link to /dev/null",
       "make systemd read its units again",
       "start etcd.service",
       "start fleet.service",
