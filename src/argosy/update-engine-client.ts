@@ -29,9 +29,13 @@ export function updateEngineClient(open: OpenUpdateEngine): Command {
     ],
     arity: { least: 0, most: 0 },
     examples: [{ line: "update_engine_client -status", meaning: "five lines of the form NAME=value" }],
-    run: async (call) =>
-      await withUpdateEngine(call, open, async (engine) => {
-        const { flags, stdout, stderr } = call;
+    run: async (call) => {
+      const { flags, stdout, stderr } = call;
+      if (!deeds.some((flag) => flags.on(flag))) {
+        stderr.write("No flags specified. Exiting.\nRun update_engine_client --help for usage.\n");
+        return exitCodes.failed;
+      }
+      return await withUpdateEngine(call, open, async (engine) => {
         if (flags.on("reset_status")) {
           try {
             await engine.reset();
@@ -52,12 +56,14 @@ export function updateEngineClient(open: OpenUpdateEngine): Command {
           return exitCodes.done;
         }
         if (flags.on("update")) return await update(call, engine);
-        if (flags.on("watch_for_updates")) return await watch(call, engine);
-        stderr.write("No flags specified. Exiting.\nRun update_engine_client --help for usage.\n");
-        return exitCodes.failed;
-      }),
+        return await watch(call, engine);
+      });
+    },
   };
 }
+
+/** Flags that say what to do; the first one in this order that was given counts. */
+const deeds = ["reset_status", "status", "check_for_update", "update", "watch_for_updates"] as const;
 
 type Engine = Awaited<ReturnType<OpenUpdateEngine>>;
 

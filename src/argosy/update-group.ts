@@ -6,7 +6,7 @@ import { hoursText, parseHours } from "../update/office-hours.ts";
 import { updating } from "../update/rollout.ts";
 import { type Group, isName, newGroup } from "../update/server-records.ts";
 import type { UpdateRegistry } from "../update/update-registry.ts";
-import { checkedName, dryRunFlag, forget, type WithRegistry } from "./update-records.ts";
+import { checkedName, dryRunFlag, expectNamed, forget, type WithRegistry } from "./update-records.ts";
 import { updateStoreFlag } from "./update-server-serve.ts";
 
 /** `argosy update-server group`: the rules of a roll-out. */
@@ -84,6 +84,7 @@ export function updateGroupCommand(withRegistry: WithRegistry): Command {
     run: async (call) =>
       await withRegistry(call, async (registry) => {
         const [name] = call.arguments;
+        expectNamed(call, { changing: [...changing, "remove"], usage: "group NAME" });
         if (name === undefined) return await show(call, registry, await registry.groups());
         checkedName(name);
         if (call.flags.on("remove"))
@@ -117,6 +118,8 @@ export function changedGroup(before: Group, flags: FlagValues): Group {
   const safe = flags.text("safe");
   if (safe !== undefined && safe !== "on" && safe !== "off")
     throw new Fault("bad-flags", `--safe is on or off, not "${safe}"`);
+  if (flags.on("pause") && flags.on("resume"))
+    throw new Fault("bad-flags", "--pause and --resume are opposites; give one of them");
   const { hours: _hours, ...rest } = before;
   const hours = hoursOf(before, flags);
   return {

@@ -1,7 +1,7 @@
 import type { Call, Flag } from "../cli/command.ts";
 import { Fault } from "../lib/fault.ts";
 import { isName } from "../update/server-records.ts";
-import type { UpdateRegistry } from "../update/update-registry.ts";
+import type { RecordKind, UpdateRegistry } from "../update/update-registry.ts";
 import { told } from "./update-output.ts";
 
 /** Carries out `work` with the records of the update server. */
@@ -14,13 +14,31 @@ export type WithRegistry = <Result>(
 export async function forget(
   call: Call,
   registry: UpdateRegistry,
-  kind: "release" | "channel" | "group" | "machine",
+  kind: RecordKind,
   name: string,
   isTrial = false,
 ): Promise<number> {
-  if (isTrial) return told(call, `The ${kind} ${name} would be forgotten.`, { wouldRemove: name });
+  if (isTrial && (await registry.has(kind, name)))
+    return told(call, `The ${kind} ${name} would be forgotten.`, { wouldRemove: name });
   if (!(await registry.remove(kind, name))) throw new Fault("no-such-record", `there is no ${kind} ${name}`);
   return told(call, `The ${kind} ${name} is forgotten.`, { removed: name });
+}
+
+/** Throws Fault `bad-flags` when a flag was given that changes a record, and no record was named. */
+export function expectNamed(
+  { arguments: words, flags }: Call,
+  {
+    changing,
+    usage,
+    words: needed = 1,
+  }: { readonly changing: readonly string[]; readonly usage: string; readonly words?: number },
+): void {
+  const given = changing.find((flag) => flags.given(flag));
+  if (words.length < needed && given !== undefined)
+    throw new Fault(
+      "bad-flags",
+      `--${given} does not say of what; write argosy update-server ${usage} --${given}`,
+    );
 }
 
 /** For commands that change what machines are given. */

@@ -9,7 +9,14 @@ import { compareVersions, isVersion } from "../update/version-order.ts";
 import { type OpenStore, ownStore, readSpec, withStore } from "./store-flags.ts";
 import { updateGroupCommand } from "./update-group.ts";
 import { timeText, told } from "./update-output.ts";
-import { checkedName, dryRunFlag, forget, webFolder, type WithRegistry } from "./update-records.ts";
+import {
+  checkedName,
+  dryRunFlag,
+  expectNamed,
+  forget,
+  webFolder,
+  type WithRegistry,
+} from "./update-records.ts";
 import { readRelease } from "./update-release.ts";
 import { type ServeUpdates, updateServeCommand, updateStoreFlag } from "./update-server-serve.ts";
 
@@ -74,6 +81,7 @@ function release(withRegistry: WithRegistry): Command {
     run: async (call) =>
       await withRegistry(call, async (registry) => {
         const [version] = call.arguments;
+        expectNamed(call, { changing: ["from", "url", "remove"], usage: "release VERSION" });
         if (version === undefined) return await listReleases(call, registry);
         if (!isVersion(version))
           throw new Fault(
@@ -82,6 +90,8 @@ function release(withRegistry: WithRegistry): Command {
           );
         if (call.flags.on("remove")) return await forgetRelease(call, registry, version);
         const from = call.flags.text("from");
+        if (from === undefined && call.flags.given("url"))
+          throw new Fault("bad-flags", "--url is told with the release's files; give --from DIR with it");
         if (from === undefined) return await showRelease(call, registry, version);
         const urls = call.flags.all("url").map(webFolder);
         const made = await readRelease(from, version, urls);
@@ -164,6 +174,8 @@ function channel(withRegistry: WithRegistry): Command {
     run: async (call) =>
       await withRegistry(call, async (registry) => {
         const [name, version] = call.arguments;
+        expectNamed(call, { changing: ["remove"], usage: "channel NAME" });
+        expectNamed(call, { changing: ["floor"], usage: "channel NAME VERSION", words: 2 });
         if (name !== undefined && call.flags.on("remove"))
           return await forget(call, registry, "channel", checkedName(name), call.flags.on("dry-run"));
         if (name !== undefined && version !== undefined)

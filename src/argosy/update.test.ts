@@ -183,7 +183,13 @@ test("update_engine_client prints and exits as CoreOS's, but for a failure", asy
   const started = new FakeEngine(idle);
   assert.equal((await run(started, "update_engine_client", "-check_for_update")).code, 0);
   assert.deepEqual([...reset.asked, ...started.asked], ["reset", "attempt"]);
-  assert.equal((await run(new FakeEngine(idle), "update_engine_client")).code, 1);
+  const nobody = async (): Promise<UpdateEngineAccess> => {
+    throw new Error("the bus is not asked");
+  };
+  const surroundings = fakeSurroundings({});
+  const program = { name: "argosy", summary: "", description: "", commands: [updateEngineClient(nobody)] };
+  assert.equal(await runProgram(program, ["update_engine_client"], surroundings), 1);
+  assert.match(surroundings.stderr.text(), /^No flags specified\. Exiting\.\n/);
 });
 
 test("the update server is steered through its store", async () => {
@@ -249,7 +255,7 @@ test("the update server is steered through its store", async () => {
       await said("group", "stable", "--most", "7", "--dry-run"),
       /^stable +stable +100% +7 per 15m/m,
     );
-    assert.match(await said("group", "stable", "--remove", "--dry-run"), /^0 .*would be forgotten/);
+    assert.match(await said("group", "stable", "--remove", "--dry-run"), /^1 .*there is no group stable/);
     assert.deepEqual([await registry.channels(), await registry.groups()], [[], []]);
     assert.equal(await said("channel", "stable", "2"), "0 stable is 2.\n");
     assert.match(
@@ -284,6 +290,17 @@ test("the update server is steered through its store", async () => {
       ["--hours", "always", "--zone", "UTC"],
     ])
       assert.match(await said("group", "stable", ...words), /^1 /, words.join(" "));
+    assert.match(await said("group", "stable", "--remove", "--dry-run"), /^0 .*would be forgotten/);
+    for (const words of [
+      ["group", "--pause"],
+      ["group", "--remove"],
+      ["group", "stable", "--pause", "--resume"],
+      ["channel", "--remove"],
+      ["channel", "stable", "--floor", "2"],
+      ["release", "--from", folder],
+      ["release", "2", "--url", "http://b/"],
+    ])
+      assert.match(await said(...words), /^1 Error: --[a-z]+ /, words.join(" "));
     assert.match(await said("halt", "too", "many"), /^0 Nobody is given updates/);
     assert.match(await said("group"), /halted since .*: too many/);
     assert.match(await said("resume"), /^0 Updates are given again/);

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import type { ServeUpdates, UpdateServerOptions } from "../argosy/update-server-serve.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import { parseRequest, printResponse } from "../update/omaha.ts";
+import { parseRequest, plainAppId, printResponse } from "../update/omaha.ts";
 import { isName } from "../update/server-records.ts";
 import { UpdateRegistry } from "../update/update-registry.ts";
 import { isVersion } from "../update/version-order.ts";
@@ -125,7 +125,7 @@ async function answerOmaha(parts: Parts, request: IncomingMessage, response: Ser
   };
   const apps = [];
   for (const app of asked.apps.slice(0, mostApps)) {
-    if (app.appId === parts.options.appId) apps.push(await parts.registry.answer(app, when));
+    if (plainAppId(app.appId) === parts.options.appId) apps.push(await parts.registry.answer(app, when));
     else {
       const check = app.updateCheck ? { updateCheck: { status: "error-internal", codebases: [] } } : {};
       apps.push({

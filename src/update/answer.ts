@@ -150,7 +150,9 @@ function afterEvent(event: OmahaEvent, told: Told, nowMs: number): Told {
     errorCode: code,
     ...(neverTakes && version !== undefined ? { refused: version } : {}),
   };
-  return { machine: failed, ...settleGrant(told.grants, told.group, machine.id, "failed") };
+  const ended = settleGrant(told.grants, told.group, machine.id, "failed");
+  // A machine that puts an update off, or does not take it, says nothing about how good it is.
+  return { machine: failed, grants: ended.grants, group: event.result === 9 ? told.group : ended.group };
 }
 
 /**

@@ -18,7 +18,7 @@ export interface OmahaRequest {
 }
 
 export interface OmahaApp {
-  /** Without braces, in lower case. */
+  /** Without braces, and as the client wrote it, because some look for the same in the answer. */
   readonly appId: string;
   readonly version: string;
   readonly track: string;
@@ -159,7 +159,7 @@ export function parseRequest(text: string): OmahaRequest | undefined {
 function parseApp(app: XmlElement): OmahaApp {
   const of = (name: string): string => app.attributes[name] ?? "";
   return {
-    appId: plainAppId(of("appid")),
+    appId: withoutBraces(of("appid")),
     version: of("version"),
     track: of("track"),
     bootId: withoutBraces(of("bootid")),

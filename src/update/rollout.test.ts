@@ -151,6 +151,21 @@ test("a machine that fell back, or refuses a version, is not given it again; the
   assert.equal(other.ask("m1", "1"), "5", "a download that broke off is tried again");
 });
 
+test("a first machine that puts an update off does not end the roll-out, one that fails does", () => {
+  for (const [result, errorCode, enabled] of [
+    [9, 36, true],
+    [9, 40, true],
+    [0, 10, false],
+  ] as const) {
+    const world = new World({ safe: true, most: 1, periodMs: minuteMs });
+    assert.equal(world.ask("m1", "1"), "5");
+    world.tell("m1", "1", 3, result, { errorCode });
+    assert.equal(world.group.enabled, enabled);
+    world.nowMs += 2 * minuteMs;
+    assert.equal(world.ask("m2", "1"), enabled ? "5" : "error-updatesDisabled/error-internal");
+  }
+});
+
 test("requests that fit nothing are refused in the words of the protocol", () => {
   const world = new World();
   assert.equal(world.ask("m1", "abc"), "error-instanceRegistrationFailed/error-internal");

@@ -33,6 +33,9 @@ interface Seen<Value> {
   readonly modRevision: number;
 }
 
+/** What can be forgotten. */
+export type RecordKind = "release" | "channel" | "group" | "machine";
+
 /** What a new machine's place in the register costs: the number of machines afterwards, and who makes room. */
 interface Place {
   readonly when: readonly Compare[];
@@ -176,10 +179,14 @@ export class UpdateRegistry {
     });
   }
 
+  async has(kind: RecordKind, name: string): Promise<boolean> {
+    return (await this.#read(updateKeys[kind](name))).value !== undefined;
+  }
+
   /** Forgets a release, a channel, a group with its grants, or a machine. False when there was none. */
-  async remove(kind: "release" | "channel" | "group" | "machine", name: string): Promise<boolean> {
+  async remove(kind: RecordKind, name: string): Promise<boolean> {
+    if (!(await this.has(kind, name))) return false;
     const key = updateKeys[kind](name);
-    if ((await this.#read(key)).value === undefined) return false;
     const also = {
       release: [],
       channel: [],
