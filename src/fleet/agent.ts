@@ -76,14 +76,14 @@ export class Agent {
   constructor(env: Env, options: AgentOptions) {
     this.#env = env;
     this.#options = options;
-    const { events, me, store, attempts, lease, partition } = options;
+    const { events, me, store, attempts } = options;
     const notes = new StateNotes(me, () => env.clock.monotonic());
     this.publisher = new StatePublisher(store, me, events === undefined ? undefined : { events, notes });
     this.#teller = new StateTeller(me);
     this.#attempts = attempts;
     this.#lines = new ScheduleLines(env.log);
-    const states = this.states.bind(this);
-    this.#claims = new Claims({ publisher: this.publisher, lines: this.#lines, lease, partition, states });
+    const { publisher } = this;
+    this.#claims = new Claims(env, { ...options, publisher, lines: this.#lines, agent: this });
   }
 
   /** Runs until the signal is aborted; leaves every unit as it is. */

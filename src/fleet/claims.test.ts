@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
+import { OutageStore } from "../store/fake-outage.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { exactly, under } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
@@ -40,7 +41,8 @@ async function statesIn(store: Store): Promise<string[]> {
 
 async function withAgent(
   body: (parts: {
-    store: Store;
+    env: FakeEnv;
+    store: OutageStore;
     claims: Claims;
     lines: ScheduleLines;
     publisher: StatePublisher;
@@ -49,18 +51,18 @@ async function withAgent(
   }) => Promise<void>,
 ): Promise<void> {
   const env = new FakeEnv();
-  const store = openMemoryStore(env);
+  const store = new OutageStore(openMemoryStore(env));
   let lease: string | undefined = (await store.grantLease(10_000)).id;
   const publisher = new StatePublisher(store, me);
   const lines = new ScheduleLines(env.log);
   const partition = { mayStart: true };
-  const states = (): ReadonlyMap<string, UnitState> => new Map([[unit, state]]);
-  const claims = new Claims({ publisher, lines, lease: () => lease, partition, states });
+  const agent = { states: () => new Map([[unit, state]]) };
+  const claims = new Claims(env, { publisher, lines, lease: () => lease, partition, agent });
   const lapse = (): void => {
     lease = undefined;
   };
   try {
-    await body({ store, claims, lines, publisher, lapse, partition });
+    await body({ env, store, claims, lines, publisher, lapse, partition });
   } finally {
     await store.close();
   }
@@ -115,6 +117,27 @@ test("one whose claim is answered too late does not start: its machine's presenc
       assert.equal(claims.allow(want), meanwhile === "barred", "its line still holds");
     });
   }
+});
+
+test("one whose claim the store does not take waits a moment, and is tried again", async () => {
+  await withAgent(async ({ env, store, claims, lines }) => {
+    lines.apply([{ kind: "put", entry: await writeLine(store) }]);
+    const [want] = lines.all();
+    assert.ok(want);
+    store.cut();
+    let result: boolean | undefined;
+    const claiming = claims.claim(want).then((claimed) => {
+      result = claimed;
+    });
+    await env.settle();
+    assert.equal(result, undefined, "it does not ask the store without a pause");
+    await env.advance(500);
+    await claiming;
+    assert.equal(result, false);
+    store.restore();
+    assert.equal(claims.allow(want), true);
+    assert.equal(await claims.claim(want), true);
+  });
 });
 
 test("a machine that is not present claims nothing, and other units need no claim", async () => {

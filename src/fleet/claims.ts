@@ -1,3 +1,5 @@
+import type { Env } from "../lib/env.ts";
+import { isFault } from "../lib/fault.ts";
 import type { LeaseId } from "../store/store.ts";
 import type { Scheduled, UnitName, UnitState } from "./model.ts";
 import type { PartitionGuard } from "./partition.ts";
@@ -10,20 +12,25 @@ export interface ClaimsOptions {
   /** This machine's lease, undefined while it is not present. */
   readonly lease: () => LeaseId | undefined;
   readonly partition: Pick<PartitionGuard, "mayStart">;
-  /** How every unit of this machine is now. */
-  readonly states: () => ReadonlyMap<UnitName, UnitState>;
+  /** Knows how every unit of this machine is now. */
+  readonly agent: { readonly states: () => ReadonlyMap<UnitName, UnitState> };
 }
+
+/** Pause after a claim that the store did not take; the unit is free to be tried again only then. */
+const tryAgainMs = 500;
 
 /**
  * Has engines see that a unit which must never run twice is on this machine before it starts here. An engine that takes the
  * unit's line away waits for a machine that shows the unit; one that showed nothing yet would start it unseen.
  */
 export class Claims {
+  readonly #env: Pick<Env, "clock" | "log">;
   readonly #options: ClaimsOptions;
   /** Lines that had gone from the store, or changed, when their units were to start: newer ones are on their way. */
   readonly #refused = new WeakSet<Scheduled>();
 
-  constructor(options: ClaimsOptions) {
+  constructor(env: Pick<Env, "clock" | "log">, options: ClaimsOptions) {
+    this.#env = env;
     this.#options = options;
   }
 
@@ -35,16 +42,24 @@ export class Claims {
 
   /**
    * Shows a unit's state while its line is in the store as this machine knows it. False when it is not, when this machine is not
-   * present, and when the answer came so late that the lease the state hangs on may have lapsed since: others may have the unit then.
+   * present, when the store does not take it (that is no fault of the unit), and when the answer came so late that the lease the
+   * state hangs on may have lapsed since: others may have the unit then.
    */
   async claim(want: Scheduled): Promise<boolean> {
-    const { lease, lines, partition, publisher, states } = this.#options;
+    const { lease, lines, partition, publisher, agent } = this.#options;
     const present = lease();
-    const state = states().get(want.unit);
+    const state = agent.states().get(want.unit);
     const when = lines.compareOf(want);
     if (present === undefined || state === undefined || when === undefined) return false;
-    const claimed = await publisher.claim(present, state, when);
-    if (!claimed) this.#refused.add(want);
-    return claimed && lease() === present && partition.mayStart;
+    try {
+      const claimed = await publisher.claim(present, state, when);
+      if (!claimed) this.#refused.add(want);
+      return claimed && lease() === present && partition.mayStart;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#env.log.warning(`${want.unit} waits: the store cannot be told that it is here: ${error.message}`);
+      await this.#env.clock.sleep(tryAgainMs);
+      return false;
+    }
   }
 }
