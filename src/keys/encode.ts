@@ -1,3 +1,4 @@
+import { showBytes } from "./bytes.ts";
 import type { KeysError } from "./errors.ts";
 import { goJson } from "./go-json.ts";
 import type { Answer } from "./keyspace.ts";
@@ -13,7 +14,7 @@ export function eventText(event: KeysEvent): string {
 
 /** A whole answer as one line of JSON. */
 export function answerText({ event, text }: Answer): string {
-  return text === undefined ? eventText(event) : `${text}\n`;
+  return text === undefined ? eventText(event) : `${showBytes(text)}\n`;
 }
 
 /** The same of an event that many watchers are told. */

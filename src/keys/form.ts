@@ -1,3 +1,5 @@
+import { textOfBytes } from "./bytes.ts";
+
 /** Names and values of a query or a form, the first of a repeated name; or why the text is none. */
 export interface Form {
   readonly values: ReadonlyMap<string, string>;
@@ -49,8 +51,7 @@ export function brokenEscape(text: string): string | undefined {
 
 /**
  * Text with its escapes undone; they must be in order. Each character of `text` stands for one byte (ISO 8859-1), as
- * Node gives them. Bytes that are not UTF-8 become U+FFFD, since the store holds
- * text: a value of such bytes does not come back as it was (etcd keeps the bytes, but shows U+FFFD too).
+ * Node gives them; bytes that are not UTF-8 are kept apart from all others (textOfBytes).
  */
 export function unescapeText(text: string): string {
   if (!/[%\u0080-\u00ff]/.test(text)) return text;
@@ -61,10 +62,8 @@ export function unescapeText(text: string): string {
     bytes[length++] = escaped ? Number.parseInt(text.slice(i + 1, i + 3), 16) : text.charCodeAt(i);
     if (escaped) i += 2;
   }
-  return utf8.decode(bytes.subarray(0, length));
+  return textOfBytes(bytes.subarray(0, length));
 }
-
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function addFirst(values: Map<string, string>, name: string, value: string): void {
   if (!values.has(name)) values.set(name, value);

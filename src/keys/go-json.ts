@@ -1,9 +1,17 @@
+import { showBytes } from "./bytes.ts";
+
 /** JSON as Go's encoder writes it: fields in order, no blanks, and what is special in HTML as `\u` escapes. */
 export function goJson(value: object): string {
+  return showBytes(wholeGoJson(value));
+}
+
+/** The same, but bytes that belong to no character are still told apart, so that it can be kept; `showBytes` makes the other of it. */
+export function wholeGoJson(value: object): string {
   const text = JSON.stringify(value);
   // Most texts hold nothing special, and to look costs less than to replace.
   if (!/[\\<>&\u2028\u2029]/.test(text)) return text;
-  return text.replaceAll(/\\.|[<>&\u2028\u2029]/g, (found) => {
+  // Other escapes are the same, and a backslash that is escaped itself begins none.
+  return text.replaceAll(/\\[\\bf]|[<>&\u2028\u2029]/g, (found) => {
     if (found === "\\b") return "\\u0008";
     if (found === "\\f") return "\\u000c";
     return found.startsWith("\\") ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -2,7 +2,7 @@ import { assert } from "../lib/assert.ts";
 import { maxOperations, maxOperationsAlone, type Operation } from "../store/store.ts";
 import { applyWrite, type Plan } from "./apply.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
-import { goJson } from "./go-json.ts";
+import { wholeGoJson } from "./go-json.ts";
 import type { Answer } from "./keyspace.ts";
 import type { KeyNode, LoggedEvent, WriteOperation } from "./model.ts";
 import { prefixBelow } from "./paths.ts";
@@ -80,7 +80,7 @@ export function planGroup(
       assert(draft.length > 0, "a transaction has room for any single write");
       break;
     }
-    const text = goJson(event);
+    const text = wholeGoJson(event);
     draft.add(plan, { index, event, silent, writer }, text);
     answers.push({ event, index, text });
   }

@@ -4,10 +4,10 @@ import {
   message,
   nothing,
   plainText,
-  readObject,
   type PlainAnswer,
   type PlainRequest,
 } from "./plain-answer.ts";
+import { brokenEscape } from "./form.ts";
 
 const mostId = 2n ** 64n - 1n;
 
@@ -97,20 +97,51 @@ function readPeerUrls({ contentType, body }: PlainRequest): readonly string[] | 
   if (type.trim() !== "application/json") {
     return message(415, `Bad Content-Type ${contentType}, accept application/json`);
   }
-  const urls = readObject(body)?.get("peerurls") ?? [];
-  if (readObject(body) === undefined || !Array.isArray(urls)) {
-    return message(400, "argosy: the body is no JSON object with a list of peerURLs");
-  }
+  const parsed = parseWhole(body);
+  if (parsed === undefined) return message(400, "argosy: the body is no JSON object with a list of peerURLs");
+  const urls = listIn(parsed.value);
+  if (typeof urls === "string") return message(400, urls);
   if (urls.length === 0) return message(400, "no valid URLs given");
-  const peerUrls = urls.map((url) => String(url).trim());
+  const peerUrls = urls.map((url) => url.trim());
   const problem = peerUrls.map(urlProblem).find((found) => found !== undefined);
   return problem === undefined ? peerUrls.sort() : message(400, problem);
 }
 
+function parseWhole(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The peerURLs of a request; null stands for nothing at every place, as for Go. Or why they are none, in its words. */
+function listIn(content: unknown): readonly string[] | string {
+  const notAs = (value: unknown, place: string): string =>
+    `json: cannot unmarshal ${kindOf(value)} into Go ${place}`;
+  if (content === null) return [];
+  if (typeof content !== "object" || Array.isArray(content)) {
+    return notAs(content, 'value of type struct { PeerURLs []string "json:\\"peerURLs\\"" }');
+  }
+  const named = Object.entries(content).filter(([name]) => name.toLowerCase() === "peerurls");
+  const list: unknown = named.at(-1)?.[1] ?? [];
+  if (!Array.isArray(list)) return notAs(list, "struct field .peerURLs of type []string");
+  const wrong: unknown = list.find((url) => url !== null && typeof url !== "string");
+  if (wrong !== undefined) return notAs(wrong, "struct field .peerURLs of type string");
+  return list.map((url) => String(url ?? ""));
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  return typeof value === "boolean" ? "bool" : typeof value;
+}
+
 /** Why etcd takes no member at this address. */
 function urlProblem(url: string): string | undefined {
-  const [, scheme = "", host = "", path = ""] =
-    /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)/i.exec(url) ?? [];
+  const parts = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)/i.exec(url) ?? [];
+  const [, scheme = "", host = "", path = ""] = parts;
+  const unreadable = unreadableUrl(scheme, host, path);
+  if (unreadable !== undefined) return `parse ${JSON.stringify(url)}: ${unreadable}`;
   if (scheme === "unix" || scheme === "unixs") return undefined;
   if (scheme !== "http" && scheme !== "https")
     return `URL scheme must be http, https, unix, or unixs: ${url}`;
@@ -118,6 +149,18 @@ function urlProblem(url: string): string | undefined {
     return `URL address does not have the form "host:port": ${url}`;
   }
   return path === "" ? undefined : `URL must not contain a path: ${url}`;
+}
+
+/** What Go's url.Parse says of an address that it cannot read. */
+function unreadableUrl(scheme: string, host: string, path: string): string | undefined {
+  if (scheme === "" && path.startsWith(":")) return "missing protocol scheme";
+  if (scheme === "" && /^[^/]*:/.test(path)) return "first path segment in URL cannot contain colon";
+  const broken = brokenEscape(host) ?? brokenEscape(path);
+  if (broken !== undefined) return `invalid URL escape ${JSON.stringify(broken)}`;
+  const port = /:[^:\]]*$/.exec(host)?.[0];
+  return port === undefined || /^:\d*$/.test(port)
+    ? undefined
+    : `invalid port ${JSON.stringify(port)} after host`;
 }
 
 /** The identity in a path, written as in lists; undefined when it is no hexadecimal number of 64 bits. */

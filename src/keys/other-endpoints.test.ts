@@ -170,6 +170,25 @@ test("wrong requests for members are refused", async () => {
     (await ask("POST", "/v2/members", '{"peerURLs":["unix://x","http://[::1]:1/"]}')).text,
     '{"message":"URL must not contain a path: http://[::1]:1/"}',
   );
+  const refusalOf = async (body: string): Promise<unknown> => {
+    const { status, text } = await ask("POST", "/v2/members", body);
+    assert.equal(status, 400, text);
+    return (JSON.parse(text) as { message: unknown }).message;
+  };
+  const ofUrl = (url: string): Promise<unknown> => refusalOf(JSON.stringify({ peerURLs: [url] }));
+  assert.equal(await refusalOf("null"), "no valid URLs given");
+  assert.equal(
+    await refusalOf('{"peerURLs":[1]}'),
+    "json: cannot unmarshal number into Go struct field .peerURLs of type string",
+  );
+  assert.match(String(await refusalOf("[]")), /^json: cannot unmarshal array into Go value of type struct/);
+  assert.match(String(await refusalOf('{"peerURLs":[]} {}')), /^argosy: the body is no JSON object/);
+  assert.equal(await ofUrl("http://a:b"), 'parse "http://a:b": invalid port ":b" after host');
+  assert.equal(
+    await ofUrl("127.0.0.1:99"),
+    'parse "127.0.0.1:99": first path segment in URL cannot contain colon',
+  );
+  assert.equal(await ofUrl("%zz"), 'parse "%zz": invalid URL escape "%zz"');
 });
 
 test("the leader tells of its followers, and others that they are not it", async () => {

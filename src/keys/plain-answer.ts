@@ -22,6 +22,9 @@ export interface PlainRequest {
 
 export const plainText = "text/plain; charset=utf-8";
 
+/** The header that Go's http.Error sets beside a sentence: browsers are not to guess what it is. */
+export const unsniffed = ["X-Content-Type-Options", "nosniff"] as const;
+
 /** JSON, without a newline behind it, as etcd answers outside of the keys. */
 export function json(status: number, content: object): PlainAnswer {
   return { status, type: "application/json", text: goJson(content) };

@@ -1,3 +1,4 @@
+import { storedText, textOfStored } from "./bytes.ts";
 import { exactly, between, under } from "../store/range.ts";
 import type { KeyRange, Operation } from "../store/store.ts";
 import type { Access, Permissions, User } from "./access.ts";
@@ -50,7 +51,8 @@ export type RecordName =
 
 /** Tells what is stored at a key. */
 export function recordName(key: string): RecordName {
-  if (key.startsWith(`${nodesPrefix}/`)) return { of: "node", path: key.slice(nodesPrefix.length) };
+  if (key.startsWith(`${nodesPrefix}/`))
+    return { of: "node", path: textOfStored(key.slice(nodesPrefix.length)) };
   if (key.startsWith(eventsPrefix)) return { of: "events", last: Number(key.slice(eventsPrefix.length)) };
   if (key === counterKey) return { of: "counter" };
   if (key === clusterKey) return { of: "cluster" };
@@ -214,7 +216,7 @@ function eventsRecord(events: readonly LoggedEvent[], texts: readonly string[]):
 
 /** Where a node's record is. */
 export function nodeKey(path: string): string {
-  return nodesPrefix + path;
+  return nodesPrefix + storedText(path);
 }
 
 function eventsKey(last: number): string {

@@ -1,4 +1,4 @@
-import { authMethods } from "./auth.ts";
+import { authMethods, isTooDeep } from "./auth.ts";
 import { brokenEscape, unescapeText } from "./form.ts";
 import { cleanPath } from "./paths.ts";
 import { keysMethods, type KeysMethod } from "./request.ts";
@@ -75,9 +75,9 @@ export function routeOf(method: string, target: string): Route {
   if (brokenEscape(escaped) !== undefined) return { to: "bad-escape" };
   if (method === "OPTIONS") return { to: "options" };
   const path = unescapeText(escaped);
-  const cleaned = cleanPath(path);
-  if (cleaned !== path) {
-    return { to: "elsewhere", location: escapePath(cleaned) + (query === "" ? "" : `?${query}`) };
+  if (cleanPath(path) !== path) {
+    const location = escapeBytes(cleanPath(unescapeBytes(escaped)));
+    return { to: "elsewhere", location: location + (query === "" ? "" : `?${query}`) };
   }
   if (path === keysPrefix || path.startsWith(`${keysPrefix}/`)) {
     return keysRoute(method, path, query);
@@ -105,7 +105,9 @@ function keysRoute(method: string, path: string, query: string): Route {
 function authRoute(method: string, below: string): Route {
   const methods = authMethods(below);
   if (methods === undefined) return { to: "nowhere" };
-  return methods.includes(method) ? { to: "auth", below } : { to: "wrong-method", allowed: methods };
+  // etcd counts the names before it looks at the method.
+  const mayGoOn = isTooDeep(below) || methods.includes(method);
+  return mayGoOn ? { to: "auth", below } : { to: "wrong-method", allowed: methods };
 }
 
 /** The path in a target that begins with `http://HOST`, as a proxy would send it. */
@@ -114,10 +116,17 @@ function pathStart(target: string): number {
   return origin.length;
 }
 
-/** Escapes what Go's url.URL escapes in a path. */
-function escapePath(path: string): string {
-  return encodeURI(path).replaceAll(
-    /[!'()*?#]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+/** A path with its escapes undone, a character for each byte. */
+function unescapeBytes(path: string): string {
+  return path.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
+/** Escapes what Go's url.URL escapes in a path, of which each character is a byte. */
+function escapeBytes(path: string): string {
+  return path.replaceAll(
+    /[^\w.~$&+,/:;=@-]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
   );
 }

@@ -11,7 +11,7 @@ import type { KeysEvent } from "./model.ts";
 import { readMediaType } from "./media-type.ts";
 import { OtherEndpoints, type Surroundings } from "./other-endpoints.ts";
 import { Passwords } from "./passwords.ts";
-import { plainText } from "./plain-answer.ts";
+import { plainText, unsniffed } from "./plain-answer.ts";
 import { PlainAnswers } from "./plain-answers.ts";
 import { servePlainFirst } from "./plain-connection.ts";
 import { movedPage } from "./redirect.ts";
@@ -86,7 +86,9 @@ export class KeysApi {
     server.maxConnections = mostConnections;
     handleUnreadable(server, originHeaders, (socket) => {
       const answer = this.#answering.get(socket);
-      return answer !== undefined && !answer.writableFinished;
+      if (answer === undefined || answer.writableFinished) return false;
+      // Nothing was said yet to a request that breaks off within its body, if it is the next to be answered.
+      return answer.headersSent || answer.req.complete || answer.socket === null;
     });
     const plain = new PlainAnswers(this.#env, this.#keyspace, this.#gate, originHeaders, idleConnectionMs);
     servePlainFirst(server, plain, this.#signal);
@@ -352,6 +354,7 @@ const toItsEnd = new AbortController().signal;
 function send(response: ServerResponse, status: number, type: string | undefined, text: string): void {
   const body = Buffer.from(text);
   if (type !== undefined) response.setHeader("Content-Type", type);
+  if (type === plainText && status >= 400 && text.endsWith("\n")) response.setHeader(...unsniffed);
   if (status !== 204) response.setHeader("Content-Length", body.length);
   response.writeHead(status);
   response.end(body);

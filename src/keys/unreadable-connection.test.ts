@@ -58,6 +58,14 @@ test("what is no request ends a watch without a word in its answer", async () =>
   assert.doesNotMatch(text, /400/);
 });
 
+test("a body that cannot be read is answered with 400, and nothing is written", async () => {
+  const head =
+    "PUT /v2/keys/broken HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const text = await answersTo(`${head}5\r\nvalue\r\nzz\r\n`);
+  assert.match(text, /^HTTP\/1\.1 400 Bad Request\r\n/);
+  assert.match(text, /\r\nConnection: close\r\n\r\n400 Bad Request$/);
+});
+
 test("a path that should have been escaped is taken as if it were, and the connection ends", async () => {
   const head =
     "PUT /v2/keys/\u00c3\u00bc HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\n";

@@ -12,6 +12,7 @@ test("a method that nobody knows is refused as others are, by its path", () => {
   assert.equal(statusOf("/v2/keys/%zz"), "400 Bad Request");
   const { headers } = answerUnreadable("HPE_INVALID_METHOD", "FOO /v2/keys HTTP/1.1\r\n\r\n");
   assert.equal(headers["Allow"], "HEAD,GET,PUT,POST,DELETE");
+  assert.equal(headers["X-Content-Type-Options"], "nosniff");
 });
 
 test("what is no request is answered with 400, too many headers with 431", () => {

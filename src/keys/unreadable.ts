@@ -1,4 +1,4 @@
-import { plainText } from "./plain-answer.ts";
+import { plainText, unsniffed } from "./plain-answer.ts";
 import { routeOf } from "./route.ts";
 
 /** An answer to what could not be read as a request; the connection ends with it. */
@@ -9,6 +9,8 @@ export interface LastAnswer {
   /** Whether at least its method and path could be read. */
   readonly isRead: boolean;
 }
+
+const sentenceHeaders = { "Content-Type": plainText, ...Object.fromEntries([unsniffed]) };
 
 const badRequest: LastAnswer = {
   isRead: false,
@@ -36,14 +38,14 @@ export function answerUnreadable(code: string | undefined, packet: string): Last
       return {
         isRead: true,
         status: "405 Method Not Allowed",
-        headers: { "Content-Type": plainText, Allow: route.allowed.join(",") },
+        headers: { ...sentenceHeaders, Allow: route.allowed.join(",") },
         text: "Method Not Allowed\n",
       };
     case "nowhere":
       return {
         isRead: true,
         status: "404 Not Found",
-        headers: { "Content-Type": plainText },
+        headers: sentenceHeaders,
         text: "404 page not found\n",
       };
     case "elsewhere":

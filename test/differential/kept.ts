@@ -9,7 +9,7 @@ export const keptDifferences = {
   instants: "Times have milliseconds",
   longTarget: "Long first lines are taken",
   lastRequest: "Some requests are the last of their connection",
-  bytes: "Bytes that are no UTF-8",
+  bytes: "Names that are no UTF-8",
   length: "Answers tell their length",
   /** No sequence goes so deep. */
   depth: "Very deep keys",
