@@ -8,13 +8,13 @@ import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
 import { machineLegend } from "./legend.ts";
 import { inParallel } from "./parallel.ts";
-import { type replaceable, type SourcedUnit, sourceUnits } from "./source.ts";
+import { type CreatingVerb, type SourcedUnit, sourceUnits } from "./source.ts";
 import type { Verdict } from "./verdicts.ts";
 import { type Outcomes, waitForUnits } from "./wait.ts";
 
-/** A verb that creates units when need be and asks for a state of them: submit, load and start. */
+/** A verb that creates units when need be and asks for a state of them: submit, load and start; restart only creates so. */
 export interface Activation {
-  readonly verb: keyof typeof replaceable;
+  readonly verb: CreatingVerb;
   readonly target: TargetState;
   /** Undefined for a verb that does not wait. */
   readonly judge: ((report: UnitReport) => Verdict) | undefined;
@@ -50,31 +50,8 @@ export const waitFlags: readonly Flag[] = [
 export async function activate(call: Call, connect: Connect, activation: Activation): Promise<number> {
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
-  let units: readonly SourcedUnit[];
-  const created = new Set<string>();
-  const tellCreated = (): void => {
-    const written = units.filter(({ name }) => created.has(name));
-    for (const { name, global } of written) call.stdout.write(`Unit ${name} ${global ? "" : "inactive"}\n`);
-  };
-  try {
-    units = await sourceUnits(call, client, activation.verb);
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    return fail(call, `Error creating units: ${error.message}`);
-  }
-  if (call.flags.on("dry-run")) return tellPlan(call, activation, units);
-  const toCreate = units.filter(({ file }) => file !== undefined);
-  try {
-    await inParallel(toCreate, async (unit) => {
-      await create(client, unit, activation.target);
-      created.add(unit.name);
-    });
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    tellCreated();
-    return fail(call, `Error creating units: ${error.message}`);
-  }
-  tellCreated();
+  const units = await createUnits(call, client, activation);
+  if (typeof units === "number") return units;
   if (activation.judge === undefined) return exitCodes.done;
   const triggered = units.filter((unit) => isToChange(unit, activation));
   try {
@@ -89,6 +66,49 @@ export async function activate(call: Call, connect: Connect, activation: Activat
     if (global) call.stdout.write(`Triggered global unit ${name} ${activation.verb}\n`);
   const lasting = names(units.filter((unit) => !triggered.includes(unit)));
   return await follow(call, client, activation.verb, activation.judge, names(triggered), lasting);
+}
+
+/**
+ * Writes the units that the registry does not have, and with --replace those that differ, and tells each. Gives all units that
+ * the arguments mean, or the exit code: there is nothing else to do.
+ */
+async function createUnits(
+  call: Call,
+  client: FleetClient,
+  activation: Activation,
+): Promise<readonly SourcedUnit[] | number> {
+  let units: readonly SourcedUnit[];
+  try {
+    units = await sourceUnits(call, client, activation.verb);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return fail(call, `Error creating units: ${error.message}`);
+  }
+  if (call.flags.on("dry-run")) return tellPlan(call, activation, units);
+  const created = new Set<string>();
+  let problem: string | undefined;
+  try {
+    const toCreate = units.filter(({ file }) => file !== undefined);
+    await inParallel(toCreate, async (unit) => {
+      await create(client, unit, activation.target);
+      created.add(unit.name);
+    });
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    problem = error.message;
+  }
+  const written = units.filter(({ name }) => created.has(name));
+  for (const { name, global } of written) call.stdout.write(`Unit ${name} ${global ? "" : "inactive"}\n`);
+  return problem === undefined ? units : fail(call, `Error creating units: ${problem}`);
+}
+
+/**
+ * For restart: submits units that only files have, as fleetctl v1.0.0 does, and warns of files that differ from the registry.
+ * Gives the exit code when that fails.
+ */
+export async function submitMissing(call: Call, client: FleetClient): Promise<number | undefined> {
+  const units = await createUnits(call, client, { verb: "restart", target: "inactive", judge: undefined });
+  return units === exitCodes.done || typeof units !== "number" ? undefined : units;
 }
 
 function isToChange({ file, existing }: SourcedUnit, { target }: Activation): boolean {

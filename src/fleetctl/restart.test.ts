@@ -55,6 +55,33 @@ test("restart of a loaded unit starts it, and that of an inactive one is refused
   assert.equal((await run("fleetctl restart --no-block a")).out, "Triggered unit a.service restart\n");
 });
 
+test("restart submits what only a file has, warns of a file that differs, and ends at what is nowhere", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl start a", { "a.service": hello });
+  const files = { "a.service": global, "b.service": hello };
+  const warning =
+    "WARNING: Unit a.service in registry differs from local unit file a.service. Add --replace to override.\n";
+  assert.deepEqual(await run("fleetctl restart --dry-run a b", files), {
+    code: 0,
+    out: "Would create unit b.service\nWould restart unit a.service\n",
+    err: warning,
+  });
+  assert.deepEqual(await run("fleetctl restart a b", files), {
+    code: 0,
+    out: "Unit b.service inactive\nUnit a.service launched on 11111111.../10.0.0.1\n",
+    err: warning,
+  });
+  assert.equal(registry.view().units.get("b.service")?.target, "inactive");
+  const restart = registry.view().units.get("a.service")?.restart;
+  assert.deepEqual(await run("fleetctl restart a nope"), {
+    code: 1,
+    out: "",
+    err: "Error creating units: unable to find Unit(nope.service) in Registry or on filesystem\n",
+  });
+  assert.equal(registry.view().units.get("a.service")?.restart, restart, "nothing is restarted then");
+});
+
 test("restart of a global unit waits for all its machines", async () => {
   const { registry, run } = cluster();
   obedient(registry, one);

@@ -3,7 +3,7 @@ import type { FleetClient } from "../fleet/api-client.ts";
 import type { UnitEntity, UnitReport } from "../fleet/api-entities.ts";
 import type { UnitName } from "../fleet/model.ts";
 import { Fault, isFault } from "../lib/fault.ts";
-import { noUnits, type Verb, waitFlags, waitForAll } from "./activate.ts";
+import { noUnits, submitMissing, type Verb, waitFlags, waitForAll } from "./activate.ts";
 import { knownUnits } from "./choices.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
@@ -36,6 +36,8 @@ async function run(call: Call, connect: Connect): Promise<number> {
   const client = connect(call);
   const found = await findUnits(call, client);
   if (found.length === 0) return notFound(call);
+  const failure = await submitMissing(call, client);
+  if (failure !== undefined) return failure;
   const idle = found.filter(isIdle);
   for (const { name } of idle) call.stderr.write(`Unable to restart unit ${name} in state inactive\n`);
   const units = found.filter((unit) => !isIdle(unit));

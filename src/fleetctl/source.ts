@@ -22,6 +22,9 @@ export const replaceable: Readonly<Record<"submit" | "load" | "start", readonly 
   start: ["inactive", "loaded", "launched"],
 };
 
+/** The verbs that create units; restart does for those that the registry does not have yet, and replaces none. */
+export type CreatingVerb = keyof typeof replaceable | "restart";
+
 /** A unit that a command line names, looked up. */
 export interface SourcedUnit {
   readonly name: UnitName;
@@ -33,14 +36,14 @@ export interface SourcedUnit {
 }
 
 /**
- * Finds what the arguments of submit, load or start mean, one after the other: the unit in the registry, else the file,
+ * Finds what the arguments of submit, load, start or restart mean, one after the other: the unit in the registry, else the file,
  * else for an instance its template in the registry or beside the file. A template named earlier counts as being in the
  * registry. A pattern stands for units of the registry. Each unit comes once. Nothing is written there.
  */
 export async function sourceUnits(
   call: Call,
   client: FleetClient,
-  verb: keyof typeof replaceable,
+  verb: CreatingVerb,
 ): Promise<readonly SourcedUnit[]> {
   const given = await withPatterns(call.arguments.map(unitOfFolder), client);
   const names = given.map(withServiceSuffix);
@@ -78,7 +81,7 @@ interface Source {
   readonly fileIn: (name: UnitName) => UnitFile | undefined;
 }
 
-async function sourceUnit(call: Call, verb: keyof typeof replaceable, source: Source): Promise<SourcedUnit> {
+async function sourceUnit(call: Call, verb: CreatingVerb, source: Source): Promise<SourcedUnit> {
   const { argument, name, existing } = source;
   const folder = argument.slice(0, argument.lastIndexOf("/") + 1);
   if (existing === undefined) {
@@ -87,7 +90,7 @@ async function sourceUnit(call: Call, verb: keyof typeof replaceable, source: So
     return sourced(name, undefined, file);
   }
   const local = await localFile(call, name, folder);
-  if (!call.flags.on("replace")) {
+  if (verb === "restart" || !call.flags.on("replace")) {
     warnIfDifferent(call, existing, local);
     return sourced(name, existing, undefined);
   }
