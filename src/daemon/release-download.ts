@@ -189,31 +189,44 @@ async function verify(
       `cannot check the signature of ${what}: there is no keyring ${rings.join(" or ")}`,
     );
   }
+  const program = await firstThere(["/usr/bin/gpgv", "/usr/bin/gpg", "/usr/bin/sqv"]);
+  if (program === undefined) {
+    throw new Fault(
+      "update-slots",
+      `cannot check the signature of ${what}: none of gpgv, gpg and sqv is installed`,
+    );
+  }
   const folder = await mkdtemp(join(tmpdir(), "argosy-update-"));
   try {
+    const files = [join(folder, signatureName), join(folder, sumsName)];
     await writeFile(join(folder, sumsName), list);
     await writeFile(join(folder, signatureName), signature);
-    const files = [join(folder, signatureName), join(folder, sumsName)];
-    const program = await firstThere(["/usr/bin/gpgv", "/usr/bin/gpg", "/usr/bin/sqv"]);
-    if (program === undefined) {
-      throw new Fault(
-        "update-slots",
-        `cannot check the signature of ${what}: none of gpgv, gpg and sqv is installed`,
-      );
-    }
     const words = wordsFor(program, folder, keyring, files);
     await promisify(execFile)(program, words, { timeout: verifyLimitMs });
   } catch (error) {
-    if (error instanceof Fault) throw error;
-    const said =
-      error instanceof Error && "stderr" in error ? lastLine(String(error.stderr)) : sentenceOf(error);
-    throw new Fault(
-      "update-signature",
-      `the signature of ${what} is wrong, or by a key that is not in ${keyring}: ${said}`,
-    );
+    throw signatureFault(error, what, keyring);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * What a check of a signature came to that did not succeed. Only a program that ended by itself has judged: a full disk, or a
+ * computer too slow to check in time, is no wrong signature, which would be remembered.
+ */
+export function signatureFault(error: unknown, what: string, keyring: string): Fault {
+  if (error instanceof Error && "code" in error && typeof error.code === "number" && "stderr" in error)
+    return new Fault(
+      "update-signature",
+      `the signature of ${what} is wrong, or by a key that is not in ${keyring}: ${lastLine(String(error.stderr))}`,
+    );
+  const reason =
+    error instanceof Error && "killed" in error && error.killed === true
+      ? `that took longer than ${verifyLimitMs / 1000} s`
+      : sentenceOf(error);
+  return new Fault("update-slots", `cannot check the signature of ${what}: ${reason}; it is tried again`, {
+    cause: error,
+  });
 }
 
 function lastLine(text: string): string {

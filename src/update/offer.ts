@@ -80,7 +80,8 @@ const statusWords: Readonly<Record<string, string>> = {
   "error-unknownApplication": "it does not know this product; see COREOS_RELEASE_APPID",
   "error-failedToRetrieveUpdatePackageInfo":
     "it does not know this machine's group; see GROUP in /etc/coreos/update.conf",
-  "error-instanceRegistrationFailed": "it cannot take this machine's id or version",
+  "error-instanceRegistrationFailed":
+    "it cannot take this machine's id or version, or its list of machines is full",
   "error-updateInProgressOnInstance": "it believes that this machine is updating already",
   "error-noPackageFound": "the group's channel has no release",
   "error-updatesDisabled": "updates of the group are paused, halted, or outside of their hours",
