@@ -103,6 +103,7 @@ const ruleFiles = [
   "src/update/answer.ts",
   "src/update/office-hours.ts",
   "src/update/rollout.ts",
+  "src/update/machine-register.ts",
   "src/update/server-records.ts",
   "src/update/after-boot.ts",
   "src/update/boot-entries.ts",
