@@ -96,7 +96,8 @@ async function answer(parts: FleetLockParts, request: IncomingMessage): Promise<
 }
 
 function send(response: ServerResponse, { status, body }: FleetLockAnswer): void {
-  const head = { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) };
+  const type = body === "" ? {} : { "Content-Type": "application/json" };
+  const head = { ...type, "Content-Length": Buffer.byteLength(body) };
   response.writeHead(status, status === 405 ? { ...head, Allow: "POST" } : head);
   response.end(body);
 }

@@ -90,6 +90,7 @@ test("what is no semaphore is named with its key", () => {
     );
   }
   assert.throws(() => parseSemaphore('{"semaphore":1,"max":1,"holders":[1]}', "/k"));
+  assert.deepEqual(parseSemaphore('{"semaphore":1,"max":1,"more":2}', "/k"), firstSemaphore);
 });
 
 test("each group has keys of its own, escaped as locksmith does", () => {

@@ -31,7 +31,8 @@ export function semaphoreBody({ free, max, holders, untouched }: Semaphore): obj
  */
 export function parseSemaphore(text: string, where: string): Semaphore {
   const body = parsed(text) as { semaphore?: unknown; max?: unknown; holders?: unknown } | null | undefined;
-  const { semaphore: free, max, holders } = body ?? {};
+  // Go reads a value without holders as one with none.
+  const { semaphore: free, max, holders = null } = body ?? {};
   const ids: readonly unknown[] | undefined = Array.isArray(holders) ? holders : undefined;
   const wellFormed = Number.isSafeInteger(free) && Number.isSafeInteger(max);
   if (!wellFormed || (ids === undefined && holders !== null) || ids?.some((id) => typeof id !== "string")) {

@@ -18,7 +18,7 @@ export function contentProblem(config: TypedStruct): string | undefined {
 export function writeFiles(config: TypedStruct): readonly Action[] {
   return config.structs("write_files").map((file): Action => {
     const permissions = file.text("permissions");
-    if (permissions !== "" && !/^[0-7]{1,10}$/.test(permissions)) {
+    if (permissions !== "" && !/^\+?[0-7]{1,10}$/.test(permissions)) {
       return {
         kind: "fail",
         sentence: `Unable to parse file permissions ${goQuoted(permissions)} as integer`,
