@@ -12,3 +12,20 @@ export function isStarting(step: Step | undefined): boolean {
 export function isComing({ active }: Pick<ManagedUnit, "active">, step: Step | undefined): boolean {
   return active === "inactive" && (step === "loading" || step === "starting");
 }
+
+/** Whether a unit that was started is over, and nobody starts it now; false for one that is not known. */
+export function hasEnded(unit: Pick<ManagedUnit, "active"> | undefined, step: Step | undefined): boolean {
+  return !isStarting(step) && (unit?.active === "inactive" || unit?.active === "failed");
+}
+
+/**
+ * How long to gather between two passes and between two writes of states, in ms. The more units are under way, the longer both
+ * gather, so that a burst costs few of them and a single start none.
+ */
+export function passGapMs(busyUnits: number): number {
+  return Math.min(50, Math.max(0, busyUnits - 1));
+}
+
+export function publishGapMs(busyUnits: number): number {
+  return Math.min(250, 40 + 4 * Math.max(0, busyUnits - 1));
+}

@@ -5,7 +5,7 @@ import { Wake } from "../lib/wake.ts";
 import type { Mirror } from "../store/mirror.ts";
 import { under } from "../store/range.ts";
 import type { LeaseId, Store } from "../store/store.ts";
-import { isComing, isStarting, type Step } from "./agent-steps.ts";
+import { hasEnded, isComing, isStarting, passGapMs, publishGapMs, type Step } from "./agent-steps.ts";
 import type { AttemptBook } from "./attempt-book.ts";
 import { Claims } from "./claims.ts";
 import type { EventWriter } from "./events.ts";
@@ -39,12 +39,6 @@ export interface AgentOptions {
 }
 
 const retry = { firstMs: 500, mostMs: 30_000 };
-/**
- * Pauses between two passes and between two writes of states. The more units are under way, the longer both gather, so that a
- * burst costs few of them and a single start none.
- */
-const passGapMs = { least: 0, perBusyUnit: 1, most: 50 };
-const publishGapMs = { least: 40, perBusyUnit: 4, most: 250 };
 /** After so long a unit that is about to start is told of all the same: it may wait for another one. */
 const comingMs = 100;
 
@@ -91,6 +85,7 @@ export class Agent {
     const { schedule, units, leaseChanged, partition } = this.#options;
     const ends = [
       partition.subscribe(this.#wake.wake),
+      partition.ask((name) => hasEnded(this.#actual.get(name), this.#busy.get(name))),
       schedule.subscribe((changes, fresh) => {
         this.#mustVerify ||= fresh;
         this.#lines.apply(changes);
@@ -163,8 +158,8 @@ export class Agent {
   }
 
   /** Waits in proportion to what is under way; not at all when that is next to nothing. */
-  async #gather(gap: typeof passGapMs, signal: AbortSignal): Promise<void> {
-    const ms = Math.min(gap.most, gap.least + gap.perBusyUnit * Math.max(0, this.#busy.size - 1));
+  async #gather(gapMs: (busyUnits: number) => number, signal: AbortSignal): Promise<void> {
+    const ms = gapMs(this.#busy.size);
     if (ms > 0) await this.#env.clock.sleep(ms, signal);
   }
 

@@ -459,6 +459,30 @@ test("a unit with OnPartition=stop that nobody could take over runs again when t
   await memory.close();
 });
 
+test("a unit with OnPartition=stop that had ended by itself before the store went away is not started again", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const link = new OutageStore(memory);
+  const machine = new FakeMachine(env, link, 1);
+  machine.start();
+  await env.advance(1000);
+  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
+  for (const name of ["done.service", "failed.service", "runs.service"])
+    await machine.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
+  await env.advance(1000);
+  machine.units.change("done.service", { active: "inactive", sub: "dead", result: "success" });
+  machine.units.change("failed.service", { active: "failed", sub: "failed", result: "exit-code" });
+  await env.advance(1000);
+  link.cut();
+  await env.advance(ttlMs - 1);
+  assert.deepEqual(await machine.running(), []);
+  link.restore();
+  await env.advance(3 * ttlMs);
+  assert.deepEqual(await machine.running(), ["runs.service"]);
+  await machine.crash();
+  await memory.close();
+});
+
 test("a unit that fits only the machine that was away is not disturbed by its return", async () => {
   const env = new FakeEnv();
   const memory = openMemoryStore(env);

@@ -44,6 +44,8 @@ export class PartitionGuard {
   readonly #options: PartitionOptions;
   readonly #wake = new Wake();
   readonly #listeners = new Set<() => void>();
+  /** Nothing is known to have ended until the agent can be asked. */
+  #hasEnded: (name: UnitName) => boolean = () => false;
   #names: ReadonlySet<UnitName> = new Set();
   #renewedAtMs: number | undefined;
   /** Set from the moment units had to stop until the agent has seen what is wanted now. */
@@ -66,6 +68,14 @@ export class PartitionGuard {
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Asks `hasEnded` for units that have ended by themselves, which are not started again after a partition; returns what ends it. */
+  ask(hasEnded: (name: UnitName) => boolean): () => void {
+    this.#hasEnded = hasEnded;
+    return () => {
+      this.#hasEnded = () => false;
+    };
   }
 
   /**
@@ -133,6 +143,7 @@ export class PartitionGuard {
   async #stopAll(signal: AbortSignal): Promise<void> {
     this.#barred = true;
     const names = [...this.#names];
+    const again = names.filter((name) => !this.#hasEnded(name));
     this.#env.log.warning(
       `this machine cannot renew its presence; stopping ${names.join(" ")} before its lease lapses`,
     );
@@ -147,7 +158,7 @@ export class PartitionGuard {
     }
     done.abort(isOver);
     await killing;
-    for (const name of names) this.#options.attempts.setLoaded(name);
+    for (const name of again) this.#options.attempts.setLoaded(name);
     await this.#options.attempts.save();
     await this.#untilRenewed(signal);
   }
