@@ -40,7 +40,13 @@ export type Action =
   | { readonly kind: "job"; readonly method: JobMethod; readonly unit: string }
   /** Sets network interfaces down that exist. */
   | { readonly kind: "links-down"; readonly names: readonly string[] }
-  | { readonly kind: "script"; readonly text: string; readonly workspace: string }
+  | {
+      readonly kind: "script";
+      readonly text: string;
+      readonly workspace: string;
+      /** `text` is bytes, one letter each: scripts may carry anything behind their last line. */
+      readonly binary?: true;
+    }
   /** Nothing to do, but worth a line in the journal. */
   | { readonly kind: "note"; readonly sentence: string }
   /** The configuration cannot be carried out from here on. */

@@ -1,5 +1,6 @@
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { type Action, givesAccess, type JobMethod, jobWord } from "./actions.ts";
+import { bytesOf } from "./tree.ts";
 
 /** What carrying out asks of a machine: the seam between plans and the world. */
 export interface Machine {
@@ -20,7 +21,7 @@ export interface Machine {
   job(method: JobMethod, unit: string): Promise<string | undefined>;
   linksDown(names: readonly string[]): Promise<void>;
   /** Runs a script as a unit of its own and waits only for its start. */
-  script(text: string, workspace: string): Promise<void>;
+  script(content: Uint8Array, workspace: string): Promise<void>;
 }
 
 /** Where it is told what happens. */
@@ -89,7 +90,7 @@ async function carryOutOne(action: Action, machine: Machine, journal: Journal): 
     case "links-down":
       return await machine.linksDown(action.names);
     case "script":
-      return await machine.script(action.text, action.workspace);
+      return await machine.script(bytesOf(action.text, action.binary === true), action.workspace);
     case "note":
       journal.note(action.sentence);
       return;

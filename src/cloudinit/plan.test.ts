@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, actionLine } from "./actions.ts";
 import { planUserData } from "./plan.ts";
+import { bytesOf } from "./tree.ts";
+import { userDataText } from "./user-data.ts";
 
 function planned(text: string, files: Readonly<Record<string, string>> = {}): readonly Action[] {
   const facts = { users: new Set(["core"]), files, sshKeyName: "coreos-cloudinit" };
@@ -48,4 +50,25 @@ test("a file without a path ends it behind the files before, as does nothing in 
     actions.slice(0, 2).map(({ kind }) => kind),
     ["write-file", "fail"],
   );
+});
+
+test("a script keeps what it carries behind its last line, to the byte", () => {
+  const bytes = Uint8Array.from([...Buffer.from("#!/bin/sh\nexit\n$public_ipv4\n"), 0xff, 0x00, 0xc3, 0x80]);
+  const { text, problem: textProblem } = userDataText(bytes);
+  const [script] = planUserData({
+    text,
+    textProblem,
+    metadata: { publicIpv4: "1.2.3.4" },
+    variables: {},
+    facts: {
+      users: new Set(),
+      files: { "/etc/environment": "COREOS_PUBLIC_IPV4=1.2.3.4\n" },
+      sshKeyName: "k",
+    },
+    workspace: "/w",
+  }).actions;
+  assert.equal(script?.kind, "script");
+  const written = bytesOf(script.text, script.binary === true);
+  const wanted = [...Buffer.from("#!/bin/sh\nexit\n1.2.3.4\n"), 0xff, 0x00, 0xc3, 0x80];
+  assert.deepEqual(Array.from(written), wanted);
 });

@@ -61,7 +61,9 @@ export function planUserData(input: PlanInput): Plan {
   const empty = readConfig(cloudConfigSchema, undefined);
   if (kind === "empty") return { actions: planConfig(empty, input, addresses) };
   if (kind === "script") {
-    const script: Action = { kind: "script", text, workspace: input.workspace };
+    const { workspace, textProblem } = input;
+    const binary = textProblem === undefined ? {} : ({ binary: true } as const);
+    const script: Action = { kind: "script", text, workspace, ...binary };
     return { actions: [...planConfig(empty, input, addresses), script] };
   }
   const read = kind === "unknown" ? unknown(text) : readText(text, input.textProblem);

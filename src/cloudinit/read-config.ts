@@ -124,7 +124,8 @@ function readScalar(schema: ScalarSchema, { value, text, binary }: TreeScalar): 
       return value.type === "bool" ? value.value : undefined;
     case "int":
       // A number with a fraction loses it, as in Go.
-      if (value.type === "float64") return Number.isFinite(value.value) ? Math.trunc(value.value) : undefined;
+      if (value.type === "float64")
+        return Math.abs(value.value) < 2 ** 63 ? Math.trunc(value.value) : undefined;
       return value.type === "int" ? value.value : undefined;
     case "float64":
       return value.type === "float64" || value.type === "int" ? value.value : undefined;

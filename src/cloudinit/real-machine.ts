@@ -81,11 +81,11 @@ export function realMachine(access: SourceAccess, waits: boolean): Machine {
         await run(["ip", "link", "set", name, "down"], undefined);
       }
     },
-    script: async (text, workspace) => {
+    script: async (content, workspace) => {
       const number = Math.floor(Math.random() * 1e9);
       const script = `${workspace}/scripts/${number}`;
       const unit = `coreos-cloudinit-${number}.service`;
-      await root.write(script, Buffer.from(text), 0o744);
+      await root.write(script, content, 0o744);
       const about = "Unit generated and executed by coreos-cloudinit on behalf of user";
       await run(
         ["systemd-run", `--unit=${unit}`, `--description=${about}`, ...queue, ...order, "/bin/bash", script],

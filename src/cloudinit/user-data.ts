@@ -54,14 +54,20 @@ function member(of: unknown, name: string): unknown {
   return found?.[1];
 }
 
-/** The text of user-data, or what libyaml says about bytes that are no UTF-8. */
+/** The text of user-data; with what libyaml says about bytes that are no UTF-8, which become one letter each. */
 export function userDataText(bytes: Uint8Array): { readonly text: string; readonly problem?: string } {
   try {
     return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    return { text: new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), problem: utf8Problem(bytes) };
+    const pieces: string[] = [];
+    for (let at = 0; at < bytes.length; at += pieceBytes)
+      pieces.push(String.fromCharCode(...bytes.subarray(at, at + pieceBytes)));
+    return { text: pieces.join(""), problem: utf8Problem(bytes) };
   }
 }
+
+/** Bytes that become letters at once: each is an argument, and of these there cannot be any number. */
+const pieceBytes = 8_192;
 
 function utf8Problem(bytes: Uint8Array): string {
   for (let at = 0; at < bytes.length; ) {

@@ -184,10 +184,10 @@ function recorder(
       return undefined;
     },
     linksDown: async () => {},
-    script: async (text, workspace) => {
+    script: async (content, workspace) => {
       const script = `${workspace}/scripts/1234`;
       const unit = "coreos-cloudinit-5678.service";
-      await files.write(script, Buffer.from(text), 0o744);
+      await files.write(script, content, 0o744);
       calls.push({
         systemd: ["StartTransientUnit", unit, "replace"],
         properties: {

@@ -138,6 +138,7 @@ const ruleFiles = [
   "src/cloudinit/validate.ts",
   "src/cloudinit/validation-node.ts",
   "src/cloudinit/variables.ts",
+  "src/cloudinit/yaml-",
   "src/keys/apply.ts",
   "src/keys/request.ts",
   "src/keys/encode.ts",
