@@ -1,7 +1,7 @@
 import { editsBetween } from "../lib/edit-distance.ts";
 import { goQuoted } from "./go-text.ts";
 import { cloudConfigSchema, isValid, type Schema, type StructSchema, typeName } from "./schema.ts";
-import { readYaml, type Tree, type TreeEntry, type TreeScalar } from "./tree.ts";
+import { readYaml, type Tree, type TreeEntry, type TreeMap, type TreeScalar } from "./tree.ts";
 import { foreignFormat, unpackUserData, userDataKind, userDataText } from "./user-data.ts";
 import { decodeContent } from "./content.ts";
 import { bytesOf } from "./tree.ts";
@@ -63,7 +63,7 @@ function checkValue(tree: Tree, schema: Schema, name: string): readonly Finding[
       ),
     ];
   }
-  if (schema.kind === "struct") return tree.kind === "map" ? checkMap(tree.entries, schema, name) : [];
+  if (schema.kind === "struct") return tree.kind === "map" ? checkMap(tree, schema, name) : [];
   if (schema.kind === "list") {
     const items = tree.kind === "list" ? tree.items : [];
     return items.flatMap((item, index) => checkValue(item, schema.element, `${name}[${index}]`));
@@ -73,15 +73,32 @@ function checkValue(tree: Tree, schema: Schema, name: string): readonly Finding[
   return [finding(tree, "error", `${goQuoted(tree.text)} is no value of ${name}${values}.`)];
 }
 
-function checkMap(entries: readonly TreeEntry[], schema: StructSchema, name: string): readonly Finding[] {
-  const own = entries.flatMap(({ key, value }): readonly Finding[] => {
+function checkMap(map: TreeMap, schema: StructSchema, name: string): readonly Finding[] {
+  const own = map.given.flatMap(({ key, value }): readonly Finding[] => {
     const wanted = key.text.replaceAll("-", "_");
     const known = Object.hasOwn(schema.keys, wanted) ? schema.keys[wanted] : undefined;
     const path = name === "the file" ? wanted : `${name}.${wanted}`;
     if (known === undefined) return [unknownKey(key, schema, name)];
     return [...checkValue(value, known, path), ...checkSpecial(path, value)];
   });
-  return schema.keys["encoding"] === undefined ? own : [...own, ...checkContent(entries, name)];
+  const all = [...own, ...repeatedKeys(map, schema)];
+  return schema.keys["encoding"] === undefined ? all : [...all, ...checkContent(map.given, name)];
+}
+
+/** Keys that a map has twice; what it merges stands before it and may be replaced. */
+function repeatedKeys(map: TreeMap, schema: StructSchema): readonly Finding[] {
+  const lines = new Map<string, number>();
+  return map.given.flatMap(({ key }): readonly Finding[] => {
+    if (key.line < map.line || (key.line === map.line && key.column < map.column)) return [];
+    const typed = key.text.replaceAll("-", "_");
+    const before = lines.get(typed);
+    lines.set(typed, before ?? key.line);
+    const known = Object.hasOwn(schema.keys, typed) ? schema.keys[typed] : undefined;
+    if (before === undefined || known === undefined) return [];
+    const addsUp = known.kind === "list" || known.kind === "struct";
+    const end = addsUp ? "both add up" : "the last one counts";
+    return [finding(key, "warning", `${goQuoted(key.text)} stands in line ${before} already; ${end}.`)];
+  });
 }
 
 function unknownKey(key: TreeScalar, schema: StructSchema, name: string): Finding {
@@ -117,7 +134,7 @@ function checkSpecial(path: string, value: Tree): readonly Finding[] {
 
 function checkContent(entries: readonly TreeEntry[], name: string): readonly Finding[] {
   const find = (key: string): TreeScalar | undefined => {
-    const value = entries.find((entry) => entry.key.text === key)?.value;
+    const value = entries.findLast((entry) => entry.key.text === key)?.value;
     return value?.kind === "scalar" ? value : undefined;
   };
   const encoding = find("encoding");

@@ -78,6 +78,15 @@ test("a check names the nearest key, the wanted type and the place", () => {
       'f:6:15: error: coreos.units[0].enable is the text "maybe", but has to be true or false, without quotes; it is left out.',
     ],
   );
+  const twice =
+    "#cloud-config\nhostname: a\nwrite_files: []\nhostname: b\nwrite-files: []\nusers: [&a {name: a}, {<<: *a, name: b}]\n";
+  assert.deepEqual(
+    checkUserData(Buffer.from(twice)).map((each) => findingLine("f", each)),
+    [
+      'f:4:1: warning: "hostname" stands in line 2 already; the last one counts.',
+      'f:5:1: warning: "write-files" stands in line 3 already; both add up.',
+    ],
+  );
   assert.match(checkUserData(Buffer.from("MIME-Version: 1.0\n"))[0]?.sentence ?? "", /multipart/);
 });
 
