@@ -72,3 +72,18 @@ test("a script keeps what it carries behind its last line, to the byte", () => {
   const wanted = [...Buffer.from("#!/bin/sh\nexit\n1.2.3.4\n"), 0xff, 0x00, 0xc3, 0x80];
   assert.deepEqual(Array.from(written), wanted);
 });
+
+test("bytes that are no UTF-8 are named as libyaml names them", () => {
+  const named: readonly (readonly [readonly number[], string])[] = [
+    [[0xff], "invalid leading UTF-8 octet"],
+    [[0xc3], "incomplete UTF-8 octet sequence"],
+    [[0xc3, 0x41], "invalid trailing UTF-8 octet"],
+    [[0xc0, 0x80], "invalid length of a UTF-8 sequence"],
+    [[0xed, 0xa0, 0x80], "invalid Unicode character"],
+    [[0xf4, 0x90, 0x80, 0x80], "invalid Unicode character"],
+  ];
+  for (const [octets, words] of named) {
+    const { problem } = userDataText(Uint8Array.from([...Buffer.from("#cloud-config\na: é"), ...octets]));
+    assert.equal(problem, words);
+  }
+});

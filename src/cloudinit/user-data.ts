@@ -75,12 +75,17 @@ function utf8Problem(bytes: Uint8Array): string {
     const width = lead < 0x80 ? 1 : lead >> 5 === 6 ? 2 : lead >> 4 === 14 ? 3 : lead >> 3 === 30 ? 4 : 0;
     if (width === 0) return "invalid leading UTF-8 octet";
     if (at + width > bytes.length) return "incomplete UTF-8 octet sequence";
+    let code = width === 1 ? lead : lead & (0xff >> (width + 1));
     for (let next = at + 1; next < at + width; next++) {
-      if (((bytes[next] ?? 0) & 0xc0) !== 0x80) return "invalid trailing UTF-8 octet";
+      const octet = bytes[next] ?? 0;
+      if ((octet & 0xc0) !== 0x80) return "invalid trailing UTF-8 octet";
+      code = code * 64 + (octet & 0x3f);
     }
+    if (code < ([0, 0, 0x80, 0x800, 0x10000][width] ?? 0)) return "invalid length of a UTF-8 sequence";
+    if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return "invalid Unicode character";
     at += width;
   }
-  return "invalid length of a UTF-8 sequence";
+  return "invalid leading UTF-8 octet";
 }
 
 /** What to say, besides the original's words, about formats of cloud-init that neither understands. */
