@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -138,6 +138,10 @@ test("files of releases are served whole, in ranges, and by channel; nothing els
   assert.deepEqual(await get("/releases/2/app_2.img", "bytes=2-4"), [206, "234"]);
   assert.deepEqual(await get("/releases/2/app_2.img", "bytes=-3"), [206, "789"]);
   assert.deepEqual((await get("/releases/2/app_2.img", "bytes=50-60"))[0], 416);
+  const head = await fetch(`${url}/releases/2/app_2.img`, { method: "HEAD" });
+  assert.deepEqual([head.status, head.headers.get("content-length"), await head.text()], [200, "10", ""]);
+  await writeFile(join(images, "2", "empty_2.img"), "");
+  assert.deepEqual(await get("/releases/2/empty_2.img"), [200, ""]);
   assert.deepEqual(await get("/channels/stable/app_2.img"), [200, "0123456789"]);
   await registry.putRelease({ version: "3", urls: ["http://elsewhere/3/"], digest, packages: [] });
   const sent = await fetch(`${url}/releases/3/app_3.img`, { redirect: "manual" });
@@ -182,4 +186,16 @@ test("a link is followed within the folder of images, and not out of it", async 
     await rm(outside, { recursive: true });
     await rm(`${images}-beside`, { recursive: true });
   }
+});
+
+test("whoever reads a file that becomes shorter is cut off, and does not wait for the rest", async () => {
+  const path = join(images, "2", "large_2.img");
+  await writeFile(path, Buffer.alloc(64 * 1024 * 1024));
+  const answer = await fetch(`${url}/releases/2/large_2.img`);
+  const reader = answer.body?.getReader();
+  await reader?.read();
+  await truncate(path, 1024);
+  await assert.rejects(async () => {
+    while ((await reader?.read())?.done === false);
+  });
 });

@@ -238,8 +238,6 @@ async function sendFile(
     return plain(response, 416, "there are no such bytes\n");
   }
   const { start, end } = range ?? { start: 0, end: found.size - 1 };
-  // A file that becomes shorter meanwhile ends the connection, and nobody waits for the rest.
-  response.strictContentLength = true;
   response.writeHead(range === undefined ? 200 : 206, {
     "Content-Type": "application/octet-stream",
     "Content-Length": Math.max(0, end - start + 1),
@@ -250,7 +248,11 @@ async function sendFile(
     response.end();
     return;
   }
-  await pipeline(file.createReadStream({ start, end, autoClose: false }), response);
+  const content = file.createReadStream({ start, end, autoClose: false });
+  await pipeline(content, response, { end: false });
+  // A file that became shorter meanwhile ends the connection, so that nobody waits for the rest.
+  if (content.bytesRead === end - start + 1) response.end();
+  else response.destroy();
 }
 
 /** One range of bytes, with both ends; undefined when none was asked for in a form we know. */
