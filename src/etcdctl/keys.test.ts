@@ -190,4 +190,7 @@ test("wrong flags are exit code 1 and one sentence; backup says what to use inst
     assert.deepEqual([code, stdout], [1, ""], line);
     assert.notEqual(stderr, "");
   }
+  const backup = await run("backup --data-dir=/var/lib/etcd --backup-dir /tmp/b --with-v3");
+  assert.equal(backup.code, 1);
+  assert.match(backup.stderr, /save the store, at any time, with: argosy store backup FILE\n$/);
 });
