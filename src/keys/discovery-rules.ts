@@ -1,4 +1,4 @@
-import { parseForm } from "./form.ts";
+import { joinForms, parseForm } from "./form.ts";
 
 /** Where the tokens are among the keys (etcd v2 discovery protocol). */
 export const registryPath = "/_etcd/registry";
@@ -16,7 +16,7 @@ export const mostRegistrationBytes = 16 * 1024;
 
 /** What a request to the discovery service is about. */
 export type DiscoveryRequest =
-  | { readonly to: "new"; readonly size: string | undefined }
+  | { readonly to: "new"; readonly query: string }
   | { readonly to: "health" }
   | { readonly to: "size"; readonly token: string; readonly query: string }
   /** The token itself, without a member, or one registration below it. */
@@ -41,7 +41,7 @@ export function discoveryRequest(method: string, target: string): DiscoveryReque
   const mark = target.includes("?") ? target.indexOf("?") : target.length;
   const query = target.slice(mark + 1);
   const path = target.slice(0, mark).replace(/\/$/, "");
-  if (path === "/new") return { to: "new", size: parseForm(query).values.get("size") };
+  if (path === "/new") return { to: "new", query };
   if (path === "/health") return { to: "health" };
   const below = path.startsWith(keysOfTokens) ? path.slice(keysOfTokens.length) : path.slice(1);
   const [token = "", member, ...rest] = below.split("/");
@@ -60,6 +60,11 @@ const keysOfTokens = `/v2/keys${registryPath}/`;
 function allowing(method: string, allowed: readonly string[], request: DiscoveryRequest): DiscoveryRequest {
   // What is asked with HEAD is what GET would answer.
   return allowed.includes(method === "HEAD" ? "GET" : method) ? request : { to: "wrong-method", allowed };
+}
+
+/** The size that `/new` names in its form or its query; the usual one when it is left out or empty, as at discovery.etcd.io. */
+export function namedSize(body: string, query: string): string {
+  return joinForms(parseForm(body), parseForm(query)).values.get("size") || String(usualMembers);
 }
 
 /** The number of members that a text asks for; undefined when it is none that a token can have. */

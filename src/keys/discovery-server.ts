@@ -6,11 +6,11 @@ import {
   mostRegistrationBytes,
   mostRegistrations,
   mostTokens,
+  namedSize,
   registryPath,
   sizeOf,
   sizeProblem,
   tokenPath,
-  usualMembers,
 } from "./discovery-rules.ts";
 import { errorText, eventText } from "./encode.ts";
 import { isKeysError, keysError, statusOfError, type KeysError } from "./errors.ts";
@@ -80,8 +80,7 @@ export class DiscoveryServer {
     const wanted = discoveryRequest(method, url);
     switch (wanted.to) {
       case "new":
-        request.resume();
-        return this.#makeToken(request, response, wanted.size);
+        return this.#makeToken(request, response, wanted.query);
       case "health":
         request.resume();
         return this.#tellHealth(response);
@@ -123,13 +122,12 @@ export class DiscoveryServer {
     this.#keys.emit("request", request, response);
   }
 
-  async #makeToken(
-    request: IncomingMessage,
-    response: ServerResponse,
-    asked: string | undefined,
-  ): Promise<void> {
-    const size = sizeOf(asked ?? String(usualMembers));
-    if (size === undefined) return text(response, 400, sizeProblem(asked ?? ""));
+  async #makeToken(request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
+    const body = await smallBody(request);
+    if (body === undefined) return text(response, 413, tooLarge);
+    const asked = namedSize(body, query);
+    const size = sizeOf(asked);
+    if (size === undefined) return text(response, 400, sizeProblem(asked));
     const token = this.#options.newToken();
     const refusal = (await this.#tooMany()) ?? (await this.#createToken(token, String(size)));
     if (typeof refusal === "string") return text(response, 503, refusal);

@@ -70,8 +70,11 @@ test("a token has its size, nobody, and an address without a newline", async () 
   assert.equal(size.body.node?.value, "5");
   assert.equal((await ask("GET", token)).body.node?.nodes, undefined);
   assert.equal((await ask("GET", `${base}/health`)).text, "OK");
-  const usual = await ask("POST", `${base}/new`);
-  assert.equal((await ask("GET", `${usual.text}/_config/size`)).body.node?.value, "3");
+  const sizeOfNew = async (url: string, form?: Record<string, string>): Promise<string | undefined> =>
+    (await ask("GET", `${(await ask("POST", url, form)).text}/_config/size`)).body.node?.value;
+  assert.equal(await sizeOfNew(`${base}/new`), "3");
+  assert.equal(await sizeOfNew(`${base}/new?size=`), "3");
+  assert.equal(await sizeOfNew(`${base}/new?size=5`, { size: "7" }), "7");
 });
 
 test("sizes that no cluster has are refused with a sentence", async () => {
