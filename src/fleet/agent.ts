@@ -326,27 +326,31 @@ export class Agent {
     return await this.#options.units.start([want.unit]);
   }
 
-  /** Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice. */
+  /**
+   * Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice; and only
+   * after its claim, which may take as long as the store takes.
+   */
   #restartAll(names: readonly UnitName[], lines: Lines, signal: AbortSignal): void {
     this.#env.log.info(`restarting ${names.join(" ")}`);
+    const wants = names.map((name) => lines.get(name)).filter((want) => want !== undefined);
     const before = new Map(names.map((name) => [name, this.#attempts.get(name)]));
-    for (const name of names) {
-      const want = lines.get(name);
-      if (want !== undefined) this.#attempts.set(name, attemptAfter("restart", want));
-    }
-    const noted = this.#attempts.save();
-    const again = (name: UnitName): [] => {
+    const note = async (some: readonly Scheduled[]): Promise<void> => {
+      for (const want of some) this.#attempts.set(want.unit, attemptAfter("restart", want));
+      await this.#attempts.save();
+    };
+    const again = (name: UnitName): void => {
       const attempt = before.get(name);
       if (attempt !== undefined) this.#attempts.set(name, attempt);
       void this.#attempts.save();
-      return [];
     };
-    for (const name of names) {
+    const noted = note(wants.filter(({ stopOnPartition }) => stopOnPartition !== true));
+    for (const want of wants) {
+      const { unit: name, stopOnPartition } = want;
       this.#step("restarting", [name], signal, async () => {
+        if (stopOnPartition === true && !(await this.#claims.claim(want))) return [];
+        if (stopOnPartition === true) await note([want]);
         await noted;
-        const want = lines.get(name);
         try {
-          if (want?.stopOnPartition === true && !(await this.#claims.claim(want))) return again(name);
           const outcomes = await this.#options.units.restart([name]);
           for (const { lacksUnit } of outcomes) if (lacksUnit === true) again(name);
           return outcomes;

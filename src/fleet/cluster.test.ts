@@ -483,6 +483,38 @@ test("a unit with OnPartition=stop that had ended by itself before the store wen
   await memory.close();
 });
 
+test("a restart of a unit with OnPartition=stop is not lost when the daemon ends while it waits for the store", async () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const link = new OutageStore(memory);
+  const machine = new FakeMachine(env, link, 1);
+  machine.start();
+  await env.advance(1000);
+  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
+  await machine.registry.create({ name: "a.service", text, hash: hashUnitText(text), target: "launched" });
+  await env.advance(1000);
+  const restarts = (): number =>
+    machine.units.calls.filter(({ operation }) => operation === "restart").length;
+  let claims = 0;
+  link.beforeAnswer = async ({ when, then }) => {
+    const isClaim = then.every((operation) => operation.do === "put" && operation.key.includes("states/"));
+    if (!isClaim || when.length === 0) return;
+    claims += 1;
+    await new Promise(() => undefined);
+  };
+  await machine.registry.restart("a.service");
+  await env.advance(1000);
+  assert.deepEqual([claims, restarts()], [1, 0]);
+  await machine.crash();
+  link.beforeAnswer = () => Promise.resolve();
+  machine.start();
+  await env.advance(ttlMs);
+  assert.equal(restarts(), 1);
+  assert.deepEqual(await machine.running(), ["a.service"]);
+  await machine.crash();
+  await memory.close();
+});
+
 test("a unit that fits only the machine that was away is not disturbed by its return", async () => {
   const env = new FakeEnv();
   const memory = openMemoryStore(env);
