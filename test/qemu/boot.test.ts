@@ -69,6 +69,8 @@ test("it is what its cloud-config says", async () => {
 test("it is a healthy member of a cluster, and fleet starts a unit with a container on it", async () => {
   assert.match(await machine.expect("etcdctl cluster-health"), /cluster is healthy/);
   assert.match(await machine.expect("fleetctl list-machines --no-legend"), /disk=ssd/);
+  const asCore = "runuser --user core -- sh -c 'fleetctl list-machines --no-legend && docker version'";
+  assert.match(await machine.expect(asCore), /disk=ssd/);
   // An image without a registry: the container sees the machine's own /usr.
   await machine.expect("tar --create --directory=/ bin lib lib64 sbin | docker import - local");
   const unit = `[Service]
