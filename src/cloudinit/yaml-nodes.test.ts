@@ -8,7 +8,7 @@ const refused: readonly (readonly [string, number, string])[] = [
   ["a: |x\n  b\n", 1, "did not find expected comment or line break"],
   ["a: |0\n  b\n", 1, "found an indentation indicator equal to 0"],
   ["a: |\n\tb\n", 2, "found a tab character where an indentation space is expected"],
-  ["a:\n  b: c\n\td: e\n", 3, "found a tab character that violates indentation"],
+  ["a:\n  b: c\n\td: e\n", 3, "found a tab character that violate indentation"],
   ["  a: b\nc: d\n", 2, "did not find expected <document start>"],
   ["a:\n  - b\n - c\n", 3, "did not find expected key"],
   ["hello\nworld: a\n", 2, "mapping values are not allowed in this context"],

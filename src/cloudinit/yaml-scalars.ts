@@ -68,8 +68,9 @@ export function scanPlain(
     if (!isBlank(cursor.peek()) && !isBreak(cursor.peek())) break;
     fold ??= new Fold();
     fold.take(cursor, () => {
+      // In the words of 2014; libyaml says "violates" since.
       if (cursor.column - 1 < indent)
-        throw refusal(cursor, "found a tab character that violates indentation");
+        throw refusal(cursor, "found a tab character that violate indentation");
     });
     if (!isInFlow && cursor.column - 1 < indent) break;
   }

@@ -119,7 +119,7 @@ test("what cannot be read changes nothing, is told and ends with 1", async () =>
     [bomb, /more than \d+ values once its aliases are followed/],
     [`#cloud-config\nhostname: never\n${file}, encoding: rot13}]\n`, /Unsupported encoding "rot13"/],
     [`#cloud-config\nhostname: never\n${file}%, encoding: base64}]\n`, /Unable to decode base64/],
-    ["#cloud-config\nhostname: never\n\tusers: []\n", /found character that cannot start any token/],
+    ["#cloud-config\nhostname: never\n\tusers: []\n", /found a tab character that violate indentation/],
     [Buffer.from("#cloud-config\nhostname: never\n", "utf16le"), /Unrecognized user-data format/],
     [
       Buffer.concat([Buffer.from("#cloud-config\nhostname: never "), Buffer.of(0xff, 0x0a)]),
