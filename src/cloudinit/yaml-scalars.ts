@@ -69,8 +69,7 @@ export function scanPlain(
     fold ??= new Fold();
     fold.take(cursor, () => {
       // In the words of 2014; libyaml says "violates" since.
-      if (cursor.column - 1 < indent)
-        throw refusal(cursor, "found a tab character that violate indentation");
+      if (cursor.column - 1 < indent) throw refusal(cursor, "found a tab character that violate indentation");
     });
     if (!isInFlow && cursor.column - 1 < indent) break;
   }
