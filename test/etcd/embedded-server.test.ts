@@ -114,8 +114,8 @@ test("leases, watches, locks and elections of etcdctl work on the embedded store
 
   const watch = spawn("etcdctl", ["--endpoints", endpoint, "watch", "/leased"], { env: v3 });
   try {
-    const lines = createInterface({ input: watch.stdout, signal: AbortSignal.timeout(60_000) });
-    const told = lines[Symbol.asyncIterator]();
+    const output = createInterface({ input: watch.stdout, signal: AbortSignal.timeout(60_000) });
+    const told = output[Symbol.asyncIterator]();
     const first = told.next();
     // A watch says nothing when it begins: writes that come before it are not told, so they go on until one is.
     const stop = new AbortController();
