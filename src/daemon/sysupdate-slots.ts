@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -78,6 +78,10 @@ export class SysupdateSlots implements Slots {
     if (!(await this.#isRevived(offer.version, files))) {
       await this.#define(folder);
       await this.#sysupdate(offer.version, tell, signal);
+      const { folder: entryFolder } = await this.#entries();
+      await keep(entryFolder).catch((error: unknown) => {
+        throw slotsFault(`cannot have ${entryFolder} written to the disk`, error);
+      });
     }
     tell({ fraction: 1, verifying: true });
   }
@@ -97,9 +101,11 @@ export class SysupdateSlots implements Slots {
       const digest = hash.digest("hex");
       if (files.some(({ sha256 }) => sha256 === digest)) {
         await rename(path, join(folder, counted(entry, tries, 0)));
+        await keep(folder);
         return true;
       }
       await rm(path);
+      await keep(folder);
       return false;
     } catch (error) {
       throw slotsFault(`cannot make ${entry.file} in ${folder} bootable again`, error);
@@ -124,6 +130,7 @@ export class SysupdateSlots implements Slots {
     if (entry === undefined) return;
     try {
       await rename(join(folder, entry.file), join(folder, condemnedName(entry)));
+      await keep(folder);
     } catch (error) {
       throw slotsFault(`cannot rename ${entry.file} in ${folder}`, error);
     }
@@ -245,6 +252,16 @@ function sysupdateFault(version: string, said: string): Fault {
   const line =
     lines.findLast((each) => /fail|invalid|error|not |refus|no such/i.test(each)) ?? lines.at(-1) ?? "";
   return new Fault("update-slots", `systemd-sysupdate could not install ${version}: ${line.trim()}`);
+}
+
+/** Has the disk keep what the boot entries are called, so that a power cut takes nothing of it back. */
+async function keep(folder: string): Promise<void> {
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 function slotsFault(deed: string, error: unknown): Fault {

@@ -116,9 +116,13 @@ function missedBoot(state: UpdateState, pending: Pending, moment: Moment, judge:
   const { version } = pending;
   const memory = without(state.memory, "pending");
   const there = state.slots.others.find((slot) => slot.version === version)?.state;
-  if (pending.stage === "installing" && (there === undefined || there === "good")) {
-    // The power went while it was written, and the slots are as they were.
-    const sentence = `the installation of ${version} was interrupted by a reboot`;
+  const isLost = there === undefined && pending.stage !== "back";
+  if (isLost || (pending.stage === "installing" && there === "good")) {
+    // The power went while it was written, or before the disk had kept it: nothing is known against it.
+    const sentence =
+      pending.stage === "installing"
+        ? `the installation of ${version} was interrupted by a reboot`
+        : `${version} was installed, and was gone from its slot after the reboot`;
     return { state: failing({ ...state, memory }, errorCodes.transfer, sentence, moment), deeds: judge };
   }
   const missed = pending.missed + 1;

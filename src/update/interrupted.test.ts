@@ -18,6 +18,14 @@ test("an engine that ended between the commit and its note does not install the 
   assert.deepEqual([half.state.phase, half.state.memory.pending], ["failed", undefined]);
 });
 
+test("a version that a power cut took out of its slot is not held against, and is installed again", () => {
+  const lost = staged().boot(alone);
+  assert.deepEqual([lost.state.phase, lost.state.memory.pending], ["failed", undefined]);
+  assert.match(lost.state.failure?.sentence ?? "", /2 was installed, and was gone from its slot/);
+  assert.deepEqual(lost.state.memory.refusals, []);
+  assert.ok(lost.on(wish, offers("2")).done.some((deed) => deed.startsWith("install")));
+});
+
 test("what the loader was to be told when the engine ended is told it by the next one", () => {
   const both: SlotPicture = { running: "2", trial: false, others: [{ version: "1", state: "good" }] };
   const back = new Machine(both).on({ on: "rollback" }).boot(both, "boot 1");
