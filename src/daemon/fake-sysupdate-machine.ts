@@ -13,7 +13,10 @@ const pattern = "app_@v+@l-@d.img app_@v+@l.img app_@v.img";
  * For tests: a folder that systemd-sysupdate writes to as it would to the partition of the boot loader, and a boot that does
  * what systemd-boot does to names in it. @param program systemd-sysupdate, or what stands in for it
  */
-export async function sysupdateWorld(shelf: ReleaseShelf, program: string): Promise<SlotsWorld> {
+export async function sysupdateWorld(
+  shelf: ReleaseShelf,
+  program: string,
+): Promise<SlotsWorld & { readonly entryFolder: string }> {
   const folder = await mkdtemp(join(tmpdir(), "argosy-sysupdate-"));
   const entryFolder = join(folder, "entries");
   const transfers = join(folder, "sysupdate.d");
@@ -33,6 +36,7 @@ export async function sysupdateWorld(shelf: ReleaseShelf, program: string): Prom
     );
   define();
   return {
+    entryFolder,
     open: async () => {
       const blessProgram = join(folder, "bless");
       const own = entries().find(({ version }) => version === running);

@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -77,6 +77,7 @@ export class SysupdateSlots implements Slots {
     tell({ fraction: 0, verifying: false });
     if (!(await this.#isRevived(offer.version, files))) {
       await this.#define(folder);
+      await this.#clearEmptied();
       await this.#sysupdate(offer.version, tell, signal);
       const { folder: entryFolder } = await this.#entries();
       await keep(entryFolder).catch((error: unknown) => {
@@ -109,6 +110,16 @@ export class SysupdateSlots implements Slots {
       return false;
     } catch (error) {
       throw slotsFault(`cannot make ${entry.file} in ${folder} bootable again`, error);
+    }
+  }
+
+  /** Takes away what a power cut has emptied: systemd-sysupdate would hold it for installed. */
+  async #clearEmptied(): Promise<void> {
+    const { folder, emptied } = await this.#entries();
+    try {
+      for (const file of emptied) await rm(join(folder, file));
+    } catch (error) {
+      throw slotsFault(`cannot remove empty boot entries in ${folder}`, error);
     }
   }
 
@@ -176,10 +187,11 @@ export class SysupdateSlots implements Slots {
     if (code !== 0) throw sysupdateFault(version, said);
   }
 
-  /** What is bootable, where it is, and how many tries a new one gets. */
+  /** What is bootable, where it is, which files there are empty, and how many tries a new one gets. */
   async #entries(): Promise<{
     readonly folder: string;
     readonly entries: readonly BootEntry[];
+    readonly emptied: readonly string[];
     readonly tries: number;
   }> {
     const transfers = [...(await this.#transfers()).values()].map(parseTransfer);
@@ -196,8 +208,11 @@ export class SysupdateSlots implements Slots {
     const patterns = (kernel["MatchPattern"] ?? "").split(/\s+/);
     const tries = /^[1-9]\d?$/.test(kernel["TriesLeft"] ?? "") ? Number(kernel["TriesLeft"]) : usualTries;
     try {
-      const names = await readdir(folder);
-      return { folder, entries: names.flatMap((name) => entryOf(patterns, name) ?? []), tries };
+      const found = (await readdir(folder)).flatMap((name) => entryOf(patterns, name) ?? []);
+      const sizes = await Promise.all(found.map(async ({ file }) => (await stat(join(folder, file))).size));
+      const entries = found.filter((_, at) => sizes[at] !== 0);
+      const emptied = found.filter((_, at) => sizes[at] === 0).map(({ file }) => file);
+      return { folder, entries, emptied, tries };
     } catch (error) {
       throw slotsFault(`cannot read the boot entries in ${folder}`, error);
     }
@@ -254,13 +269,19 @@ function sysupdateFault(version: string, said: string): Fault {
   return new Fault("update-slots", `systemd-sysupdate could not install ${version}: ${line.trim()}`);
 }
 
-/** Has the disk keep what the boot entries are called, so that a power cut takes nothing of it back. */
+/**
+ * Has the disk keep what is in the boot loader's folder, so that a power cut takes nothing of it back. On FAT a file that was
+ * renamed is empty until it is written out itself, which neither systemd-sysupdate nor writing out the folder does.
+ */
 async function keep(folder: string): Promise<void> {
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+  const names = await readdir(folder);
+  for (const path of [...names.map((name) => join(folder, name)), folder]) {
+    const handle = await open(path);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
   }
 }
 

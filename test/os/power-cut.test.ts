@@ -57,7 +57,8 @@ for (const [moment, share] of Object.entries(shares)) {
 
 test("an update works after all of it, also when the power goes three times more before it is judged", async () => {
   const { next } = await aim();
-  await machine.expect(`${sysupdate} update`);
+  // systemd-sysupdate ends before the disk has its file; update-engine waits for the disk as well.
+  await machine.expect(`${sysupdate} update && sync`);
   // As soon as it is installed; when its kernel begins; when it is well and the loader has not heard of it.
   await machine.cutPower();
   for (const line of [/EFI stub: Loaded initrd/, /boot-health: /]) {
