@@ -77,9 +77,8 @@ export class SysupdateSlots implements Slots {
     tell({ fraction: 0, verifying: false });
     if (!(await this.#isRevived(offer.version, files))) {
       await this.#define(folder);
-      await this.#clearEmptied();
+      const entryFolder = await this.#clearEmptied();
       await this.#sysupdate(offer.version, tell, signal);
-      const { folder: entryFolder } = await this.#entries();
       await keep(entryFolder).catch((error: unknown) => {
         throw slotsFault(`cannot have ${entryFolder} written to the disk`, error);
       });
@@ -113,11 +112,12 @@ export class SysupdateSlots implements Slots {
     }
   }
 
-  /** Takes away what a power cut has emptied: systemd-sysupdate would hold it for installed. */
-  async #clearEmptied(): Promise<void> {
+  /** Takes away what a power cut has emptied, since systemd-sysupdate would hold it for installed; gives the folder of boot entries. */
+  async #clearEmptied(): Promise<string> {
     const { folder, emptied } = await this.#entries();
     try {
       for (const file of emptied) await rm(join(folder, file));
+      return folder;
     } catch (error) {
       throw slotsFault(`cannot remove empty boot entries in ${folder}`, error);
     }

@@ -1,3 +1,4 @@
+import { isRunning } from "./reconcile.ts";
 import type { ManagedUnit } from "./unit-manager.ts";
 
 /** What an agent has systemd do with a unit. */
@@ -15,7 +16,7 @@ export function isComing({ active }: Pick<ManagedUnit, "active">, step: Step | u
 
 /** Whether a unit that was started is over, and nobody starts it now; false for one that is not known. */
 export function hasEnded(unit: Pick<ManagedUnit, "active"> | undefined, step: Step | undefined): boolean {
-  return !isStarting(step) && (unit?.active === "inactive" || unit?.active === "failed");
+  return unit !== undefined && !isRunning(unit) && !isStarting(step);
 }
 
 /**

@@ -9,6 +9,36 @@ import { FakeMachine, fakeTtlMs as ttlMs } from "./fake-machine.ts";
 // Units that are stopped on a machine that loses touch with the store.
 
 const sleeper = "[Service]\nExecStart=/bin/sleep 1000\n";
+const stopping = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
+
+/** A unit that is to be stopped in a partition, to be created. */
+function stoppingUnit(name: string): { name: string; text: string; hash: string; target: "launched" } {
+  return { name, text: stopping, hash: hashUnitText(stopping), target: "launched" };
+}
+
+interface Alone {
+  readonly env: FakeEnv;
+  readonly link: OutageStore;
+  readonly machine: FakeMachine;
+}
+
+/** One machine and its link to the store, with units that are to be stopped in a partition. */
+async function withMachine(names: readonly string[], body: (alone: Alone) => Promise<void>): Promise<void> {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const link = new OutageStore(memory);
+  const machine = new FakeMachine(env, link, 1);
+  machine.start();
+  await env.advance(1000);
+  for (const name of names) await machine.registry.create(stoppingUnit(name));
+  await env.advance(1000);
+  try {
+    await body({ env, link, machine });
+  } finally {
+    await machine.crash();
+    await memory.close();
+  }
+}
 
 test("a unit with OnPartition=stop has stopped before another machine starts it, and starts again when its machine is back", async () => {
   const env = new FakeEnv();
@@ -81,9 +111,7 @@ test("a unit with OnPartition=stop does not start on an answer that comes after 
     claims += 1;
     if (claims === 1) await answer.promise;
   };
-  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
-  const unit = { name: "single.service", text, hash: hashUnitText(text), target: "launched" } as const;
-  await second.registry.create(unit);
+  await second.registry.create(stoppingUnit("single.service"));
   await env.advance(1000);
   assert.equal(claims, 1, "it has shown the unit and waits to hear so");
   link.cut();
@@ -106,90 +134,62 @@ test("a unit with OnPartition=stop does not start on an answer that comes after 
 });
 
 test("a unit with OnPartition=stop that nobody could take over runs again when the store is back", async () => {
-  const env = new FakeEnv();
-  const memory = openMemoryStore(env);
-  const link = new OutageStore(memory);
-  const machine = new FakeMachine(env, link, 1);
-  machine.start();
-  await env.advance(1000);
-  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
-  await machine.registry.create({ name: "a.service", text, hash: hashUnitText(text), target: "launched" });
-  await env.advance(1000);
-  link.cut();
-  await env.advance(ttlMs - 1);
-  assert.deepEqual(await machine.running(), []);
-  link.restore();
-  await env.advance(3 * ttlMs);
-  assert.deepEqual(await machine.running(), ["a.service"]);
+  await withMachine(["a.service"], async ({ env, link, machine }) => {
+    link.cut();
+    await env.advance(ttlMs - 1);
+    assert.deepEqual(await machine.running(), []);
+    link.restore();
+    await env.advance(3 * ttlMs);
+    assert.deepEqual(await machine.running(), ["a.service"]);
 
-  link.cut();
-  await env.advance(100);
-  await machine.crash();
-  machine.start();
-  await env.advance(ttlMs / 3);
-  assert.deepEqual(
-    await machine.running(),
-    ["a.service"],
-    "a new daemon knows when the presence was renewed",
-  );
-  await env.advance(ttlMs / 2);
-  assert.deepEqual(await machine.running(), [], "and stops the unit in time");
-  await machine.crash();
-  await memory.close();
+    link.cut();
+    await env.advance(100);
+    await machine.crash();
+    machine.start();
+    await env.advance(ttlMs / 3);
+    assert.deepEqual(
+      await machine.running(),
+      ["a.service"],
+      "a new daemon knows when the presence was renewed",
+    );
+    await env.advance(ttlMs / 2);
+    assert.deepEqual(await machine.running(), [], "and stops the unit in time");
+  });
 });
 
 test("a unit with OnPartition=stop that had ended by itself before the store went away is not started again", async () => {
-  const env = new FakeEnv();
-  const memory = openMemoryStore(env);
-  const link = new OutageStore(memory);
-  const machine = new FakeMachine(env, link, 1);
-  machine.start();
-  await env.advance(1000);
-  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
-  for (const name of ["done.service", "failed.service", "runs.service"])
-    await machine.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
-  await env.advance(1000);
-  machine.units.change("done.service", { active: "inactive", sub: "dead", result: "success" });
-  machine.units.change("failed.service", { active: "failed", sub: "failed", result: "exit-code" });
-  await env.advance(1000);
-  link.cut();
-  await env.advance(ttlMs - 1);
-  assert.deepEqual(await machine.running(), []);
-  link.restore();
-  await env.advance(3 * ttlMs);
-  assert.deepEqual(await machine.running(), ["runs.service"]);
-  await machine.crash();
-  await memory.close();
+  await withMachine(["done.service", "failed.service", "runs.service"], async ({ env, link, machine }) => {
+    machine.units.change("done.service", { active: "inactive", sub: "dead", result: "success" });
+    machine.units.change("failed.service", { active: "failed", sub: "failed", result: "exit-code" });
+    await env.advance(1000);
+    link.cut();
+    await env.advance(ttlMs - 1);
+    assert.deepEqual(await machine.running(), []);
+    link.restore();
+    await env.advance(3 * ttlMs);
+    assert.deepEqual(await machine.running(), ["runs.service"]);
+  });
 });
 
 test("a restart of a unit with OnPartition=stop is not lost when the daemon ends while it waits for the store", async () => {
-  const env = new FakeEnv();
-  const memory = openMemoryStore(env);
-  const link = new OutageStore(memory);
-  const machine = new FakeMachine(env, link, 1);
-  machine.start();
-  await env.advance(1000);
-  const text = `${sleeper}[X-Fleet]\nOnPartition=stop\n`;
-  await machine.registry.create({ name: "a.service", text, hash: hashUnitText(text), target: "launched" });
-  await env.advance(1000);
-  const restarts = (): number =>
-    machine.units.calls.filter(({ operation }) => operation === "restart").length;
-  let claims = 0;
-  link.beforeAnswer = async ({ when, then }) => {
-    const isClaim = then.every((operation) => operation.do === "put" && operation.key.includes("states/"));
-    if (!isClaim || when.length === 0) return;
-    claims += 1;
-    await new Promise(() => undefined);
-  };
-  await machine.registry.restart("a.service");
-  await env.advance(1000);
-  assert.deepEqual([claims, restarts()], [1, 0]);
-  await machine.crash();
-  link.beforeAnswer = () => Promise.resolve();
-  machine.start();
-  await env.advance(ttlMs);
-  assert.equal(restarts(), 1);
-  assert.deepEqual(await machine.running(), ["a.service"]);
-  await machine.crash();
-  await memory.close();
+  await withMachine(["a.service"], async ({ env, link, machine }) => {
+    const restarts = (): number =>
+      machine.units.calls.filter(({ operation }) => operation === "restart").length;
+    let claims = 0;
+    link.beforeAnswer = async ({ when, then }) => {
+      const isClaim = then.every((operation) => operation.do === "put" && operation.key.includes("states/"));
+      if (!isClaim || when.length === 0) return;
+      claims += 1;
+      await new Promise(() => undefined);
+    };
+    await machine.registry.restart("a.service");
+    await env.advance(1000);
+    assert.deepEqual([claims, restarts()], [1, 0]);
+    await machine.crash();
+    link.beforeAnswer = () => Promise.resolve();
+    machine.start();
+    await env.advance(ttlMs);
+    assert.equal(restarts(), 1);
+    assert.deepEqual(await machine.running(), ["a.service"]);
+  });
 });

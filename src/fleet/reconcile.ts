@@ -169,6 +169,6 @@ function restart(draft: Draft, unit: UnitName): void {
 }
 
 /** True while there is anything to stop: a unit that starts, ends or waits for its next try counts. */
-export function isRunning(unit: ManagedUnit): boolean {
+export function isRunning(unit: Pick<ManagedUnit, "active">): boolean {
   return unit.active !== "inactive" && unit.active !== "failed";
 }
