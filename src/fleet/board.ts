@@ -120,6 +120,23 @@ export class Board {
     return this.#where.get(name);
   }
 
+  /**
+   * The first unit that has a machine and replaces this one, which replaces it too. Neither can make the other go, so that only
+   * one of them runs, wherever it is.
+   */
+  rivalOf(name: UnitName): UnitName | undefined {
+    const { replaces } = this.#relations;
+    if (replaces.own(name).length === 0 || replaces.matched(name).length === 0) return undefined;
+    const rivals = [...this.#replacers.keys()].filter(
+      (other) =>
+        other !== name &&
+        this.#where.has(other) &&
+        replaces.names(name, other) &&
+        replaces.names(other, name),
+    );
+    return rivals.sort(compareText)[0];
+  }
+
   because(name: UnitName): string | undefined {
     return this.#because.get(name);
   }

@@ -1,6 +1,6 @@
 import { Board, isTemplate } from "./board.ts";
 import type { Cluster, PlannedUnit } from "./cluster.ts";
-import { replaceText } from "./machine-model.ts";
+import { replaceText, rivalText } from "./machine-model.ts";
 import type { MachineId, UnitName } from "./model.ts";
 
 /** What the scheduler says about one unit and one present machine, as things are. */
@@ -38,7 +38,8 @@ export function explain(cluster: Cluster, name: UnitName): readonly Verdict[] | 
   const isAt = own !== undefined && "machine" in own ? own.machine : undefined;
   return Array.from(board.models, ([machine, model]) => {
     const here = unit.requirements.global ? model.has(name) : machine === isAt;
-    const why = whyNotAt(board, unit, machine);
+    const rival = isAt === undefined ? rivalText(board.rivalOf(name)) : undefined;
+    const why = whyNotAt(board, unit, machine) ?? rival;
     const { load } = model;
     const counts = here && !unit.requirements.global ? load + 1 : load;
     return { machine, here, ...(why === undefined ? {} : { why }), units: counts };

@@ -170,7 +170,7 @@ export class MachineModel {
     return leastOf([this.#conflicts.namedBy(name), this.#conflicts.naming(name)]);
   }
 
-  /** Two units that replace each other ignore it. */
+  /** Of two units that replace each other neither drives the other away (see `Board.rivalOf`). */
   #replacerOf(name: UnitName): UnitName | undefined {
     const { replaces } = this.#relations;
     return leastOf([[...this.#replaces.naming(name)].filter((other) => !replaces.names(name, other))]);
@@ -191,6 +191,13 @@ function conflictText(other: UnitName | undefined): string | undefined {
 /** Why a unit cannot be where another one replaces it, or where one is that it replaces. */
 export function replaceText(other: UnitName | undefined): string | undefined {
   return other === undefined ? undefined : `found replace with locally-scheduled Unit(${other})`;
+}
+
+/** Why a unit waits while another one runs that it replaces and that replaces it. */
+export function rivalText(other: UnitName | undefined): string | undefined {
+  return other === undefined
+    ? undefined
+    : `replaces Unit(${other}), which replaces it too and has a machine: only one of them runs`;
 }
 
 function leastOf(groups: readonly Iterable<UnitName>[]): UnitName | undefined {

@@ -329,12 +329,41 @@ test("Replaces: a move that fails half-way leaves everything as it was, global u
   assert.deepEqual(plan.holds.get("m1"), ["kick.service", "mate.service", "old.service"]);
 });
 
-test("Replaces in both directions is ignored", () => {
+test("of two units that replace each other only one runs, and the other as soon as that one has gone", () => {
+  const pair = [unit("a", "Replaces=b.service"), unit("b", "Replaces=a.service"), unit("c")];
+  const first = schedule(cluster({ units: pair, machines: machines(2) }));
+  assert.deepEqual(kindsOf(first), ["place a.service", "wait b.service", "place c.service"]);
+  assert.deepEqual(reasonsOf(first), {
+    "b.service": ["replaces Unit(a.service), which replaces it too and has a machine: only one of them runs"],
+  });
+  const second = schedule(cluster({ units: pair, machines: machines(2), placements: { b: "m2", c: "m1" } }));
+  assert.deepEqual(kindsOf(second), ["wait a.service"], "the one that has a machine stays");
+  const gone = pair.map((each) =>
+    each.name === "a.service" ? { ...each, target: "inactive" as const } : each,
+  );
+  assert.deepEqual(
+    kindsOf(schedule(cluster({ units: gone, machines: machines(1), placements: { c: "m1" } }))),
+    ["place b.service"],
+  );
+});
+
+test("units that replace each other and both have a machine keep it, also together", () => {
+  const seen = cluster({
+    units: [unit("a", "Replaces=b.service"), unit("b", "Replaces=a.service")],
+    machines: machines(2),
+    placements: { a: "m1", b: "m1" },
+  });
+  assert.deepEqual(schedule(seen).decisions, []);
+});
+
+test("a unit waits for one that replaces it, and that it replaces, on a machine whose absence is not certain", () => {
   const seen = cluster({
     units: [unit("a", "Replaces=b.service"), unit("b", "Replaces=a.service")],
     machines: machines(1),
+    uncertain: ["m2"],
+    placements: { b: "m2" },
   });
-  assert.deepEqual(kindsOf(schedule(seen)), ["place a.service", "place b.service"]);
+  assert.deepEqual(kindsOf(schedule(seen)), ["wait a.service"]);
 });
 
 test("a template is never placed", () => {

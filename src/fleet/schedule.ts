@@ -2,7 +2,7 @@ import { compareText } from "../lib/text.ts";
 import { Board, isTemplate } from "./board.ts";
 import { drainMachines, keepSuccessors } from "./drain.ts";
 import type { Cluster, Decision, Plan, PlannedUnit } from "./cluster.ts";
-import { type MachineModel, replaceText } from "./machine-model.ts";
+import { type MachineModel, replaceText, rivalText } from "./machine-model.ts";
 import type { MachineId, Placed, Placement, Reason, UnitName } from "./model.ts";
 
 /**
@@ -120,6 +120,7 @@ function partReplaced(board: Board): boolean {
 }
 
 function placeOne(board: Board, unit: PlannedUnit): boolean {
+  if (board.rivalOf(unit.name) !== undefined) return false;
   const fitting = board.fitting(unit);
   for (const model of board.inTurn(unit, fitting)) {
     const { load } = model;
@@ -253,6 +254,8 @@ export function whyUnwanted(unit: PlannedUnit | undefined): string | undefined {
 function reasonsToWait(board: Board, unit: PlannedUnit): Reason[] {
   if (isTemplate(unit.name)) return [{ why: `cannot activate template "${unit.name}"` }];
   if (board.models.size === 0) return [{ why: "zero agents available" }];
+  const rival = rivalText(board.rivalOf(unit.name));
+  if (rival !== undefined) return [{ why: rival }];
   return Array.from(board.models, ([machine, model]) => {
     // A machine that takes the unit but for those it replaces: they fit nowhere else.
     const why =

@@ -9,7 +9,11 @@ import type { Machine, MachineId, UnitName } from "./model.ts";
  */
 export function violations(cluster: Cluster, plan: Plan): string[] {
   const units = new Map(cluster.units.map((unit) => [unit.name, unit]));
-  const found = [...decisionFaults(cluster, plan), ...holdFaults(cluster, plan, units)];
+  const found = [
+    ...decisionFaults(cluster, plan),
+    ...holdFaults(cluster, plan, units),
+    ...rivalFaults(cluster, plan, units),
+  ];
   for (const machine of cluster.machines) {
     const here = plan.holds.get(machine.id) ?? [];
     const held = here.flatMap((name) => units.get(name) ?? []);
@@ -120,6 +124,25 @@ function holdFaults(cluster: Cluster, plan: Plan, units: ReadonlyMap<UnitName, P
     }
   }
   return found;
+}
+
+/** No unit gets a machine while another one has one that it replaces and that replaces it. */
+function rivalFaults(cluster: Cluster, plan: Plan, units: ReadonlyMap<UnitName, PlannedUnit>): string[] {
+  const placed = [...placementsAfter(cluster, plan).keys()].flatMap((name) => units.get(name) ?? []);
+  return plan.decisions.flatMap(({ kind, unit: name }) => {
+    const newcomer = kind === "place" ? units.get(name) : undefined;
+    if (newcomer === undefined) return [];
+    const rival = placed.find(
+      (other) => other !== newcomer && replaces(newcomer, other) && replaces(other, newcomer),
+    );
+    return rival === undefined
+      ? []
+      : [`${name} is placed beside ${rival.name}, which it replaces and which replaces it`];
+  });
+}
+
+function replaces(one: PlannedUnit, other: PlannedUnit): boolean {
+  return one.requirements.replaces.some((pattern) => matchesGlob(pattern, other.name));
 }
 
 function unitFaults(unit: PlannedUnit, machine: Machine, held: readonly PlannedUnit[]): string[] {

@@ -194,11 +194,20 @@ test("several conflicts count, in one line or in many", async () => {
   assert.equal(machines.size, 3);
 });
 
-test("of two units that replace each other, one runs at a time", async () => {
-  await fleetctl("start --no-block round.0 round.1");
-  await cluster.waitFor("one of them runs", async () => (await active()).length > 0);
-  const running = await active();
-  assert.equal(new Set(running.map((line) => line.split(" ")[1])).size, running.length, running.join());
+test("of two units that replace each other one runs, and the other when that one is destroyed", async () => {
+  await said("start round.0");
+  const first = await active();
+  const { code, stdout, stderr } = await fleetctl("start round.1");
+  assert.notEqual(code, 0);
+  assert.match(
+    `${stdout}${stderr}`,
+    /Unit round\.1\.service cannot be placed[^]*replaces Unit\(round\.0\.service\)/,
+  );
+  assert.deepEqual(await active(), first);
+  await said("destroy round.0");
+  await cluster.waitFor("the other one runs", async () =>
+    (await active()).join().startsWith("round.1.service"),
+  );
 });
 
 test("IDs and metadata in an instance's name choose its machine; an impossible one times out", async () => {
