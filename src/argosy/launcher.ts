@@ -21,8 +21,11 @@ const shortCommands: readonly string[] = ["fleetctl", "etcdctl", "locksmithctl"]
  * drawn by lot, and it takes a fifth of the start of Node on average, and up to two fifths. From this place on the first candidates
  * are primes. The secret protects against those who choose the keys of a table so that they collide, which the API of one's own
  * cluster does not do to a command; servers keep theirs. Our own draws do not depend on it (`drawn` in the cli's main).
+ *
+ * The second flag gives new objects 16 MiB, of which only what is used becomes memory, in place of 1: a command that ends at once
+ * then never collects garbage, whose first time also has V8 measure the processor's clock for some milliseconds.
  */
-const shortNodeFlags = "--random-seed=374862 ";
+const shortNodeFlags = "--random-seed=374862 --min-semi-space-size=16 ";
 
 /**
  * The text of /usr/bin/NAME. It finds the product beside itself, so that a root file system works before it is booted,

@@ -36,8 +36,10 @@ export function fitted(line: string, columns: number): string {
 function columnWidths(rows: readonly (readonly string[])[]): readonly number[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [column, cell] of row.entries()) {
-      widths[column] = Math.max(widths[column] ?? 0, lengthOf(cell));
+    // Counted by hand: an iterator for each row takes a command that ends at once longer than the rest of its table.
+    for (let column = 0; column < row.length; column++) {
+      const length = lengthOf(row[column] ?? "");
+      if (length > (widths[column] ?? -1)) widths[column] = length;
     }
   }
   return widths;
