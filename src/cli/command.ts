@@ -89,9 +89,11 @@ export interface Example {
 export interface Flag {
   /** Without dashes. */
   readonly name: string;
-  /** `number` is a whole number that is not negative; `seconds` a decimal number of seconds or a Go duration such as `1m30s`. */
+  /** `number` is a whole number, not negative unless `signed`; `seconds` a decimal number of seconds or a Go duration such as `1m30s`. */
   readonly kind: "switch" | "text" | "number" | "seconds";
   readonly summary: string;
+  /** A `number` flag that may be negative as well. */
+  readonly signed?: boolean;
   /** One letter that means the same, such as `f` for `follow`. */
   readonly short?: string;
   /** What the value stands for in help, such as `URL`. */

@@ -8,6 +8,7 @@ const flags: readonly Flag[] = [
   { name: "follow", short: "f", kind: "switch", summary: "" },
   { name: "full", short: "l", kind: "switch", summary: "" },
   { name: "lines", short: "n", kind: "number", summary: "", otherwise: "10" },
+  { name: "attempts", kind: "number", signed: true, summary: "" },
   { name: "timeout", kind: "seconds", summary: "", otherwise: "3.0", variable: "TIMEOUT" },
   { name: "fields", kind: "text", summary: "", repeated: true },
 ];
@@ -58,6 +59,8 @@ test("bad values and a missing value are named", () => {
   };
   assert.equal(problem("--lines=x"), 'invalid argument "x" for --lines: it is not a whole number');
   assert.equal(problem("--lines=-1"), 'invalid argument "-1" for --lines: it is not a whole number');
+  assert.equal(problem("--attempts=--1"), 'invalid argument "--1" for --attempts: it is not a whole number');
+  assert.equal(read("--attempts", "-1").values.number("attempts"), -1);
   assert.equal(problem("--full=maybe"), 'invalid argument "maybe" for --full: it is either true or false');
   assert.equal(problem("--fields"), "flag needs an argument: --fields");
   assert.equal(problem("-q"), "unknown shorthand flag: 'q' in -q");

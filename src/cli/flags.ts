@@ -110,7 +110,8 @@ function problemWithValue(flag: Flag, value: string, written: string): string | 
   const where = written.replace(/=.*/s, "");
   const bad = `invalid argument "${value}" for ${where}`;
   if (flag.kind === "switch" && !truth.has(value)) return `${bad}: it is either true or false`;
-  if (flag.kind === "number" && !/^\d{1,15}$/.test(value)) return `${bad}: it is not a whole number`;
+  const number = flag.signed === true ? /^-?\d{1,15}$/ : /^\d{1,15}$/;
+  if (flag.kind === "number" && !number.test(value)) return `${bad}: it is not a whole number`;
   if (flag.kind === "seconds" && millisecondsOf(value) === undefined) {
     return `${bad}: it is not a duration such as 10, 2.5 or 1m30s`;
   }

@@ -94,6 +94,8 @@ test("help comes from --help, -h, help and no argument at all, and names the ver
   const one = await run(["help", "unload"]);
   assert.match(one.out, /EXAMPLES:\n {2}# do unload\n {2}\$ tool unload a\n/);
   assert.equal((await run(["unload", "--help"])).out, one.out);
+  assert.equal((await run(["--help", "unload", "a"])).out, one.out);
+  assert.equal((await run(["--help", "nope"])).code, 2);
   assert.equal((await run(["lab"])).code, 0);
   for (const word of ["version", "help"]) {
     const { code, out } = await run(["help", word]);
@@ -105,6 +107,8 @@ test("the version is one line", async () => {
   for (const words of [["version"], ["--version"], ["-v"]]) {
     assert.deepEqual((await run(words)).out, "tool version 1.2.3\n");
   }
+  assert.deepEqual(JSON.parse((await run(["version", "--json"])).out), { name: "tool", version: "1.2.3" });
+  assert.equal((await run(["version", "--nope"])).code, 2);
 });
 
 test("the number of arguments is checked before the command runs", async () => {

@@ -10,6 +10,7 @@ import {
 } from "./command.ts";
 import { flagValues, type GivenFlags, parseWords } from "./flags.ts";
 import { commandHelp, groupHelp, helpFlag } from "./help.ts";
+import { jsonFlag } from "./json.ts";
 import { namesLike } from "./suggest.ts";
 
 /**
@@ -102,13 +103,15 @@ function understand(
     const [typed, ...others] = parsed.words;
     const name = typed === undefined ? undefined : wholeName(group, typed);
     if (name === undefined || switchedOn(parsed.given, helpFlag)) {
-      return { kind: "print", text: groupHelp(path, group, inherited) };
+      // A program that has to refuse in words of its own has its own order, too: there the flag means the program.
+      const topic = program.refusal === undefined ? parsed.words : [];
+      return helpFor(program, group, path, inherited, topic);
     }
     if (name === "help") return helpFor(program, group, path, inherited, others);
     const entry = findEntry(group, name);
     if (entry === undefined) {
       if (name === "version" && program.version !== undefined)
-        return { kind: "print", text: versionLine(program) };
+        return versionRequest(program, group, path, scope, others);
       return unknownCommand(group, path, name);
     }
     path = `${path} ${entry.name}`;
@@ -219,6 +222,22 @@ export const versionFlag: Flag = {
 
 function versionLine(program: CommandGroup): string {
   return program.versionText ?? `${program.name} version ${program.version ?? ""}\n`;
+}
+
+/** `version` has no file of its own, but takes flags as every command that reads something does. */
+function versionRequest(
+  program: CommandGroup,
+  group: CommandGroup,
+  path: string,
+  scope: readonly Flag[],
+  words: readonly string[],
+): Request {
+  const parsed = parseWords(words, [...scope, jsonFlag, helpFlag], false);
+  if ("problem" in parsed) return refuse(parsed.problem, path);
+  if (switchedOn(parsed.given, helpFlag)) return { kind: "print", text: groupHelp(path, group, []) };
+  const { name, version } = program;
+  if (!switchedOn(parsed.given, jsonFlag)) return { kind: "print", text: versionLine(program) };
+  return { kind: "print", text: `${JSON.stringify({ name, version }, null, 2)}\n` };
 }
 
 function switchedOn(given: GivenFlags, flag: Flag): boolean {

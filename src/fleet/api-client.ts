@@ -9,6 +9,15 @@ import type { VersionedReport } from "./api-machines.ts";
 import type { RestartEntity } from "./api-restart.ts";
 import { exitCodeHeader, journalEndHeader, windowQuery } from "./api-local.ts";
 import { isRecord, readJson } from "./api-unit-rules.ts";
+import {
+  listOf,
+  machineShape,
+  reportShape,
+  type Shape,
+  stateShape,
+  unitShape,
+  withField,
+} from "./client-shapes.ts";
 import { type EventQuestion, readEvents } from "./event-stream.ts";
 import type { FleetEvent } from "./events.ts";
 import type { JournalOptions, JournalWindow } from "./local-machine.ts";
@@ -46,27 +55,27 @@ export class FleetClient {
   }
 
   async units(): Promise<readonly UnitEntity[]> {
-    return await this.#all("/fleet/v1/units", "units");
+    return await this.#all("/fleet/v1/units", "units", unitShape);
   }
 
   async states(): Promise<readonly StateEntity[]> {
-    return await this.#all("/fleet/v1/state", "states");
+    return await this.#all("/fleet/v1/state", "states", stateShape);
   }
 
   async machines(): Promise<readonly MachineEntity[]> {
-    return await this.#all("/fleet/v1/machines", "machines");
+    return await this.#all("/fleet/v1/machines", "machines", machineShape);
   }
 
   /** One unit, or undefined when the registry does not have it. */
   async unit(name: UnitName): Promise<UnitEntity | undefined> {
     const response = await this.#transport("GET", unitPath(name));
     if (response.status === 404) return await discard(response);
-    return (await json(response)) as UnitEntity;
+    return await read(response, unitShape);
   }
 
   /** Every state of one unit; one machine's unless it is global or moving. */
   async statesOf(name: UnitName): Promise<readonly StateEntity[]> {
-    return await this.#all(`/fleet/v1/state?unitName=${encodeURIComponent(name)}`, "states");
+    return await this.#all(`/fleet/v1/state?unitName=${encodeURIComponent(name)}`, "states", stateShape);
   }
 
   /** Writes a unit's options together with what is wanted of it. */
@@ -102,7 +111,7 @@ export class FleetClient {
       signal,
     );
     if (response.status === 404) return await discard(response);
-    return (await json(response)) as UnitChanges;
+    return await read(response, changesShape);
   }
 
   /**
@@ -116,14 +125,14 @@ export class FleetClient {
       "",
     );
     if (response.status === 404) return await discard(response);
-    return ((await json(response)) as RestartEntity).restart;
+    return (await read(response, withField<RestartEntity>("restart", "number"))).restart;
   }
 
   /** Why a unit is where it is, or nowhere; undefined when the registry does not have it. */
   async why(name: UnitName): Promise<WhyEntity | undefined> {
     const response = await this.#transport("GET", `/argosy/v1/units/${encodeURIComponent(name)}/why`);
     if (response.status === 404) return await discard(response);
-    return (await json(response)) as WhyEntity;
+    return await read(response, withField<WhyEntity>("summary", "string"));
   }
 
   /** What happened in the cluster and, with `follow`, what happens; see `readEvents`. */
@@ -135,7 +144,8 @@ export class FleetClient {
   async machineReports(): Promise<readonly MachineReport[] | undefined> {
     const response = await this.#transport("GET", "/argosy/v1/machines");
     if (response.status === 404) return await discard(response);
-    return ((await json(response)) as { machines: readonly MachineReport[] }).machines;
+    const shape = withField<{ machines: readonly MachineReport[] }>("machines", "list");
+    return (await read(response, shape)).machines;
   }
 
   /**
@@ -150,7 +160,7 @@ export class FleetClient {
     const query = known === undefined ? "" : `?known=${known}`;
     const response = await this.#transport("GET", `${machinePath(id)}${query}`, undefined, signal);
     if (response.status === 404) return await discard(response);
-    return (await json(response)) as VersionedReport;
+    return await read(response, versionedShape);
   }
 
   /** Cordons a machine, ends that, or drains it with so many units on the move at a time. */
@@ -158,14 +168,16 @@ export class FleetClient {
   async changeMachine(id: MachineId, verb: "drain", maxUnavailable: number): Promise<VersionedReport>;
   async changeMachine(id: MachineId, verb: string, maxUnavailable?: number): Promise<VersionedReport> {
     const body = maxUnavailable === undefined ? "" : JSON.stringify({ maxUnavailable });
-    return (await json(await this.#transport("POST", `${machinePath(id)}/${verb}`, body))) as VersionedReport;
+    return await read(await this.#transport("POST", `${machinePath(id)}/${verb}`, body), versionedShape);
   }
 
   /** What `systemctl status` prints on the unit's machine, and its exit code. */
   async status(name: UnitName): Promise<{ readonly text: string; readonly exitCode: number }> {
     const response = await this.#transport("GET", `/argosy/v1/units/${encodeURIComponent(name)}/status`);
     await refused(response);
-    return { text: await response.text(), exitCode: Number(response.headers.get(exitCodeHeader) ?? 0) };
+    const exitCode = response.headers.get(exitCodeHeader);
+    if (exitCode === null) throw notFleet();
+    return { text: await response.text(), exitCode: Number(exitCode) };
   }
 
   /**
@@ -190,6 +202,7 @@ export class FleetClient {
     const path = `/argosy/v1/units/${encodeURIComponent(name)}/journal?${query.toString()}`;
     const response = await this.#transport("GET", path, undefined, signal);
     await refused(response);
+    if (!(response.headers.get("Content-Type") ?? "text/plain").startsWith("text/plain")) throw notFleet();
     const end = response.headers.get(journalEndHeader);
     answered(end === null ? undefined : Number(end));
     const decoder = new TextDecoder();
@@ -202,7 +215,7 @@ export class FleetClient {
     await discard(response);
   }
 
-  async #all<Item>(path: string, field: string): Promise<readonly Item[]> {
+  async #all<Item>(path: string, field: string, shape: Shape<Item>): Promise<readonly Item[]> {
     const items: Item[] = [];
     let token: string | undefined;
     do {
@@ -211,9 +224,9 @@ export class FleetClient {
           ? ""
           : `${path.includes("?") ? "&" : "?"}nextPageToken=${encodeURIComponent(token)}`;
       const page = await json(await this.#transport("GET", path + next));
-      const listed = isRecord(page) ? (page[field] ?? []) : undefined;
-      if (!isRecord(page) || !Array.isArray(listed)) throw notFleet();
-      for (const item of listed as readonly Item[]) items.push(item);
+      const listed = isRecord(page) ? listOf(page[field] ?? [], shape) : undefined;
+      if (!isRecord(page) || listed === undefined) throw notFleet();
+      for (const item of listed) items.push(item);
       token = typeof page.nextPageToken === "string" ? page.nextPageToken : undefined;
     } while (token !== undefined);
     return items;
@@ -228,11 +241,26 @@ function machinePath(id: MachineId): string {
   return `/argosy/v1/machines/${encodeURIComponent(id)}`;
 }
 
+const versionedShape = withField<VersionedReport>("machine", "object");
+
+const changesShape: Shape<UnitChanges> = (value) => {
+  if (!isRecord(value) || typeof value.revision !== "number") return undefined;
+  const units = listOf(value.units, reportShape);
+  return units === undefined ? undefined : { revision: value.revision, units };
+};
+
+/** The body of an answer, where it is what is expected. Throws Fault `bad-answer`. */
+async function read<Value>(response: Answer, shape: Shape<Value>): Promise<Value> {
+  const value = shape(await json(response));
+  if (value === undefined) throw notFleet();
+  return value;
+}
+
 async function json(response: Answer): Promise<unknown> {
   await refused(response);
-  const read = readJson(await response.text());
-  if ("problem" in read) throw notFleet();
-  return read.json;
+  const body = readJson(await response.text());
+  if ("problem" in body) throw notFleet();
+  return body.json;
 }
 
 function notFleet(): Fault {
@@ -248,18 +276,25 @@ async function discard(response: Answer): Promise<undefined> {
   return undefined;
 }
 
-/** Throws what a refusal says, in the words fleetctl v1.0.0 had for it. */
+/** Throws what a refusal says, in the words fleetctl v1.0.0 had for it (Google's API client for Go). */
 async function refused(response: Answer): Promise<void> {
   if (response.ok) return;
   const text = await response.text();
-  throw new Fault(`api-${response.status}`, `googleapi: Error ${response.status}: ${messageOf(text)}`);
+  const message = messageOf(text);
+  const { status } = response;
+  const sentence =
+    message === ""
+      ? `googleapi: got HTTP response code ${status} with body: ${text.trim().slice(0, shownBodyLength)}`
+      : `googleapi: Error ${status}: ${message}`;
+  throw new Fault(`api-${status}`, sentence.trimEnd());
 }
 
+/** So many characters of a body that is no refusal of fleet's are shown. */
+const shownBodyLength = 200;
+
 function messageOf(text: string): string {
-  try {
-    const body = JSON.parse(text) as { error?: { message?: string } } | null;
-    return body?.error?.message ?? text.trim();
-  } catch {
-    return text.trim();
-  }
+  const body = readJson(text);
+  if ("problem" in body || !isRecord(body.json) || !isRecord(body.json.error)) return "";
+  const { message } = body.json.error;
+  return typeof message === "string" ? message : "";
 }

@@ -21,7 +21,13 @@ export interface Activation {
 }
 
 /** How long one of the attempts of --block-attempts is (fleetctl v1.0.0). */
-export const attemptMs = 2000;
+const attemptMs = 2000;
+
+/** How long to wait at most, in ms; undefined for as long as it takes, which less than one attempt means, too (fleetctl v1.0.0). */
+export function waitLimitMs(call: Call): number | undefined {
+  const attempts = call.flags.number("block-attempts") ?? 0;
+  return attempts < 1 ? undefined : attempts * attemptMs;
+}
 
 /** Every verb that changes something has this flag. */
 export const dryRunFlag: Flag = {
@@ -39,6 +45,7 @@ export const waitFlags: readonly Flag[] = [
   {
     name: "block-attempts",
     kind: "number",
+    signed: true,
     summary: "wait this many times 2 seconds; 0 waits for as long as it takes",
     otherwise: "0",
   },
@@ -116,6 +123,9 @@ function isToChange({ file, existing }: SourcedUnit, { target }: Activation): bo
 }
 
 function tellPlan(call: Call, activation: Activation, units: readonly SourcedUnit[]): number {
+  const template = activation.judge === undefined ? undefined : units.find(({ name }) => isTemplate(name));
+  if (template !== undefined)
+    return fail(call, `Error ${activation.verb}ing units: cannot activate template "${template.name}"`);
   for (const unit of units) {
     const { name, file, existing } = unit;
     const write = existing === undefined ? "create" : "replace";
@@ -194,7 +204,6 @@ export async function waitForAll(
     return exitCodes.done;
   }
   const patient = call.flags.given("block-attempts");
-  const attempts = call.flags.number("block-attempts") ?? 0;
   try {
     const outcomes = await waitForUnits({
       client,
@@ -206,7 +215,7 @@ export async function waitForAll(
         return patient && verdict.kind === "unplaced" ? { kind: "pending" } : verdict;
       },
       settled: (name, verdict) => tell(call, name, verdict),
-      limitMs: attempts === 0 ? undefined : attempts * attemptMs,
+      limitMs: waitLimitMs(call),
       signal: call.signal,
     });
     return exitCodeOf(call, names, outcomes, verb.state);

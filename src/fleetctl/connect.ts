@@ -34,6 +34,8 @@ export const globalFlags: readonly Flag[] = [
   {
     name: "key-file",
     kind: "text",
+    placeholder: "FILE",
+    choices: { files: true },
     summary: "key of the client certificate",
     otherwise: "",
     variable: "FLEETCTL_KEY_FILE",
@@ -41,6 +43,8 @@ export const globalFlags: readonly Flag[] = [
   {
     name: "cert-file",
     kind: "text",
+    placeholder: "FILE",
+    choices: { files: true },
     summary: "client certificate",
     otherwise: "",
     variable: "FLEETCTL_CERT_FILE",
@@ -48,6 +52,8 @@ export const globalFlags: readonly Flag[] = [
   {
     name: "ca-file",
     kind: "text",
+    placeholder: "FILE",
+    choices: { files: true },
     summary: "authority of the server's certificate",
     otherwise: "",
     variable: "FLEETCTL_CA_FILE",
@@ -202,12 +208,14 @@ export function tunnelHost(call: Call): SshHost | undefined {
 
 /** How the flags of a call want ssh to be called. */
 export function sshSettings(call: Call): SshSettings {
+  // Without the variable ssh itself looks up whose home it is.
   const home = call.variables["HOME"] ?? "";
+  const knownHosts = textOf(call, "known-hosts-file");
   return {
     user: textOf(call, "ssh-username"),
     timeoutMs: call.flags.milliseconds("ssh-timeout") ?? 10_000,
     strict: call.flags.on("strict-host-key-checking"),
-    knownHosts: textOf(call, "known-hosts-file").replace(/^~(?=\/)/, home),
+    knownHosts: home === "" ? knownHosts : knownHosts.replace(/^~(?=\/)/, home),
   };
 }
 

@@ -3,7 +3,7 @@ import type { FleetClient } from "../fleet/api-client.ts";
 import type { UnitEntity, UnitReport } from "../fleet/api-entities.ts";
 import { requirementsOf } from "../fleet/options.ts";
 import { isFault } from "../lib/fault.ts";
-import { attemptMs, noUnits } from "./activate.ts";
+import { noUnits, waitLimitMs } from "./activate.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
 import { namesOf } from "./names.ts";
@@ -21,6 +21,8 @@ export interface Deactivation {
   readonly judge: (report: UnitReport) => Verdict;
   /** What to do with a unit in this state: carry on, leave it out, or end with an error. */
   readonly check: (unit: UnitEntity) => "take" | "skip" | { readonly problem: string };
+  /** Which units a pattern stands for, of those that it fits; all of them without it. */
+  readonly patternsMean?: (unit: UnitEntity) => boolean;
 }
 
 /** Carries out stop and unload; returns once no process of the units is left. */
@@ -28,7 +30,7 @@ export async function deactivate(call: Call, connect: Connect, deactivation: Dea
   const { verb, target } = deactivation;
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
-  const found = await findUnits(call, client);
+  const found = await findUnits(call, client, deactivation.patternsMean);
   if (found.length === 0) return notFound(call);
   const units: UnitEntity[] = [];
   for (const unit of found) {
@@ -42,7 +44,11 @@ export async function deactivate(call: Call, connect: Connect, deactivation: Dea
       verb,
       units.map(({ name }) => name),
     );
-  const names = found.map(({ name }) => name).join(" ");
+  // Global units are not waited for, so that nothing is said of their success.
+  const names = units
+    .filter((unit) => !isGlobal(unit))
+    .map(({ name }) => name)
+    .join(" ");
   try {
     await inParallel(units, async ({ name }) => await client.setTarget(name, target));
     const problem = await follow(call, client, deactivation, units);
@@ -78,7 +84,6 @@ export async function waitUntilDown(
   judge: (report: UnitReport) => Verdict,
   state: string,
 ): Promise<string | undefined> {
-  const attempts = call.flags.number("block-attempts") ?? 0;
   const outcomes = await waitForUnits({
     client,
     env: call.env,
@@ -87,7 +92,7 @@ export async function waitUntilDown(
     settled: (_name, verdict) => {
       if (verdict.kind === "done") call.stdout.write(`${verdict.line}\n`);
     },
-    limitMs: attempts === 0 ? undefined : attempts * attemptMs,
+    limitMs: waitLimitMs(call),
     signal: call.signal,
   });
   for (const name of names) {
@@ -98,9 +103,16 @@ export async function waitUntilDown(
   return undefined;
 }
 
-/** The units that the arguments name and the registry has, each once. */
-export async function findUnits(call: Call, client: FleetClient): Promise<readonly UnitEntity[]> {
-  const names = await namesOf(call.arguments, client);
+/**
+ * The units that the arguments name and the registry has, each once.
+ * @param patternsMean which units a pattern stands for, of those that it fits
+ */
+export async function findUnits(
+  call: Call,
+  client: FleetClient,
+  patternsMean?: (unit: UnitEntity) => boolean,
+): Promise<readonly UnitEntity[]> {
+  const names = await namesOf(call.arguments, client, patternsMean);
   const units = await inParallel(names, async (name) => await client.unit(name));
   return units.filter((unit) => unit !== undefined);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../lib/fault.ts";
 import { cluster, fleetctl, hello, obedient, one } from "./cluster-fixture.ts";
+import type { OpenTransport } from "./connect.ts";
 
 const away = "Cannot reach the fleet API at unix:///run/fleet.sock: there is no such socket. Check it.";
 
@@ -172,7 +173,7 @@ test("destroy goes on behind a unit that cannot be destroyed", async () => {
   assert.deepEqual(await fleetctl(() => refusing, "fleetctl destroy a b"), {
     code: 1,
     out: "Destroyed b.service\n",
-    err: "Error destroying units: googleapi: Error 500: \n",
+    err: 'Error destroying units: googleapi: got HTTP response code 500 with body: {"error":{"code":500,"message":""}}\n',
   });
 });
 
@@ -190,5 +191,47 @@ test("300 units are started by one command", async () => {
   assert.deepEqual(
     lines.slice(300).toSorted(),
     names.map((name) => `Unit ${name} launched on 11111111.../10.0.0.1`).toSorted(),
+  );
+});
+
+test("an answer that no fleet API gives is told as such, by every command, and nothing is done", async () => {
+  const bodies = [
+    "null",
+    "42",
+    "[]",
+    "{",
+    "",
+    "<html></html>",
+    '{"units":[null],"machines":[{}],"states":[7]}',
+  ];
+  const commands = ["list-units", "list-unit-files", "list-machines", "start a", "stop a", "unload a"].concat(
+    ["destroy a", "restart a", "cat a", "status a", "status --json a", "journal a", "ssh a date"],
+  );
+  for (const body of bodies)
+    for (const command of commands) {
+      const html = { "Content-Type": "text/html" };
+      const open: OpenTransport = () => async () => new Response(body, { headers: html });
+      const { code, out, err } = await fleetctl(open, `fleetctl ${command}`, { "a.service": hello });
+      assert.equal(code, 1, `${command}: ${body}: ${out}${err}`);
+      assert.match(err, /What answers at the endpoint is not a fleet API/, `${command}: ${body}`);
+      assert.equal(out, "", `${command}: ${body}`);
+    }
+});
+
+test("an old API leaves out what is empty in a state", async () => {
+  const open: OpenTransport = () => async (_method, path) =>
+    new Response(path.startsWith("/fleet/v1/state") ? '{"states":[{"name":"a.service"}]}' : "{}");
+  assert.deepEqual(await fleetctl(open, "fleetctl list-units --fields=unit,machine,hash,sub --no-legend"), {
+    code: 0,
+    out: "a.service\t-\t-\t-\n",
+    err: "",
+  });
+});
+
+test("a refusal without words is told with its body", async () => {
+  const open: OpenTransport = () => async () => new Response("Bad Gateway\n", { status: 502 });
+  assert.equal(
+    (await fleetctl(open, "fleetctl cat a")).err,
+    "Error: googleapi: got HTTP response code 502 with body: Bad Gateway\n",
   );
 });

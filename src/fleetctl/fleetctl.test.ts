@@ -299,6 +299,7 @@ test("status and journal come through the API", async () => {
     err: "",
   });
   assert.equal((await run("fleetctl status nope")).err, "Unit nope.service does not exist.\n");
+  assert.equal((await run("fleetctl status --json nope a")).err, "Unit nope.service does not exist.\n");
   assert.equal((await run("fleetctl journal -n 5 --sudo a.service")).out, "a.service 5 short\n");
   assert.equal((await run("fleetctl journal")).err, "One unit file must be provided.\n");
   const json = JSON.parse((await run("fleetctl status --json a.service")).out) as {
@@ -335,7 +336,14 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
   }
   assert.equal((await run("fleetctl --version")).out, "fleetctl version 1.0.0\n");
   assert.equal((await run("fleetctl -v")).out, "fleetctl version 1.0.0\n");
-  assert.equal((await run("fleetctl help start")).out, (await run("fleetctl start --help")).out);
+  assert.deepEqual(JSON.parse((await run("fleetctl version --json")).out), {
+    name: "fleetctl",
+    version: "1.0.0",
+  });
+  assert.equal((await run("fleetctl version --nope")).code, 2);
+  assert.equal((await run("fleetctl version --help")).out, out);
+  for (const line of ["fleetctl help start", "fleetctl --help start", "fleetctl -h star now"])
+    assert.equal((await run(line)).out, (await run("fleetctl start --help")).out, line);
   for (const title of ["NAME", "USAGE", "VERSION", "COMMANDS", "DESCRIPTION", "GLOBAL OPTIONS"]) {
     assert.match(out, new RegExp(`^${title}:$`, "m"));
   }

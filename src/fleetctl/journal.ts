@@ -3,12 +3,11 @@ import type { FleetClient } from "../fleet/api-client.ts";
 import { type JournalOptions, journalOutputs } from "../fleet/local-machine.ts";
 import type { UnitName } from "../fleet/model.ts";
 import { isFault } from "../lib/fault.ts";
-import { withServiceSuffix } from "../unit/name.ts";
 import { fail } from "./columns.ts";
 import { knownUnits } from "./choices.ts";
 import type { Connect, Outside } from "./connect.ts";
 import { followJournals } from "./journal-follow.ts";
-import { namesOf } from "./names.ts";
+import { fitsNothing, isWanted, namesOf } from "./names.ts";
 import { isUnanswered, runWhereUnitIs } from "./remote.ts";
 import { sshPortFlag } from "./ssh.ts";
 
@@ -54,13 +53,29 @@ async function run(call: Call, connect: Connect, outside: Outside): Promise<numb
   if (argument === undefined || call.arguments.length > 1)
     return fail(call, "One unit file must be provided.");
   const client = connect(call);
-  const names = await namesOf(call.arguments, client);
-  const [name = withServiceSuffix(argument)] = names;
+  const names = await namesOf(call.arguments, client, isWanted);
+  if (names.length === 0) return fitsNothing(call, argument);
   const options = optionsOf(call);
+  if (options.follow) return await printed(call, outside, client, names, options);
+  for (const name of names) {
+    const code = await printed(call, outside, client, [name], options);
+    if (code !== exitCodes.done) return code;
+  }
+  return exitCodes.done;
+}
+
+/** Prints the journals, or says why not; the exit code. */
+async function printed(
+  call: Call,
+  outside: Outside,
+  client: FleetClient,
+  names: readonly UnitName[],
+  options: JournalOptions,
+): Promise<number> {
+  const [name = ""] = names;
   try {
-    if (names.length === 0) return doesNotExist(call, name);
     if (options.follow) await follow(call, client, names, options);
-    else for (const one of names) await print(call, client, one, options);
+    else await print(call, client, name, options);
     return exitCodes.done;
   } catch (error) {
     if (isFault(error, "unit-missing")) return doesNotExist(call, name);

@@ -1,8 +1,10 @@
 import type { Call } from "../cli/command.ts";
 import type { FleetClient } from "../fleet/api-client.ts";
+import type { UnitEntity } from "../fleet/api-entities.ts";
 import type { UnitName } from "../fleet/model.ts";
 import { matchesGlob } from "../lib/glob.ts";
 import { splitName, withServiceSuffix } from "../unit/name.ts";
+import { fail } from "./columns.ts";
 
 /** Whether an argument is a pattern: no unit's name has one of these characters. */
 export function isPattern(argument: string): boolean {
@@ -20,12 +22,28 @@ export function isListed({ arguments: args }: Call, name: UnitName): boolean {
   return args.length === 0 || args.some((argument) => isMeant(argument, name));
 }
 
+/** For a pattern that stands for nothing. */
+export function fitsNothing(call: Call, pattern: string): number {
+  return fail(call, `No unit that is loaded or started fits ${pattern}.`);
+}
+
+/** Whether a unit is wanted on machines. Templates never are. */
+export function isWanted({ desiredState }: UnitEntity): boolean {
+  return desiredState !== "inactive";
+}
+
 /**
  * The names that arguments stand for, each once: a pattern stands for what it fits in the registry, everything else for
  * itself, whether the registry has it or not.
+ * @param means which units a pattern stands for, of those that it fits
  */
-export async function namesOf(args: readonly string[], client: FleetClient): Promise<readonly UnitName[]> {
-  const known = args.some(isPattern) ? (await client.units()).map(({ name }) => name) : [];
+export async function namesOf(
+  args: readonly string[],
+  client: FleetClient,
+  means: (unit: UnitEntity) => boolean = () => true,
+): Promise<readonly UnitName[]> {
+  const units = args.some(isPattern) ? await client.units() : [];
+  const known = units.filter(means).map(({ name }) => name);
   const names = args.flatMap((argument) =>
     isPattern(argument) ? known.filter((name) => isMeant(argument, name)) : [withServiceSuffix(argument)],
   );

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -64,7 +64,7 @@ function ownFolder(): string {
 
 function environment({ strict, knownHosts }: SshSettings): NodeJS.ProcessEnv {
   if (!strict) return process.env;
-  mkdirSync(dirname(knownHosts), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(knownHosts.replace(/^~(?=\/)/, homedir())), { recursive: true, mode: 0o700 });
   if (process.stdin.isTTY) return process.env;
   const path = join(ownFolder(), "askpass");
   writeFileSync(path, askpass, { mode: 0o700 });

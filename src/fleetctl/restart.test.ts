@@ -178,9 +178,20 @@ test("patterns stand for units of the registry", async () => {
     (await run("fleetctl cat web@[12]")).out,
     `# web@1.service\n${hello}\n# web@2.service\n${hello}`,
   );
-  assert.equal((await run("fleetctl status web@*")).code, 1);
   assert.equal(
-    (await run("fleetctl stop web@[12]")).err,
+    (await run("fleetctl status web*")).out,
+    "* web@1.service\n   Loaded: loaded\n\n* web@2.service\n   Loaded: loaded\n",
+    "templates and units that nobody wants are left out",
+  );
+  assert.deepEqual(await run("fleetctl status db*"), {
+    code: 1,
+    out: "",
+    err: "No unit that is loaded or started fits db*.\n",
+  });
+  assert.equal((await run("fleetctl journal web@*")).out, "web@1.service 10 short\nweb@2.service 10 short\n");
+  assert.equal((await run("fleetctl restart *")).code, 0);
+  assert.equal(
+    (await run("fleetctl stop *")).err,
     "Successfully stopped units [web@1.service web@2.service].\n",
   );
   assert.equal((await run("fleetctl unload --no-block *")).code, 0);

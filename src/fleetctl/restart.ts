@@ -8,6 +8,7 @@ import { knownUnits } from "./choices.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
 import { findUnits, isGlobal, notFound, waitUntilDown, wouldDo } from "./deactivate.ts";
+import { isWanted } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { restartVerdict, startVerdict, stopVerdict, type Verdict } from "./verdicts.ts";
 
@@ -34,7 +35,7 @@ const verb: Verb = { name: "restart", state: "launched" };
 async function run(call: Call, connect: Connect): Promise<number> {
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
-  const found = await findUnits(call, client);
+  const found = await findUnits(call, client, isWanted);
   if (found.length === 0) return notFound(call);
   const failure = await submitMissing(call, client);
   if (failure !== undefined) return failure;

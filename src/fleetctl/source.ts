@@ -165,6 +165,10 @@ async function newFile(call: Call, { name, fileIn }: Source, folder: string): Pr
     throw new Fault("no-unit", `unable to find Unit(${name}) in Registry or on filesystem`);
   }
   const inRegistry = fileIn(parts.template);
+  if (inRegistry !== undefined) {
+    const template = own === undefined ? undefined : await localFile(call, parts.template, folder);
+    if (template !== undefined) warnOfTemplate(call, parts.template, inRegistry, template);
+  }
   // The registry's template has its own drop-ins in it already.
   if (inRegistry !== undefined) return await withDropIns(call, inRegistry, folder, [`${name}.d`]);
   if (own !== undefined) return own.file;
@@ -210,6 +214,15 @@ function warnIfDifferent(call: Call, existing: UnitEntity, local: LocalFile | un
   const kind = local.kind === "template" ? "local template unit file" : "local unit file";
   call.stderr.write(
     `WARNING: Unit ${existing.name} in registry differs from ${kind} ${local.path}. Add --replace to override.\n`,
+  );
+}
+
+/** A new instance has the registry's template, whatever --replace says, because that replaces units that exist. */
+function warnOfTemplate(call: Call, template: UnitName, inRegistry: UnitFile, local: LocalFile): void {
+  if (hashOf(local.file) === hashOf(inRegistry)) return;
+  call.stderr.write(
+    `WARNING: Unit ${template} in registry differs from local template unit file ${local.path}. ` +
+      `The registry's is used; to bring the file into effect first: fleetctl submit --replace ${local.path}\n`,
   );
 }
 

@@ -80,6 +80,22 @@ test("ssh tells why it has no target, in the words of fleetctl v1.0.0", async ()
   }
 });
 
+test("a target that several machines fit, or that names a global unit, may mean the other thing", async () => {
+  const { registry, transport, run } = cluster();
+  obedient(registry, two);
+  registry.setMachine({ id: `${one.slice(0, -1)}0`, address: "10.0.0.4" });
+  await run("fleetctl start 1111 3", {
+    "1111.service": hello,
+    "3.service": `${hello}[X-Fleet]\nGlobal=true\n`,
+  });
+  const outside = fakeSsh();
+  for (const target of ["1111", "3"])
+    assert.equal((await fleetctl(() => transport, `fleetctl ssh ${target} id`, {}, {}, outside)).code, 0);
+  const hosts = outside.called.map((words) => words.at(-3));
+  assert.deepEqual(hosts, ["10.0.0.2", "10.0.0.3"]);
+  assert.match(outside.called[0]?.join(" ") ?? "", /UserKnownHostsFile="~\/\.fleetctl\/known_hosts"/);
+});
+
 test("fd-forward and verify keep their words and exit codes", async () => {
   const { transport } = cluster();
   const run = async (line: string) => await fleetctl(() => transport, line);

@@ -114,7 +114,17 @@ async function findMachine(
   const unit = call.flags.text("unit");
   if (unit !== undefined) return (await machineOfUnit(client, unit)) ?? noTarget("unit does not exist");
   if (target === undefined) return noTarget("one machine or unit must be provided");
-  const [byId, byUnit] = [await machineByPrefix(client, target), await machineOfUnit(client, target)];
+  // What is wrong with one reading of the target counts only where the other one finds nothing.
+  const byUnit = await orFault(machineOfUnit(client, target));
+  const byId = await orFault(machineByPrefix(client, target));
+  if (byId instanceof Fault) {
+    if (byUnit === undefined || byUnit instanceof Fault) throw byId;
+    return byUnit;
+  }
+  if (byUnit instanceof Fault) {
+    if (byId === undefined) throw byUnit;
+    return byId;
+  }
   if (byId !== undefined && byUnit !== undefined) {
     return noTarget(
       `ambiguous argument, both machine and unit found for \`${target}\`.\nPlease use flag \`-m\` or \`-u\` to refine the search`,
@@ -136,6 +146,17 @@ async function machineOfUnit(client: FleetClient, argument: string): Promise<Mac
   if (isGlobal(unit)) return noTarget("global units unsupported");
   const machines = await client.machines();
   return machines.find(({ id }) => id === unit.machineID) ?? { id: unit.machineID ?? "" };
+}
+
+async function orFault(
+  found: Promise<MachineEntity | undefined>,
+): Promise<MachineEntity | Fault | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isFault(error, "no-target")) return error;
+    throw error;
+  }
 }
 
 function noTarget(why: string): never {

@@ -3,11 +3,10 @@ import { jsonFlag, printJson } from "../cli/json.ts";
 import type { FleetClient } from "../fleet/api-client.ts";
 import type { UnitName } from "../fleet/model.ts";
 import { isFault } from "../lib/fault.ts";
-import { withServiceSuffix } from "../unit/name.ts";
 import { fail } from "./columns.ts";
 import { knownUnits } from "./choices.ts";
 import type { Connect, Outside } from "./connect.ts";
-import { namesOf } from "./names.ts";
+import { fitsNothing, isWanted, namesOf } from "./names.ts";
 import { isUnanswered, runWhereUnitIs } from "./remote.ts";
 import { sshPortFlag } from "./ssh.ts";
 
@@ -35,9 +34,9 @@ export function status(connect: Connect, outside: Outside): Command {
 
 async function run(call: Call, connect: Connect, outside: Outside): Promise<number> {
   const client = connect(call);
-  const names = await namesOf(call.arguments, client);
+  const names = await namesOf(call.arguments, client, isWanted);
   const [argument] = call.arguments;
-  if (names.length === 0 && argument !== undefined) return doesNotExist(call, withServiceSuffix(argument));
+  if (names.length === 0 && argument !== undefined) return fitsNothing(call, argument);
   if (call.flags.on("json")) return await printReports(call, client, names);
   for (const [index, name] of names.entries()) {
     if (index > 0) call.stdout.write("\n");
@@ -84,6 +83,9 @@ async function printReports(call: Call, client: FleetClient, names: readonly str
   const changes = names.length === 0 ? undefined : await client.changes(names, 0);
   const reports = changes?.units ?? [];
   printJson(call, reports);
-  const known = reports.every((report) => report.desiredState !== undefined || report.states.length > 0);
-  return known ? exitCodes.done : exitCodes.failed;
+  const missing = reports.filter(
+    ({ desiredState, states }) => desiredState === undefined && states.length === 0,
+  );
+  for (const { name } of missing) doesNotExist(call, name);
+  return missing.length === 0 ? exitCodes.done : exitCodes.failed;
 }

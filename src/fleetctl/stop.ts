@@ -4,6 +4,7 @@ import { waitFlags } from "./activate.ts";
 import { knownUnits } from "./choices.ts";
 import type { Connect } from "./connect.ts";
 import { type Deactivation, deactivate, isGlobal } from "./deactivate.ts";
+import { isWanted } from "./names.ts";
 import { stopVerdict } from "./verdicts.ts";
 
 const deactivation: Deactivation = {
@@ -12,6 +13,7 @@ const deactivation: Deactivation = {
   past: "stopped",
   judge: stopVerdict,
   check,
+  patternsMean: isWanted,
 };
 
 /**
@@ -38,6 +40,7 @@ export function stop(connect: Connect): Command {
     choices: knownUnits(connect),
     examples: [
       { line: "fleetctl stop hello.service", meaning: "stop one unit" },
+      { line: "fleetctl stop 'web@*'", meaning: "stop all instances that are up" },
       { line: "fleetctl stop --no-block web@1 web@2", meaning: "stop two, and do not wait" },
     ],
     run: async (call) => await deactivate(call, connect, deactivation),
