@@ -57,6 +57,21 @@ test("every key of fleet v1.0.0 is known, in the file and as FLEET_*", () => {
   );
 });
 
+test("every key may be empty, and is as if it were not there", () => {
+  const text = Object.keys(original).map((key) => `${key}=""`);
+  const fromFile = read(text.join("\n"));
+  assert.deepEqual(fromFile, { settings: readSettings(fleetSettings, {}).settings, problems: [] });
+  assert.deepEqual(settingsWithoutEffect(fromFile.settings), []);
+});
+
+test("values that fleet v1.0.0 took are taken", () => {
+  const { settings } = read(
+    "verbosity=-1\netcd_request_timeout=0\nengine_reconcile_interval=.5\nagent_ttl=1m30s\n",
+  );
+  assert.deepEqual([settings.verbosity, settings.agentTtlMs], [-1, 90_000]);
+  assert.equal(read("verbosity=11").settings.verbosity, 11);
+});
+
 test("settings that do nothing here are told, and those that ask for nothing are not", () => {
   const all = settingsWithoutEffect(
     read(
@@ -87,6 +102,7 @@ test("a bad value is refused with its file and line, also where it has no effect
       "etcd_request_timeout=soon",
       /fleet\.conf:2: etcd_request_timeout is "soon", but must be a number of seconds/,
     ],
+    ["units_directory=units", /fleet\.conf:2: units_directory is "units", but must be an absolute path/],
     ["disable_engine=maybe", /fleet\.conf:2: disable_engine is "maybe", but must be true or false/],
     ["token_limit=0", /fleet\.conf:2: token_limit is "0", but must be a whole number from 1 to 65535/],
     ["enable_grpc=2", /fleet\.conf:2: enable_grpc is "2", but must be true or false/],

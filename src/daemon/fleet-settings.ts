@@ -1,4 +1,15 @@
-import { addresses, duration, list, optional, pairs, seconds, text, truth, whole } from "./setting-kinds.ts";
+import {
+  absolutePath,
+  addresses,
+  duration,
+  list,
+  optional,
+  pairs,
+  seconds,
+  text,
+  truth,
+  whole,
+} from "./setting-kinds.ts";
 import type { Setting, Settings, SettingTable } from "./settings.ts";
 
 const polled = "nothing is polled";
@@ -44,7 +55,8 @@ const withoutEffect = {
  * What only steered that version's polling and its use of etcd v2 is checked and has no effect, so that old files work.
  */
 export const fleetSettings = {
-  verbosity: whole({ key: "verbosity", environment: "FLEET_VERBOSITY", default: "0" }, 0, 10),
+  /** Above 0 debug lines are logged; how far above makes no difference. */
+  verbosity: whole({ key: "verbosity", environment: "FLEET_VERBOSITY", default: "0" }, -1000, 1000),
   /** Client addresses of the store; fleet.conf's etcd_servers, or the cluster-wide ARGOSY_STORE_ENDPOINTS. */
   etcdServers: list({ key: "etcd_servers", environment: "FLEET_ETCD_SERVERS", default: "" }),
   storeEndpoints: addresses({ environment: "ARGOSY_STORE_ENDPOINTS", default: "http://127.0.0.1:2379" }),
@@ -53,7 +65,7 @@ export const fleetSettings = {
   metadata: pairs({ key: "metadata", environment: "FLEET_METADATA", default: "" }),
   /** How long this machine counts as present after it was last heard of. */
   agentTtlMs: duration({ key: "agent_ttl", environment: "FLEET_AGENT_TTL", default: "10s" }),
-  unitsDirectory: text({
+  unitsDirectory: absolutePath({
     key: "units_directory",
     environment: "FLEET_UNITS_DIRECTORY",
     default: "/run/fleet/units",

@@ -37,14 +37,25 @@ export function whole(place: Place, least: number, most: number): Setting<number
   };
 }
 
+/** A file's or folder's place from the root on. */
+export function absolutePath(place: Place): Setting<string> {
+  return {
+    ...place,
+    parse(value) {
+      if (/^\/[^\0]*$/.test(value)) return value;
+      throw new RangeError("an absolute path");
+    },
+  };
+}
+
 /** Seconds, with fractions and exponents as Go prints and reads them (`0.5`, `1e+06`); the value is in milliseconds. */
 export function seconds(place: Place): Setting<number> {
   return {
     ...place,
     parse(value) {
-      const number = /^\d+(\.\d*)?(e[+-]?\d{1,2})?$/.test(value) ? Number(value) : 0;
-      if (number > 0) return number * 1000;
-      throw new RangeError("a number of seconds above 0, such as 1.0");
+      const isNumber = /^\+?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?$/i.test(value);
+      if (isNumber) return Number(value) * 1000;
+      throw new RangeError("a number of seconds, such as 1.0");
     },
   };
 }

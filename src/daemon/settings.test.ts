@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isFault } from "../lib/fault.ts";
-import { addresses, duration, list, pairs, seconds, text, truth, whole } from "./setting-kinds.ts";
+import {
+  absolutePath,
+  addresses,
+  duration,
+  list,
+  pairs,
+  seconds,
+  text,
+  truth,
+  whole,
+} from "./setting-kinds.ts";
 import { parseSettingsFile, readSettings } from "./settings.ts";
 
 const table = {
@@ -38,6 +48,8 @@ test("the file's forms: quotes, comments, continuation, keys in any case, the la
         "empty=",
         'long="a,\\',
         '  b"',
+        "blanks = a \\ \t",
+        "\tb",
         "bare=last",
       ].join("\r\n"),
     ),
@@ -47,12 +59,23 @@ test("the file's forms: quotes, comments, continuation, keys in any case, the la
     {
       double: "4 a # b; c",
       single: '5 d"e',
-      bare: "11 last",
+      bare: "13 last",
       semicolon: "7 h",
       empty: "8 ",
       long: "9 a,b",
+      blanks: "11 a b",
     },
   );
+  assert.deepEqual(problems, []);
+});
+
+test("a key or a variable that is set to nothing is not set", () => {
+  const { settings, problems } = readSettings(
+    table,
+    { FLEET_PUBLIC_IP: "" },
+    fileOf("agent_ttl=\"\"\ntoken_limit=\npublic_ip='' # found\n"),
+  );
+  assert.deepEqual(settings, { publicIp: "", agentTtlMs: 10_000, tokenLimit: 100 });
   assert.deepEqual(problems, []);
 });
 
@@ -95,7 +118,12 @@ test("every kind of setting reads what it promises and refuses the rest", () => 
       { "30s": 30_000, "1m30s": 90_000, "1.5h": 5_400_000, ".5s": 500 },
       ["", "30", "0s", "-1s", "1 s", "s"],
     ],
-    [seconds(place).parse, { "2": 2000, "0.5": 500, "3e+07": 3e10 }, ["", "0", "-1", "1s"]],
+    [
+      seconds(place).parse,
+      { "0": 0, "2": 2000, "0.5": 500, "+.5": 500, "3e+07": 3e10 },
+      ["", ".", "-1", "1s"],
+    ],
+    [absolutePath(place).parse, { "/run/fleet/units/": "/run/fleet/units/" }, ["", "units", "~/units"]],
     [whole(place, 0, 9).parse, { "0": 0, "9": 9 }, ["", "10", "1.0", "x"]],
     [truth(place).parse, { true: true, F: false, "1": true }, ["yes", ""]],
     [list(place).parse, { "": [], "a, b": ["a", "b"], '["a", "b"]': ["a", "b"] }, []],

@@ -27,7 +27,7 @@ export interface SettingsFile {
 }
 
 /**
- * The values of a table from the environment, then the file, then the defaults. A variable that is set to nothing
+ * The values of a table from the environment, then the file, then the defaults. A variable or a key that is set to nothing
  * counts as not set. `problems` has one sentence for each line that was passed over.
  * Throws Fault `bad-setting` with one sentence that names the value, its place and what it must be.
  */
@@ -47,7 +47,7 @@ export function readSettings<Table extends SettingTable>(
     const variable = environment[setting.environment];
     const entry = setting.key === undefined ? undefined : values.get(setting.key);
     if (variable) settings[name] = parsed(setting, variable, `environment variable ${setting.environment}`);
-    else if (entry)
+    else if (entry?.value)
       settings[name] = parsed(setting, entry.value, `${file?.path}:${entry.line}: ${setting.key}`);
     else settings[name] = parsed(setting, setting.default, `default of ${name}`);
   }
@@ -71,7 +71,7 @@ interface FileValue {
 
 /**
  * The file form of fleet v1.0.0 (fleet.conf): `key = value` lines without sections, keys in any case. A value is
- * `"..."`, `'...'` or bare, and bare ones end at `#` or `;`. A `\` at the end continues the line. The last of a
+ * `"..."`, `'...'` or bare, and bare ones end at `#` or `;`. A `\` at the end, but for blanks, continues the line. The last of a
  * repeated key counts. Lines that are none of this are passed over with a problem each.
  */
 export function parseSettingsFile(file: SettingsFile): {
@@ -97,8 +97,10 @@ function logicalLines(text: string): { text: string; line: number }[] {
   const lines: { text: string; line: number }[] = [];
   let begun: { text: string; line: number } | undefined;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const continues = raw.endsWith("\\");
-    const piece = (continues ? raw.slice(0, -1) : raw).trim();
+    const trimmed = raw.trim();
+    const continues = trimmed.endsWith("\\");
+    // Blanks before the backslash stay, those in front of the next line go.
+    const piece = continues ? trimmed.slice(0, -1) : trimmed;
     if (begun) begun.text += piece;
     else begun = { text: piece, line: index + 1 };
     if (continues) continue;

@@ -1,7 +1,7 @@
 import { answerText } from "./api-answers.ts";
 import { metricsType } from "./metrics-text.ts";
 import type { FleetMetrics, ProcessFacts, RegistryOperation } from "./metrics.ts";
-import type { Registry } from "./registry.ts";
+import type { FleetView } from "./registry.ts";
 
 /** What `/metrics` tells. */
 export interface ApiMetrics {
@@ -45,7 +45,12 @@ function operationOf(method: string, path: string): RegistryOperation | undefine
   return name === undefined ? "get_all" : "get";
 }
 
-/** `GET /metrics`. */
-export function metricsAnswer({ metrics, program }: ApiMetrics, registry: Registry): Response {
-  return answerText(metrics.text(registry.view(), program()), metricsType);
+/** Whether a request is `GET /metrics`, which is answered also while nothing is known about the cluster. */
+export function isForMetrics({ method, url }: Request): boolean {
+  return method === "GET" && new URL(url).pathname === "/metrics";
+}
+
+/** `GET /metrics`. @param view without it what is known about the cluster is left out */
+export function metricsAnswer({ metrics, program }: ApiMetrics, view?: FleetView): Response {
+  return answerText(metrics.text(view, program()), metricsType);
 }

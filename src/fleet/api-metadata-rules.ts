@@ -8,6 +8,8 @@ import type { MetadataChange } from "./registry.ts";
 export function readMetadataChanges(body: string): readonly MetadataChange[] | { readonly problem: string } {
   const read = readJson(body);
   if ("problem" in read) return read;
+  // To Go's decoder null is a list without operations.
+  if (read.json === null) return [];
   if (!Array.isArray(read.json)) return { problem: "the body must be a list of operations" };
   const changes: MetadataChange[] = [];
   for (const operation of read.json as readonly unknown[]) {
@@ -19,20 +21,21 @@ export function readMetadataChanges(body: string): readonly MetadataChange[] | {
 }
 
 function readOperation(operation: unknown): MetadataChange | { readonly problem: string } {
-  if (!isRecord(operation)) return { problem: "each operation must be a JSON object" };
-  const op = fieldOf(operation, "op");
+  const fields = operation ?? {};
+  if (!isRecord(fields)) return { problem: "each operation must be a JSON object" };
+  const op = fieldOf(fields, "op");
   if (op !== "add" && op !== "replace" && op !== "remove") {
     return { problem: "invalid op: expect add, remove, or replace" };
   }
-  const path = fieldOf(operation, "path");
+  const path = fieldOf(fields, "path");
   const [, machine, key] =
     /^\/([^/]+)\/metadata\/([A-Za-z0-9_.-]+)$/.exec(typeof path === "string" ? path : "") ?? [];
   if (machine === undefined || key === undefined) return { problem: "machine metadata path invalid" };
   if (op === "remove") return { machine, key, value: undefined };
-  const given = fieldOf(operation, "value");
+  const given = fieldOf(fields, "value");
   const value = isRecord(given) ? fieldOf(given, "value") : given;
   if (typeof value !== "string" || value === "") {
     return { problem: "invalid value: add and replace require a value" };
   }
-  return { machine, key, value };
+  return { machine, key, value: value.toWellFormed() };
 }

@@ -16,13 +16,14 @@ import {
 import { discoveryText } from "./api-discovery.ts";
 import { callerOf } from "./api-caller.ts";
 import type { Handler } from "./api-exchange.ts";
-import { type ApiMetrics, counted, metricsAnswer } from "./api-counts.ts";
+import { type ApiMetrics, counted, isForMetrics, metricsAnswer } from "./api-counts.ts";
 import { unitEntity, unitReport } from "./api-entities.ts";
 import { EventsEndpoint } from "./api-events.ts";
 import { getState, type Listing, listMachines, listStates, listUnits } from "./api-lists.ts";
 import { changeMachine, getReport, listReports } from "./api-machines.ts";
 import { restartUnit } from "./api-restart.ts";
 import { type Machines, unitJournal, unitStatus } from "./api-local.ts";
+import { answerToOddPath } from "./api-paths.ts";
 import { readMetadataChanges } from "./api-metadata-rules.ts";
 import { defaultPageLimit, pageLimitFor, pageLimitHeader } from "./api-paging.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -83,7 +84,7 @@ export function fleetApi(registry: Registry | undefined, options: FleetApiOption
   if (metrics !== undefined)
     app.all("/metrics", (context) =>
       methodOf(context, "only GET supported against this resource", 405, {
-        GET: () => metricsAnswer(metrics, registry),
+        GET: () => metricsAnswer(metrics, registry.view()),
       }),
     );
   const answered: Handler = async (request, remote) => {
@@ -91,7 +92,8 @@ export function fleetApi(registry: Registry | undefined, options: FleetApiOption
       options.hold,
       options.clock,
       request.signal,
-      async () => await app.fetch(request, { remote }),
+      async () => answerToOddPath(request.url) ?? (await app.fetch(request, { remote })),
+      () => (metrics !== undefined && isForMetrics(request) ? metricsAnswer(metrics) : refuseNotReady()),
     );
     if (response.status !== 503) response.headers.set("Server", `fleetd/${options.version}`);
     return response;

@@ -122,7 +122,8 @@ function refusal(status: number, message: string): PutDecision {
 }
 
 function problemWithType(contentType: string | null): string | undefined {
-  const types = contentType === null ? [] : contentType.split(",");
+  // A comma inside of quotes belongs to a parameter.
+  const types = contentType === null ? [] : contentType.replaceAll(/"[^"]*"/g, "").split(",");
   if (types.length !== 1) return `expected 1 Content-Type, got ${types.length}`;
   const media = (types[0] ?? "").split(";")[0] ?? "";
   return trimSpace(media) === "application/json"
@@ -141,7 +142,8 @@ interface UnitBody {
 function readUnitBody(text: string): UnitBody | { readonly problem: string } {
   const value = readJson(text);
   if ("problem" in value) return value;
-  const fields = value.json;
+  // To Go's decoder null is a value that says nothing, here and in every field.
+  const fields = value.json ?? {};
   if (!isRecord(fields)) return { problem: "the unit must be a JSON object" };
   const [name, desiredState, options] = ["name", "desiredState", "options"].map((key) =>
     fieldOf(fields, key),
@@ -183,20 +185,28 @@ function readOptions(
     if (!isText(section) || !isText(key) || !isText(content)) {
       return { problem: "section, name and value of an option must be text" };
     }
-    read.push({ section: section ?? "", name: key ?? "", value: content ?? "" });
+    read.push({ section: wellFormed(section), name: wellFormed(key), value: wellFormed(content) });
   }
   return { options: read };
 }
 
-/** Parses JSON; an empty text is `EOF`, as Go's decoder says it. */
+/** Parses JSON; an empty text is `EOF` and one that is cut off `unexpected EOF`, as Go's decoder says it. */
 export function readJson(text: string): { readonly json: unknown } | { readonly problem: string } {
   if (trimSpace(text) === "") return { problem: "EOF" };
   try {
     const json: unknown = JSON.parse(text);
     return { json };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : "this is not JSON" };
+    const problem = error instanceof Error ? error.message : "this is not JSON";
+    const at = /at position (\d+)/.exec(problem)?.[1];
+    const isCutOff = /^Unexpected end of JSON input|^Unterminated string/.test(problem);
+    return { problem: isCutOff || Number(at) === text.length ? "unexpected EOF" : problem };
   }
+}
+
+/** A text as it can be kept: half of a pair of UTF-16 is U+FFFD, as to Go's decoder. */
+function wellFormed(text: string | null): string {
+  return (text ?? "").toWellFormed();
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

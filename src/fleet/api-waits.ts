@@ -1,7 +1,6 @@
 import type { Clock } from "../lib/env.ts";
 import { Fault } from "../lib/fault.ts";
 import type { Revision } from "../store/store.ts";
-import { refuseNotReady } from "./api-answers.ts";
 import type { Registry } from "./registry.ts";
 
 /** How long a request waits for the first view of the registry. */
@@ -44,19 +43,23 @@ export async function refreshed(
   });
 }
 
-/** Does something while the registry's view is kept up to date; answers 503 when there is none in time. */
+/**
+ * Does something while the registry's view is kept up to date.
+ * @param otherwise gives the answer when there is no view in time
+ */
 export async function whileHeld(
   hold: ((signal: AbortSignal) => Promise<() => void>) | undefined,
   clock: Clock,
   signal: AbortSignal,
   work: () => Promise<Response>,
+  otherwise: () => Response,
 ): Promise<Response> {
   if (hold === undefined) return await work();
   let release: () => void;
   try {
     release = await within(clock, holdLimitMs, signal, hold);
   } catch {
-    return refuseNotReady();
+    return otherwise();
   }
   try {
     return await work();

@@ -26,6 +26,8 @@ export class Counter {
 
 /** A number that is asked for when somebody looks. */
 export interface Gauge {
+  /** `counter` for one that only grows; a gauge without it. */
+  readonly type?: "counter";
   readonly name: string;
   readonly help: string;
   readonly values: readonly (readonly [labels: Labels, value: number])[];
@@ -78,10 +80,10 @@ export class Histogram {
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A gauge as text. */
+/** Such a number as text. */
 export function gaugeText(gauge: Gauge): string {
   const lines = gauge.values.map(([labels, value]) => line(gauge.name, labelText(labels), value));
-  return head(gauge, "gauge") + lines.join("");
+  return head(gauge, gauge.type ?? "gauge") + lines.join("");
 }
 
 /** The header of Prometheus's text format 0.0.4. */

@@ -189,7 +189,10 @@ function processGauges({ residentBytes, heapBytes, cpuSeconds, startSeconds }: P
   return [
     gauge("process_resident_memory_bytes", "Memory of this process.", residentBytes),
     gauge("nodejs_heap_size_used_bytes", "Memory in use by its program.", heapBytes),
-    gauge("process_cpu_seconds_total", "Time of processors that it has used.", cpuSeconds),
+    {
+      ...gauge("process_cpu_seconds_total", "Time of processors that it has used, in seconds.", cpuSeconds),
+      type: "counter",
+    },
     gauge("process_start_time_seconds", "Seconds since 1970 at which it began.", startSeconds),
   ];
 }

@@ -40,7 +40,7 @@ type Handler = (request: Request, remote?: string) => Promise<Response>;
 /** What an answer has that the description of the API does not say, one sentence each; none when they agree. */
 export function deviations(seen: AnswerSeen): readonly string[] {
   const { method, path, status, contentType, body } = seen;
-  const methods = methodsOf(path.replace(/^\/v1-alpha(?=\/)/, "/fleet/v1"));
+  const methods = methodsOf(path.replace(/^\/v1-alpha(?=\/)/, "/fleet/v1").replaceAll(/%2f/gi, "/"));
   const operation = operationOf(methods, method);
   const place = `${method} ${path}: ${status}`;
   if (operation === undefined)
@@ -69,10 +69,10 @@ function operationOf(methods: Methods | undefined, method: string): ApiOperation
 /** A request that is not described is refused like any other. */
 function checkRefusal(
   place: string,
-  { status, body, method }: AnswerSeen,
+  { status, body, method, path }: AnswerSeen,
   codes: readonly number[],
 ): readonly string[] {
-  if (status === 503) return [];
+  if (status === 503 || (status === 301 && path.includes("//"))) return [];
   if (!codes.includes(status)) return [`${place}: it is answered without being described`];
   return method === "HEAD" ? [] : checkJson(place, { $ref: "#/components/schemas/Error" }, body);
 }

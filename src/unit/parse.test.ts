@@ -70,6 +70,12 @@ test("what follows a problem is still read, and problems come in the order of th
   );
 });
 
+test("a CR alone ends a line for its length only", () => {
+  const value = `${"a".repeat(2000)}\r${"b".repeat(2000)}`;
+  const { file, problems } = parseUnitFile(`[A]\nx=${value}\n`);
+  assert.deepEqual({ file, problems }, { file: [{ section: "A", name: "x", value }], problems: [] });
+});
+
 test("a line of 2047 bytes passes, and a value of any length does over several lines", () => {
   assert.deepEqual(parseUnitFile(`[A]\nx=${"a".repeat(2045)}\n`).problems, []);
   const long = `[A]\nx=${`${"a".repeat(2000)}\\\n`.repeat(20)}a\n`;

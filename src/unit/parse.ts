@@ -8,7 +8,10 @@ export interface Problem {
   readonly sentence: string;
 }
 
-/** A line of this many bytes or more (line end not counted) is a problem (fleet v1.0.0, as systemd's old LINE_MAX). */
+/**
+ * A line of this many bytes or more (line end not counted) is a problem (fleet v1.0.0, as systemd's old LINE_MAX). A CR
+ * alone ends a line too, for this and for systemd, but for nothing else.
+ */
 export const lineLimitBytes = 2048;
 
 /**
@@ -146,7 +149,7 @@ class Parser {
 function longLines(text: string): Problem[] {
   const problems: Problem[] = [];
   for (const [index, line] of text.split("\n").entries()) {
-    if (utf8Length(line) >= lineLimitBytes) {
+    if (line.split("\r").some((piece) => utf8Length(piece) >= lineLimitBytes)) {
       problems.push({ line: index + 1, sentence: `line too long (max ${lineLimitBytes} bytes)` });
     }
   }
