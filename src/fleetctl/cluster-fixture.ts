@@ -56,6 +56,9 @@ export function fakeSsh(code = 0) {
       return code;
     },
     tunnel: (_settings, host) => ({
+      ready: async () => {
+        if (host.host === "nowhere") throw new Fault("no-tunnel", "ssh ended with exit code 255");
+      },
       socketTo: (end) => `socket through ${host.host} to ${"socket" in end ? end.socket : end.host}`,
       wordsTo: ({ host: to, port }) => ["-W", `${to}:${port}`, host.host],
     }),

@@ -120,12 +120,16 @@ function accepted(flag: Pick<Flag, "name" | "kind" | "otherwise">): Flag {
   return { ...flag, summary: "of the etcd driver, which there is none of", variable, hidden: true };
 }
 
-/** The same verb, but what keeps a client from being made is told as fleetctl v1.0.0 tells it, and nothing before it. */
-export function tellingOfClient(command: Command): Command {
+/**
+ * The same verb with its tunnel made first. What keeps a client from being made is told as fleetctl v1.0.0 tells it, and nothing
+ * before it.
+ */
+export function tellingOfClient(command: Command, outside: Outside): Command {
   return {
     ...command,
     run: async (call) => {
       try {
+        await makeTunnel(call, outside);
         return await command.run(call);
       } catch (error) {
         if (!isFault(error, "client")) throw error;
@@ -134,6 +138,18 @@ export function tellingOfClient(command: Command): Command {
       }
     },
   };
+}
+
+/** Throws Fault `client`. */
+async function makeTunnel(call: Call, outside: Outside): Promise<void> {
+  checkDriver(textOf(call, "driver"));
+  const tunnel = await tunnelOf(call, outside);
+  try {
+    await tunnel?.ready();
+  } catch (error) {
+    const why = `failed initializing SSH client: ${sentenceOf(error)}`;
+    throw new Fault("client", `Unable to initialize client: ${why}`, { cause: error });
+  }
 }
 
 /** Makes clients from the flags of a call. */

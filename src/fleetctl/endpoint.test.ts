@@ -108,6 +108,12 @@ test("the API is reached through a tunnel, from the environment as well", async 
     return transport;
   };
   assert.equal((await fleetctl(open, "fleetctl --tunnel=bastion:2222 list-machines")).code, 0);
+  for (const command of ["list-machines", "start a", "status a", "ssh a"])
+    assert.deepEqual(await fleetctl(open, `fleetctl --tunnel=nowhere ${command}`), {
+      code: 1,
+      out: "",
+      err: "Unable to initialize client: failed initializing SSH client: ssh ended with exit code 255\n",
+    });
   assert.equal((await fleetctl(open, "fleetctl list-machines", {}, { FLEETCTL_TUNNEL: "bastion" })).code, 0);
   const way = "unix:///run/fleet.sock: socket through bastion to /run/fleet.sock";
   assert.deepEqual(ways, [way, way]);

@@ -19,6 +19,8 @@ export interface Ssh {
 }
 
 export interface Tunnel {
+  /** Resolves once the connection stands. Throws Fault `no-tunnel` or `no-ssh`. */
+  ready(): Promise<void>;
   /** A socket in the file system here, each connection to which leads to `end`. */
   socketTo(end: TunnelEnd): string;
   /** Words with which another ssh reaches a machine through the tunnel. */
@@ -100,12 +102,16 @@ function tunnel(settings: SshSettings, host: SshHost): Tunnel {
   if (known !== undefined) return known;
   const control = join(ownFolder(), `master-${tunnels.size}`);
   let standing: Promise<void> | undefined;
+  const ready = async (): Promise<void> => {
+    standing ??= openMaster(masterWords(settings, host, control), settings);
+    await standing;
+  };
   const opened: Tunnel = {
+    ready,
     socketTo: (end) => {
       const words = throughWords(control, host, end);
       return listen(async (socket) => {
-        standing ??= openMaster(masterWords(settings, host, control), settings);
-        await standing;
+        await ready();
         lead(socket, words);
       });
     },
@@ -123,12 +129,8 @@ function listen(take: (socket: Socket) => Promise<void>): string {
   const path = join(ownFolder(), `socket-${sockets}`);
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     socket.on("error", () => socket.destroy());
-    take(socket).catch((error: unknown) => {
-      process.stderr.write(
-        `Unable to initialize client: failed initializing SSH client: ${sentenceOf(error)}\n`,
-      );
-      socket.destroy();
-    });
+    // Whoever waits for the tunnel is told why there is none.
+    take(socket).catch(() => socket.destroy());
   });
   server.listen(path);
   server.unref();

@@ -49,9 +49,9 @@ export function fleetctlProgram(outside: Outside, version: string): CommandGroup
       ...verbs.map((verb) => verb(connect)),
       journal(connect, outside),
       status(connect, outside),
-      fdForward(outside.ssh),
       ssh(connect, outside),
-      verify,
-    ].map(tellingOfClient),
+    ]
+      .map((command) => tellingOfClient(command, outside))
+      .concat(fdForward(outside.ssh), verify),
   });
 }

@@ -47,6 +47,16 @@ test("restart of a loaded unit starts it, and that of an inactive one is refused
     err: "Unable to restart unit idle.service in state inactive\n",
   });
   assert.deepEqual(await run("fleetctl restart nope"), {
+    code: 1,
+    out: "",
+    err: "Error creating units: unable to find Unit(nope.service) in Registry or on filesystem\n",
+  });
+  assert.deepEqual(await run("fleetctl restart new", { "new.service": hello }), {
+    code: 0,
+    out: "Unit new.service inactive\n",
+    err: "",
+  });
+  assert.deepEqual(await run("fleetctl restart nope*"), {
     code: 0,
     out: "",
     err: "Units not found in registry\n",

@@ -8,7 +8,7 @@ import { knownUnits } from "./choices.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
 import { findUnits, isGlobal, notFound, waitUntilDown, wouldDo } from "./deactivate.ts";
-import { isWanted } from "./names.ts";
+import { isPattern, isWanted } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { restartVerdict, startVerdict, stopVerdict, type Verdict } from "./verdicts.ts";
 
@@ -36,7 +36,7 @@ async function run(call: Call, connect: Connect): Promise<number> {
   if (call.arguments.length === 0) return noUnits(call);
   const client = connect(call);
   const found = await findUnits(call, client, isWanted);
-  if (found.length === 0) return notFound(call);
+  if (found.length === 0 && call.arguments.every(isPattern)) return notFound(call);
   const failure = await submitMissing(call, client);
   if (failure !== undefined) return failure;
   const idle = found.filter(isIdle);
