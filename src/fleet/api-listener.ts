@@ -51,6 +51,7 @@ export async function serveFleetApi(
         { requestTimeout: requestLimitMs, headersTimeout: headersLimitMs },
         (incoming, outgoing) => {
           // Names that systemd escaped hold backslashes (`a\\x2db.service`), and clients send them as they are.
+          log.debug(`HTTP ${incoming.method ?? ""} ${incoming.url ?? ""}`);
           incoming.url = incoming.url?.replaceAll("\\", "%5C");
           void exchange(handler, incoming, outgoing, failed);
         },

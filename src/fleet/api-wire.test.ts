@@ -9,11 +9,14 @@ const stillClock = { now: () => 0, monotonic: () => 0, sleep: () => new Promise<
 const unit = JSON.stringify({ options: [{ section: "Service", name: "ExecStart", value: "/bin/true" }] });
 
 /** Sends requests as they stand over one connection, each when the one before it is answered, and gives the answers. */
-async function exchange(requests: readonly string[]): Promise<{ answers: string[]; logged: string[] }> {
+async function exchange(
+  requests: readonly string[],
+): Promise<{ answers: string[]; logged: string[]; debugged: string[] }> {
   const stop = new AbortController();
   const logged: string[] = [];
   const keep = (sentence: string): void => void logged.push(sentence);
-  const log = { debug: keep, info: keep, warning: keep, error: keep };
+  const debugged: string[] = [];
+  const log = { debug: (line: string) => void debugged.push(line), info: keep, warning: keep, error: keep };
   const handler = fleetApi(new FakeRegistry(), { version: "1.0.0", clock: stillClock });
   const serving = await serveFleetApi(handler, [{ host: "127.0.0.1", port: 0 }], log, stop.signal);
   const answers: string[] = [];
@@ -32,7 +35,7 @@ async function exchange(requests: readonly string[]): Promise<{ answers: string[
       answers.push(answer);
     }
     socket.destroy();
-    return { answers, logged };
+    return { answers, logged, debugged };
   } finally {
     stop.abort();
     await serving.ended;
@@ -137,5 +140,11 @@ test("bytes that are not UTF-8 in a body disturb nothing", async () => {
     last(),
   ]);
   assert.match(answers[0] ?? "", /"code":400,"message":"unable to decode body: /);
+  assert.deepEqual(logged, []);
+});
+
+test("with debug lines on, each request is one", async () => {
+  const { debugged, logged } = await exchange([request("GET", "/fleet/v1/units?alt=json"), last()]);
+  assert.deepEqual(debugged, ["HTTP GET /fleet/v1/units?alt=json", "HTTP GET /fleet/v1/machines"]);
   assert.deepEqual(logged, []);
 });

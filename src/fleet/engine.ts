@@ -4,7 +4,7 @@ import { isFault, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { Mirror } from "../store/mirror.ts";
-import type { LeaseId, Store, Transaction } from "../store/store.ts";
+import type { LeaseId, Outcome, Store, Transaction } from "../store/store.ts";
 import { AbsenceJudge, type Presence } from "./absence.ts";
 import type { PlannedUnit } from "./cluster.ts";
 import { drainInputs } from "./drain-picture.ts";
@@ -240,7 +240,7 @@ async function pass(
   heardAtMs: number,
   signal: AbortSignal,
 ): Promise<EngineWork & { readonly moving: boolean }> {
-  const { store, events, metrics } = options;
+  const { metrics } = options;
   const startMs = env.clock.monotonic();
   const { parsed, planner, unfinished } = planning;
   const changed = picture.takeTouched();
@@ -258,7 +258,7 @@ async function pass(
   planning.unfinished = new Set(work.writes.map(({ unit }) => unit));
   for (const pack of packWrites(work.writes)) {
     signal.throwIfAborted();
-    const outcome = await store.commit(withEvents(pack.transaction, pack.writes, events));
+    const outcome = await commit(options, pack.transaction, pack.writes);
     if (outcome.committed) logWrites(env, pack.writes);
     else if (pack.writes.length > 1) await commitSingly(env, options, pack.writes, heardAtMs);
     if (outcome.committed || pack.writes.length === 1)
@@ -274,15 +274,29 @@ async function pass(
 /** One stale write spoils a whole transaction, so the others go one by one. */
 async function commitSingly(
   env: Env,
-  { store, events, metrics }: EngineOptions,
+  options: EngineOptions,
   writes: readonly EngineWrite[],
   heardAtMs: number,
 ): Promise<void> {
   for (const write of writes) {
     const { when, then } = write;
-    const outcome = await store.commit(withEvents({ when, then }, [write], events));
+    const outcome = await commit(options, { when, then }, [write]);
     if (outcome.committed) logWrites(env, [write]);
-    countTasks(metrics, [write], outcome.committed, env.clock.monotonic() - heardAtMs);
+    countTasks(options.metrics, [write], outcome.committed, env.clock.monotonic() - heardAtMs);
+  }
+}
+
+/** Decisions that the store does not take because it is away count as failed, too; the pass ends with them. */
+async function commit(
+  { store, events, metrics }: EngineOptions,
+  transaction: Transaction,
+  writes: readonly EngineWrite[],
+): Promise<Outcome> {
+  try {
+    return await store.commit(withEvents(transaction, writes, events));
+  } catch (error) {
+    countTasks(metrics, writes, false, 0);
+    throw error;
   }
 }
 

@@ -38,12 +38,12 @@ export class FleetMetrics {
 
   readonly tasks = new Counter(
     "fleet_engine_task_count_total",
-    "Decisions about units that this engine has carried out.",
+    "Decisions about units that this engine has set about to carry out.",
     taskTypes.map((type) => ({ type })),
   );
   readonly taskFailures = new Counter(
     "fleet_engine_task_failure_count_total",
-    "Decisions that could not be carried out, because the cluster had changed or the store was away.",
+    "Those of them that could not be carried out, because the cluster had changed meanwhile or the store was away.",
     taskTypes.map((type) => ({ type })),
   );
   readonly passes = new Counter(

@@ -58,7 +58,7 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
       }
       failures = 0;
       if (await refreshedWithin(env, options.refresh, renewalPauseMs(ttlMs), signal))
-        await join(env, options, signal);
+        await join(env, options, signal, lease);
     } catch (error) {
       if (signal.aborted) return;
       if (isFault(error, "store-lease-gone")) {
@@ -109,7 +109,13 @@ async function refreshedWithin(env: Env, refresh: Wake, ms: number, signal: Abor
 /** Why a wait ends that the other wait has overtaken. */
 const isOver = new Fault("over", "the wait is over");
 
-async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Promise<LeaseId> {
+/** @param own this daemon's lease, when it is present and has something else to say of its machine */
+async function join(
+  env: Env,
+  options: PresenceOptions,
+  signal: AbortSignal,
+  own?: LeaseId,
+): Promise<LeaseId> {
   const { store, ttlMs } = options;
   const facts = options.facts();
   const key = fleetKeys.machine(facts.id);
@@ -131,7 +137,7 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
     const earlier = record?.family === "machine" ? record.machine : undefined;
     if (earlier?.bootId === facts.bootId) {
       // Of a store that was copied, the record hangs on another lease than its text says.
-      const lease = await adopt(env, store, entry.lease ?? earlier.lease, ttlMs);
+      const lease = await adopt(env, store, entry.lease ?? earlier.lease, ttlMs, own);
       const note = changeOf(earlier, facts);
       if (await publish(options, facts, lease, entry.modRevision, note)) {
         options.renewed?.(sentAtMs);
@@ -152,8 +158,15 @@ async function join(env: Env, options: PresenceOptions, signal: AbortSignal): Pr
  * Goes on with the lease of a daemon of the same boot, so that the states it published stay. With another time to live than
  * before a new lease is taken; the states move over to it, and the old one lapses by itself.
  */
-async function adopt(env: Env, store: Store, earlier: LeaseId, ttlMs: number): Promise<LeaseId> {
+async function adopt(
+  env: Env,
+  store: Store,
+  earlier: LeaseId,
+  ttlMs: number,
+  own: LeaseId | undefined,
+): Promise<LeaseId> {
   const lease = await store.renewLease(earlier);
+  if (lease.id === own) return own;
   if (Math.ceil(lease.ttlMs / 1000) === Math.ceil(ttlMs / 1000)) {
     env.log.info("went on with the presence of an earlier daemon of this boot", { lease: lease.id });
     return lease.id;
