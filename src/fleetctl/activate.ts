@@ -64,7 +64,7 @@ export async function activate(call: Call, connect: Connect, activation: Activat
   try {
     await inParallel(triggered, async (unit) => await setTarget(client, unit, activation.target));
   } catch (error) {
-    if (!isFault(error)) throw error;
+    if (call.signal.aborted || !isFault(error)) throw error;
     return fail(call, `Error ${activation.verb}ing units: ${error.message}`);
   }
   const names = (some: readonly SourcedUnit[]): string[] =>
@@ -88,7 +88,7 @@ async function createUnits(
   try {
     units = await sourceUnits(call, client, activation.verb);
   } catch (error) {
-    if (!isFault(error)) throw error;
+    if (call.signal.aborted || !isFault(error)) throw error;
     return fail(call, `Error creating units: ${error.message}`);
   }
   if (call.flags.on("dry-run")) return tellPlan(call, activation, units);
@@ -106,6 +106,7 @@ async function createUnits(
   }
   const written = units.filter(({ name }) => created.has(name));
   for (const { name, global } of written) call.stdout.write(`Unit ${name} ${global ? "" : "inactive"}\n`);
+  call.signal.throwIfAborted();
   return problem === undefined ? units : fail(call, `Error creating units: ${problem}`);
 }
 

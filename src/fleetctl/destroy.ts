@@ -45,6 +45,7 @@ async function run(call: Call, connect: Connect): Promise<number> {
   const problems: string[] = [];
   const destroyed: string[] = [];
   const outcomes = await inParallel(names, async (name) => await destroyUnit(client, name));
+  call.signal.throwIfAborted();
   for (const [index, outcome] of outcomes.entries()) {
     if (typeof outcome === "object") problems.push(outcome.problem);
     else if (outcome) destroyed.push(names[index] ?? "");

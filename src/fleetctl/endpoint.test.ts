@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fakeSurroundings } from "../cli/fake-surroundings.ts";
+import { runProgram } from "../cli/program.ts";
 import { Fault } from "../lib/fault.ts";
-import { cluster, fleetctl, hello, obedient, one } from "./cluster-fixture.ts";
+import { cluster, fakeSsh, fleetctl, hello, obedient, one } from "./cluster-fixture.ts";
 import type { OpenTransport } from "./connect.ts";
+import { fleetctlProgram } from "./program.ts";
 
 const away = "Cannot reach the fleet API at unix:///run/fleet.sock: there is no such socket. Check it.";
 
@@ -240,4 +243,31 @@ test("a refusal without words is told with its body", async () => {
     (await fleetctl(open, "fleetctl cat a")).err,
     "Error: googleapi: got HTTP response code 502 with body: Bad Gateway\n",
   );
+});
+
+test("a command that is interrupted while an API keeps silent ends with 130 and says nothing", async () => {
+  const commands = ["list-units", "list-unit-files", "list-machines", "start a", "submit a", "stop a"].concat(
+    [
+      "unload a",
+      "destroy a",
+      "destroy --no-block a",
+      "restart a",
+      "cat a",
+      "status a",
+      "journal -f a",
+      "ssh a",
+    ],
+  );
+  for (const command of commands) {
+    const interrupt = new AbortController();
+    const open: OpenTransport = () => async (_method, _path, _body, signal) => {
+      interrupt.abort(new Fault("interrupted", "fleetctl was interrupted."));
+      throw signal?.reason;
+    };
+    const files = { "a.service": hello };
+    const surroundings = fakeSurroundings({ files, signal: interrupt.signal });
+    const program = fleetctlProgram({ open, ssh: async () => fakeSsh().ssh }, "1.0.0");
+    assert.equal(await runProgram(program, command.split(" "), surroundings), 130, command);
+    assert.equal(surroundings.stderr.text() + surroundings.stdout.text(), "", command);
+  }
 });

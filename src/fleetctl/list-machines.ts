@@ -76,7 +76,7 @@ async function run(call: Call, connect: Connect): Promise<number> {
       return { rows, raw: rows, more };
     });
   } catch (error) {
-    if (!isFault(error)) throw error;
+    if (call.signal.aborted || !isFault(error)) throw error;
     return fail(
       call,
       [

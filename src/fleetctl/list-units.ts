@@ -50,7 +50,7 @@ async function run(call: Call, connect: Connect): Promise<number> {
       return { rows: states.map((state) => ({ state, machine: legendOf(state.machineID) })), raw: states };
     });
   } catch (error) {
-    if (!isFault(error)) throw error;
+    if (call.signal.aborted || !isFault(error)) throw error;
     return fail(call, `Error retrieving list of units from repository: ${error.message}`);
   }
 }
