@@ -1,5 +1,5 @@
 import { editsBetween } from "../lib/edit-distance.ts";
-import { goQuoted } from "./go-text.ts";
+import { goQuoted } from "../lib/go-quote.ts";
 import { cloudConfigSchema, isValid, type Schema, type StructSchema, typeName } from "./schema.ts";
 import { readYaml, type Tree, type TreeEntry, type TreeMap, type TreeScalar } from "./tree.ts";
 import { foreignFormat, unpackUserData, userDataKind, userDataText } from "./user-data.ts";

@@ -1,4 +1,5 @@
-import { fromBase64, goQuoted } from "./go-text.ts";
+import { goQuoted } from "../lib/go-quote.ts";
+import { fromBase64 } from "./go-text.ts";
 import { gunzip } from "./gunzip.ts";
 
 /** The bytes of a file's content, or why it cannot be decoded, in the original's words. */

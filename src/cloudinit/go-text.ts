@@ -1,30 +1,5 @@
 /** Texts as Go's standard library prints and reads them, because the original's messages and files show them. */
 
-/** A quoted string as Go's `%q` and strconv.Quote print it. */
-export function goQuoted(text: string): string {
-  let out = '"';
-  for (const letter of text) {
-    const code = letter.codePointAt(0) ?? 0;
-    if (letter === '"' || letter === "\\") out += `\\${letter}`;
-    else if (short[letter] !== undefined) out += short[letter];
-    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, "0")}`;
-    else if (/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(letter)) out += letter;
-    else if (code > 0xffff) out += `\\U${code.toString(16).padStart(8, "0")}`;
-    else out += `\\u${code.toString(16).padStart(4, "0")}`;
-  }
-  return `${out}"`;
-}
-
-const short: Readonly<Record<string, string>> = {
-  "\x07": "\\a",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\v": "\\v",
-};
-
 /**
  * A number as Go prints it with the fewest digits that mean the same.
  * @param exponentFrom the decimal exponent from which it is written `1e+NN`: 21 for `%v`, 6 for `%g` of few digits

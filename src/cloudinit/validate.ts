@@ -1,5 +1,5 @@
 import { decodeContent } from "./content.ts";
-import { goQuoted } from "./go-text.ts";
+import { goQuoted } from "../lib/go-quote.ts";
 import { LineFinder } from "./lines.ts";
 import { isRequestUrl } from "./request-url.ts";
 import { cleanPath } from "./paths.ts";

@@ -1,3 +1,4 @@
+import { goQuoted } from "../lib/go-quote.ts";
 import { trimSpace, utf8Length } from "../lib/text.ts";
 import { type DropIn, mergeDropIns, mostDropIns, problemWithDropInName } from "../unit/drop-ins.ts";
 import { hashUnitText } from "../unit/hash.ts";
@@ -51,7 +52,7 @@ export function decidePut(request: PutRequest, registered: Registered): PutDecis
   if ("problem" in body) return refusal(400, `unable to decode body: ${body.problem}`);
   const name = body.name === "" ? request.name : body.name;
   if (name !== request.name) {
-    const quoted = [JSON.stringify(request.name), JSON.stringify(name)];
+    const quoted = [goQuoted(request.name), goQuoted(name)];
     return refusal(400, `name in URL ${quoted[0]} differs from unit name in request body ${quoted[1]}`);
   }
   const badName = problemWithName(name);
@@ -75,13 +76,10 @@ function decideChange(name: UnitName, body: UnitBody, registered: Registered): P
   }
   const target = targetStates.find((state) => state === (desiredState === "" ? "inactive" : desiredState));
   if (target !== "inactive" && splitName(name)?.isTemplate === true) {
-    return refusal(400, `cannot activate template ${JSON.stringify(name)}`);
+    return refusal(400, `cannot activate template ${goQuoted(name)}`);
   }
   if (target === undefined) {
-    return refusal(
-      400,
-      `invalid desiredState ${JSON.stringify(desiredState)}: use ${targetStates.join(", ")}`,
-    );
+    return refusal(400, `invalid desiredState ${goQuoted(desiredState)}: use ${targetStates.join(", ")}`);
   }
   if (change === undefined) return { do: "target", target };
   const { text, hash, file } = change;

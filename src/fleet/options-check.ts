@@ -1,3 +1,4 @@
+import { goQuoted } from "../lib/go-quote.ts";
 import { isGlob, matchesGlob } from "../lib/glob.ts";
 import { trimSpace } from "../lib/text.ts";
 import { parseUnitFile } from "../unit/parse.ts";
@@ -65,7 +66,7 @@ function problemWithRequirements(wants: Requirements): string | undefined {
     for (const peer of wants.peers) {
       const pattern = patterns.find((candidate) => matchesGlob(candidate, peer));
       if (pattern !== undefined) {
-        return `unresolvable requirements: peer "${peer}" matches ${word} "${pattern}"`;
+        return `unresolvable requirements: peer ${goQuoted(peer)} matches ${word} ${goQuoted(pattern)}`;
       }
     }
   }
@@ -104,7 +105,7 @@ export function warningsAbout(file: UnitFile, name: UnitName): string[] {
   );
   const warnings = Array.from(
     unknown,
-    (option) => `unrecognized requirement in [X-Fleet] section: ${JSON.stringify(option)}`,
+    (option) => `unrecognized requirement in [X-Fleet] section: ${goQuoted(option)}`,
   );
   for (const row of optionTable) {
     for (const value of valuesOf(file, row)) {

@@ -1,3 +1,4 @@
+import { goQuoted, goQuotedCharacter } from "../lib/go-quote.ts";
 import { utf8Length } from "../lib/text.ts";
 
 /** The parts of a unit's name (fleet v1.0.0). */
@@ -46,13 +47,13 @@ export function problemWithName(name: string): string | undefined {
   if (dot < 0) return 'unit name must contain "."';
   if (dot === name.length - 1) return 'unit name cannot end in "."';
   const suffix = name.slice(dot + 1);
-  if (!recognisedSuffixes.includes(suffix)) return `invalid unit type: ${JSON.stringify(suffix)}`;
+  if (!recognisedSuffixes.includes(suffix)) return `invalid unit type: ${goQuoted(suffix)}`;
   if (name.includes("@") && !templateSuffixes.includes(suffix)) {
-    return `invalid unit type for template: ${JSON.stringify(suffix)}`;
+    return `invalid unit type for template: ${goQuoted(suffix)}`;
   }
   for (const character of name.slice(0, dot)) {
     if (!/^[0-9a-zA-Z:\-_.\\@]$/.test(character)) {
-      return `invalid character ${quoteCharacter(character)} in unit name`;
+      return `invalid character ${goQuotedCharacter(character)} in unit name`;
     }
   }
   // systemd loads nothing of that name either.
@@ -84,24 +85,4 @@ export function withServiceSuffix(argument: string): string {
   const base = argument.replace(/\/+$/, "").split("/").at(-1) ?? "";
   const suffix = base.includes(".") ? base.slice(base.lastIndexOf(".") + 1) : "";
   return recognisedSuffixes.includes(suffix) ? base : `${base}.service`;
-}
-
-/** A character in single quotes, with Go's escapes, because fleet's messages carry them. */
-function quoteCharacter(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
-  const short = new Map([
-    ["\u0007", "\\a"],
-    ["\b", "\\b"],
-    ["\f", "\\f"],
-    ["\n", "\\n"],
-    ["\r", "\\r"],
-    ["\t", "\\t"],
-    ["\v", "\\v"],
-    ["'", "\\'"],
-  ]).get(character);
-  if (short !== undefined) return `'${short}'`;
-  if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(character)) return `'${character}'`;
-  const digits = code.toString(16);
-  if (code < 0x80) return `'\\x${digits.padStart(2, "0")}'`;
-  return code < 0x10000 ? `'\\u${digits.padStart(4, "0")}'` : `'\\U${digits.padStart(8, "0")}'`;
 }

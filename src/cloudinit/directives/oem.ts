@@ -1,5 +1,5 @@
 import { type Action, writeText } from "../actions.ts";
-import { goQuoted } from "../go-text.ts";
+import { goQuoted } from "../../lib/go-quote.ts";
 import type { TypedStruct } from "../read-config.ts";
 
 /** `coreos.oem`: who made the image. */

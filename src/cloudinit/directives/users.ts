@@ -1,5 +1,5 @@
 import type { Action, Facts } from "../actions.ts";
-import { goQuoted } from "../go-text.ts";
+import { goQuoted } from "../../lib/go-quote.ts";
 import type { TypedStruct } from "../read-config.ts";
 import { sshKeys } from "./ssh-keys.ts";
 

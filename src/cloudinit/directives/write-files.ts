@@ -1,6 +1,6 @@
 import type { Action } from "../actions.ts";
 import { decodeContent } from "../content.ts";
-import { goQuoted } from "../go-text.ts";
+import { goQuoted } from "../../lib/go-quote.ts";
 import { absolutePath } from "../paths.ts";
 import type { TypedStruct } from "../read-config.ts";
 import { bytesOf } from "../tree.ts";
