@@ -18,7 +18,7 @@ interface Row {
   readonly code?: number;
   readonly out?: string;
   readonly err?: string;
-  /** Texts in the registry afterwards. */
+  /** Texts in the registry afterwards, of all units. */
   readonly texts?: Files;
 }
 
@@ -64,7 +64,7 @@ const rows: readonly Row[] = [
     line: "fleetctl submit a@1",
     files: { "a@1.service": other },
     out: "Unit a@1.service inactive\n",
-    texts: { "a@1.service": other },
+    texts: { "a@.service": hello, "a@1.service": other },
   },
   {
     what: "the template in the registry comes before the local one",
@@ -74,6 +74,41 @@ const rows: readonly Row[] = [
     out: "Unit a@1.service inactive\n",
     err: "WARNING: Unit a@.service in registry differs from local template unit file a@.service. The registry's is used; to bring the file into effect first: fleetctl submit --replace a@.service\n",
     texts: { "a@1.service": hello, "a@.service": hello },
+  },
+  {
+    what: "a local file that is no unit differs from the registry's, and does not keep it from starting",
+    obedient: true,
+    before: [["fleetctl submit a", { "a.service": hello }]],
+    line: "fleetctl start a",
+    files: { "a.service": "[Service\n" },
+    out: "Unit a.service launched on 11111111.../10.0.0.1\n",
+    err: "WARNING: Unit a.service in registry differs from local unit file a.service. Add --replace to override.\n",
+  },
+  {
+    what: "--replace with a file that is no unit changes nothing",
+    before: [["fleetctl submit a", { "a.service": hello }]],
+    line: "fleetctl submit --replace a",
+    files: { "a.service": "[Service\n" },
+    code: 1,
+    err: "Error creating units: failed getting Unit(a.service) from file: unable to find end of section (line 1)\n",
+    texts: { "a.service": hello },
+  },
+  {
+    what: "--replace with an empty file changes nothing",
+    before: [["fleetctl submit a", { "a.service": hello }]],
+    line: "fleetctl submit --replace a",
+    files: { "a.service": "# nothing\n" },
+    code: 1,
+    err: "Error creating units: failed creating unit a.service: options field empty: there is not one option in its file\n",
+    texts: { "a.service": hello },
+  },
+  {
+    what: "an empty file among others is found before any is written",
+    line: "fleetctl submit a b",
+    files: { "a.service": hello, "b.service": "" },
+    code: 1,
+    err: "Error creating units: failed creating unit b.service: options field empty: there is not one option in its file\n",
+    texts: {},
   },
   {
     what: "the drop-ins of an instance make no difference between its template and the registry's",
@@ -120,7 +155,7 @@ const rows: readonly Row[] = [
     line: "fleetctl submit units/a@.service a@1 a@2",
     files: { "units/a@.service": hello },
     out: "Unit a@.service inactive\nUnit a@1.service inactive\nUnit a@2.service inactive\n",
-    texts: { "a@1.service": hello, "a@2.service": hello },
+    texts: { "a@.service": hello, "a@1.service": hello, "a@2.service": hello },
   },
   {
     what: "a unit named twice is created once",
@@ -473,6 +508,8 @@ for (const row of rows) {
     for (const [line, files] of row.before ?? []) await run(line, files);
     const { code = 0, out = "", err = "" } = row;
     assert.deepEqual(await run(row.line, row.files), { code, out, err });
+    const names = Array.from(registry.view().units.keys());
+    if (row.texts !== undefined) assert.deepEqual(names.toSorted(), Object.keys(row.texts).toSorted());
     for (const [name, text] of Object.entries(row.texts ?? {})) {
       assert.equal(registry.view().units.get(name)?.text, text, name);
     }

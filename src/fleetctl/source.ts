@@ -4,7 +4,7 @@ import type { UnitEntity } from "../fleet/api-entities.ts";
 import type { TargetState, UnitName } from "../fleet/model.ts";
 import { problemWithOptions, warningsAbout } from "../fleet/options-check.ts";
 import { requirementsOf } from "../fleet/options.ts";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import { type DropIn, dropInFolders, mergeDropIns, problemWithDropInName } from "../unit/drop-ins.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { problemWithName, splitName, withServiceSuffix } from "../unit/name.ts";
@@ -89,11 +89,11 @@ async function sourceUnit(call: Call, verb: CreatingVerb, source: Source): Promi
     check(call, name, file);
     return sourced(name, undefined, file);
   }
-  const local = await localFile(call, name, folder);
   if (verb === "restart" || !call.flags.on("replace")) {
-    warnIfDifferent(call, existing, local);
+    await warnIfDifferent(call, existing, folder);
     return sourced(name, existing, undefined);
   }
+  const local = await localFile(call, name, folder);
   if (local === undefined) throw noLocalFile(name, folder);
   if (hashOf(local.file) === hashOf(fileOf(existing))) {
     call.stdout.write(`Found same Unit(${name}) in Registry, nothing to do\n`);
@@ -198,7 +198,7 @@ async function withDropIns(
 }
 
 async function readUnit(call: Call, path: string): Promise<UnitFile | undefined> {
-  const text = await call.files.read(path);
+  const text = await readFile(call, path);
   if (text === undefined) return undefined;
   const { file, problems } = parseUnitFile(text);
   const [problem] = problems;
@@ -209,11 +209,31 @@ async function readUnit(call: Call, path: string): Promise<UnitFile | undefined>
   );
 }
 
-function warnIfDifferent(call: Call, existing: UnitEntity, local: LocalFile | undefined): void {
-  if (local === undefined || hashOf(local.file) === hashOf(fileOf(existing))) return;
-  const kind = local.kind === "template" ? "local template unit file" : "local unit file";
+async function readFile(call: Call, path: string): Promise<string | undefined> {
+  try {
+    return await call.files.read(path);
+  } catch (error) {
+    throw new Fault("bad-file", `failed getting Unit(${path}) from file: ${sentenceOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function warnIfDifferent(call: Call, existing: UnitEntity, folder: string): Promise<void> {
+  const path = folder + existing.name;
+  let kind = "local unit file";
+  let differing = path;
+  try {
+    const local = await localFile(call, existing.name, folder);
+    if (local === undefined || hashOf(local.file) === hashOf(fileOf(existing))) return;
+    differing = local.path;
+    if (local.kind === "template") kind = "local template unit file";
+  } catch (error) {
+    // A file that is no unit is another one than the registry's, and no reason to leave that alone (fleetctl v1.0.0).
+    if (!isFault(error)) throw error;
+  }
   call.stderr.write(
-    `WARNING: Unit ${existing.name} in registry differs from ${kind} ${local.path}. Add --replace to override.\n`,
+    `WARNING: Unit ${existing.name} in registry differs from ${kind} ${differing}. Add --replace to override.\n`,
   );
 }
 
@@ -228,9 +248,14 @@ function warnOfTemplate(call: Call, template: UnitName, inRegistry: UnitFile, lo
 
 /** Refuses what the server would refuse, before anything is written, and warns of options that do nothing. */
 function check(call: Call, name: UnitName, file: UnitFile): void {
-  const problem = problemWithName(name) ?? problemWithOptions(file);
+  const problem = problemWithName(name) ?? problemWithOptions(file) ?? problemWithLack(file);
   if (problem !== undefined) throw new Fault("bad-unit", `failed creating unit ${name}: ${problem}`);
   for (const warning of warningsAbout(file, name)) call.stderr.write(`WARNING: ${warning}\n`);
+}
+
+/** A server takes a unit without options for one that it should have already. */
+function problemWithLack(file: UnitFile): string | undefined {
+  return file.length > 0 ? undefined : "options field empty: there is not one option in its file";
 }
 
 function hashOf(file: UnitFile): string {
