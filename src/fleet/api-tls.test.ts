@@ -42,17 +42,18 @@ after(async () => await rm(folder, { recursive: true, force: true }));
 async function machinesOver(
   files: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string },
   more: ServerOptions = {},
+  at = "localhost",
 ): Promise<unknown> {
   const server = createServer({ key, cert, ...more }, (_request, response) => {
     response.end(JSON.stringify({ machines }));
   });
-  server.listen(0, "localhost");
+  server.listen(0, at.startsWith("127.") ? at : "localhost");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const named = Object.entries(files).map(([name, file]) => [name, join(folder, file)]);
   const tls = { caFile: "", certFile: "", keyFile: "", ...Object.fromEntries(named) };
   try {
-    return await new FleetClient(transportTo(`https://localhost:${port}`, tls)).machines();
+    return await new FleetClient(transportTo(`https://${at}:${port}`, tls)).machines();
   } finally {
     server.closeAllConnections();
     server.close();
@@ -62,9 +63,17 @@ async function machinesOver(
 test("the certificate of a server is checked, against the authority that is named", async () => {
   await assert.rejects(machinesOver({}), {
     code: "endpoint-unreachable",
-    message: /self-signed certificate/,
+    message: /nobody who is trusted here has signed its certificate/,
   });
   assert.deepEqual(await machinesOver({ caFile: "cert" }), machines);
+});
+
+test("an address is checked as a name is", async () => {
+  assert.deepEqual(await machinesOver({ caFile: "cert" }, {}, "127.0.0.1"), machines);
+  await assert.rejects(machinesOver({ caFile: "cert" }, {}, "127.0.0.2"), {
+    code: "endpoint-unreachable",
+    message: /IP: 127\.0\.0\.2 is not in the cert's list/,
+  });
 });
 
 test("a server may demand a certificate of the client", async () => {

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import type { RequestOptions } from "node:https";
+import { isIP } from "node:net";
 import process from "node:process";
 import { hostname, userInfo } from "node:os";
 import { Fault, sentenceOf } from "../lib/fault.ts";
@@ -105,14 +107,14 @@ function plainly(end: PlainEnd, most: number): Send {
 function overTls({ at }: Target, end: PlainEnd, most: number, tls: TlsFiles): Send {
   const https = process.getBuiltinModule("node:https");
   const agent = new https.Agent({ keepAlive: true, maxSockets: most, ...readTls(tls) });
-  const servername = "host" in at ? { servername: at.host } : {};
+  const server = "host" in at ? expectedServer(at.host) : {};
   const connect = "path" in end ? { socketPath: end.path } : end;
   return ({ method, path, headers, body, signal }) =>
     new Promise((resolve, reject) => {
       const length = body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) };
       const request = https.request({
         ...connect,
-        ...servername,
+        ...server,
         method,
         path,
         headers: { ...headers, ...length },
@@ -133,6 +135,16 @@ function overTls({ at }: Target, end: PlainEnd, most: number, tls: TlsFiles): Se
       request.on("error", reject);
       request.end(body);
     });
+}
+
+/** Whom the certificate has to be for, whatever socket leads there. TLS sends names alone, no addresses (RFC 6066, section 3). */
+function expectedServer(host: string): Pick<RequestOptions, "servername" | "checkServerIdentity"> {
+  if (isIP(host) === 0) return { servername: host };
+  const { checkServerIdentity } = process.getBuiltinModule("node:tls");
+  return {
+    servername: "",
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+  };
 }
 
 function endOf(at: ListeningAt): PlainEnd {
@@ -219,11 +231,17 @@ function readEndpoint(endpoint: string): Target {
   return { secure, at: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, hostHeader: url.host };
 }
 
-function readTls(tls: TlsFiles): { key?: string; cert?: string; ca?: string } {
+/** Those that Node brings along, and those that this system has. */
+function trustedHere(): string[] {
+  const { getCACertificates } = process.getBuiltinModule("node:tls");
+  return [...getCACertificates("default"), ...getCACertificates("system")];
+}
+
+function readTls(tls: TlsFiles): { key?: string; cert?: string; ca: string | string[] } {
   return {
     ...(tls.keyFile === "" ? {} : { key: readText(tls.keyFile) }),
     ...(tls.certFile === "" ? {} : { cert: readText(tls.certFile) }),
-    ...(tls.caFile === "" ? {} : { ca: readText(tls.caFile) }),
+    ca: tls.caFile === "" ? trustedHere() : readText(tls.caFile),
   };
 }
 
@@ -234,6 +252,9 @@ function readText(path: string): string {
     throw new Fault("file-unreadable", `cannot read ${path}: ${sentenceOf(error)}`, { cause: error });
   }
 }
+
+const unknownAuthority =
+  "nobody who is trusted here has signed its certificate; --ca-file or FLEETCTL_CA_FILE names who has";
 
 function unreachable(endpoint: string, error: unknown): Fault {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -254,4 +275,12 @@ const causes: ReadonlyMap<string, string> = new Map([
   ["EHOSTUNREACH", "there is no route to it"],
   ["ENOTFOUND", "the name is not known"],
   ["ETIMEDOUT", "it does not answer"],
+  ...[
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  ].map((code) => [code, unknownAuthority] as const),
+  ["CERT_HAS_EXPIRED", "its certificate has expired"],
+  ["ERR_OSSL_PEM_NO_START_LINE", "--cert-file or --key-file does not hold what its name says"],
 ]);
