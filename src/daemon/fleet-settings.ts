@@ -79,6 +79,8 @@ export const fleetSettings = {
   ...withoutEffect,
 } satisfies SettingTable;
 
+export type FleetSettings = Settings<typeof fleetSettings>;
+
 /**
  * The client addresses of members among those of `etcd_servers`. Old settings name the v2 keys of the own machine (port 4001,
  * and 2379 of etcd 2), which fleet does not use any more: this machine knows the members itself. Elsewhere the members'
@@ -97,7 +99,7 @@ export function storesOf(servers: readonly string[]): readonly string[] {
 }
 
 /** What an operator should hear about settings that are understood but do nothing here; one sentence each. */
-export function settingsWithoutEffect(settings: Settings<typeof fleetSettings>): readonly string[] {
+export function settingsWithoutEffect(settings: FleetSettings): readonly string[] {
   const names = Object.keys(withoutEffect) as (keyof typeof withoutEffect)[];
   return names.flatMap((name) => {
     const value = settings[name];

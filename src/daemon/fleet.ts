@@ -33,18 +33,19 @@ import type { LeaseId, Store } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
 import { readTls } from "./etcd-tls.ts";
-import { fleetSettings, settingsWithoutEffect, storesOf } from "./fleet-settings.ts";
+import { type FleetSettings, fleetSettings, settingsWithoutEffect, storesOf } from "./fleet-settings.ts";
 import { type IdentityFile, identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
 import { programFacts } from "./program-facts.ts";
 import { takeInheritedSockets } from "./listen-sockets.ts";
 import { apiAddress, findAddress, readBootId, readMachineId } from "./machine-facts.ts";
 import { fetchMachine } from "./machine-fetch.ts";
+import { OwnFacts } from "./own-facts.ts";
 import { roleFile } from "./member-machine.ts";
 import { followRole } from "./role-watch.ts";
 import { renewalFile } from "./renewal-file.ts";
 import { type DaemonProcess, runDaemon } from "./run-daemon.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { readSettings } from "./settings.ts";
 import { askStopReason } from "./stop-reason.ts";
 
 const usualSettingsPath = "/etc/fleet/fleet.conf";
@@ -135,13 +136,18 @@ async function run(
     env.log,
     parts.signal,
   );
-  let facts = await machineFacts(id, settings, serving.endpoints);
   const refresh = new Wake();
+  const bootId = await readBootId();
+  const source = {
+    findAddress,
+    factsOf: async (told: FleetSettings, found: string) =>
+      factsOf({ id, bootId }, told, found, serving.endpoints),
+  };
+  const facts = await OwnFacts.find(env.clock, source, settings, () => refresh.wake());
   daemon.onReload(async () => {
     // In the words of fleet v1.0.0, which scripts look for.
     env.log.info("Reloading configuration");
-    facts = await machineFacts(id, await loadSettings(env, daemon, settingsPath), serving.endpoints);
-    refresh.wake();
+    await facts.follow(await loadSettings(env, daemon, settingsPath));
     env.log.info(
       "read the settings again; metadata, address and verbosity take effect at once, the rest at a restart",
     );
@@ -159,13 +165,18 @@ async function run(
       env,
       {
         store,
-        facts: () => facts,
+        facts: () => facts.current,
         refresh,
         ttlMs,
         changed: (granted) => lease.change(granted),
         renewed: (sentAtMs) => {
           partition.renewed(sentAtMs);
           witness.answered(sentAtMs, env.clock.monotonic());
+          facts.lookAgain().catch((error: unknown) => {
+            env.log.warning(
+              `cannot tell this machine's address: ${sentenceOf(error)}; it is looked up again`,
+            );
+          });
         },
         events,
       },
@@ -186,7 +197,7 @@ async function run(
         env,
         {
           store,
-          me: facts.id,
+          me: id,
           ttlMs,
           members,
           shared,
@@ -291,7 +302,7 @@ async function loadSettings(
   env: Env,
   daemon: DaemonProcess,
   named: string | undefined,
-): Promise<Settings<typeof fleetSettings>> {
+): Promise<FleetSettings> {
   const path = named ?? usualSettingsPath;
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" && named === undefined) return undefined;
@@ -309,19 +320,19 @@ async function loadSettings(
   return settings;
 }
 
-function endpointsOf(settings: Settings<typeof fleetSettings>): readonly string[] {
+function endpointsOf(settings: FleetSettings): readonly string[] {
   const named = storesOf(settings.etcdServers);
   return named.length > 0 ? named : settings.storeEndpoints;
 }
 
-async function machineFacts(
-  id: MachineId,
-  settings: Settings<typeof fleetSettings>,
+/** What this machine says of itself. @param found its address as the routing table has it */
+function factsOf(
+  boot: { readonly id: MachineId; readonly bootId: string },
+  { publicIp, metadata }: FleetSettings,
+  found: string,
   endpoints: readonly string[],
-): Promise<MachineFacts> {
-  const [bootId, found] = await Promise.all([readBootId(), findAddress()]);
-  const address = settings.publicIp === "" ? found : settings.publicIp;
+): MachineFacts {
+  const address = publicIp === "" ? found : publicIp;
   const api = apiAddress(endpoints, address);
-  const { metadata } = settings;
-  return { id, bootId, address, metadata, version: productVersion, ...(api === undefined ? {} : { api }) };
+  return { ...boot, address, metadata, version: productVersion, ...(api === undefined ? {} : { api }) };
 }
