@@ -1,5 +1,6 @@
 import { spacedTable } from "../lib/table.ts";
 import { type Command, type CommandGroup, type Flag, isGroup } from "./command.ts";
+import { jsonFlag } from "./json.ts";
 
 /** The flags that every command has. */
 export const helpFlag: Flag = { name: "help", short: "h", kind: "switch", summary: "print this help" };
@@ -9,7 +10,7 @@ export const helpFlag: Flag = { name: "help", short: "h", kind: "switch", summar
  * @param path what the user types to get here, such as `fleetctl start`
  * @param inherited flags of the groups above it
  */
-export function commandHelp(path: string, command: Command, inherited: readonly Flag[]): string {
+export function commandHelp(path: string, command: Omit<Command, "run">, inherited: readonly Flag[]): string {
   const own = [...(command.flags ?? []), helpFlag];
   return joinSections([
     section("NAME", [`${path} - ${command.summary}`]),
@@ -26,6 +27,26 @@ export function commandHelp(path: string, command: Command, inherited: readonly 
       ]),
     ),
   ]);
+}
+
+/** What there is to say about the commands that every program has, where it follows no other program in them. */
+export function builtInCommand(program: CommandGroup, path: string, name: string): Omit<Command, "run"> {
+  if (name === "version")
+    return {
+      name,
+      summary: "Print the version and exit",
+      usage: "",
+      description: `Prints the version of ${program.name}, as --version does; with --json an object with its name and version.`,
+      flags: [jsonFlag],
+      examples: [{ line: `${path} version --json`, meaning: "for programs" }],
+    };
+  return {
+    name,
+    summary: "Show a list of commands or help for one command",
+    usage: "[COMMAND]",
+    description: "Prints what --help prints behind the command.",
+    examples: [{ line: `${path} help`, meaning: "which commands there are" }],
+  };
 }
 
 /** The help of a group: its commands, one line each. */

