@@ -117,7 +117,9 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
   // Not `incoming.headers`, which keeps one of two content types: that there are two is told.
   for (let at = 0; at + 1 < rawHeaders.length; at += 2)
     headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
-  const host = incoming.headers.host ?? "localhost";
+  // Some clients of a unix socket name no host at all.
+  const { host: named = "" } = incoming.headers;
+  const host = named === "" ? "localhost" : named;
   const path = incoming.url ?? "/";
   const url = URL.parse(path.startsWith("/") ? `http://${host}${path}` : path);
   if (url === null || url.username !== "" || !/^[^/?#\s\\@]+$/.test(host) || !/^https?:$/.test(url.protocol))

@@ -148,3 +148,8 @@ test("with debug lines on, each request is one", async () => {
   assert.deepEqual(debugged, ["HTTP GET /fleet/v1/units?alt=json", "HTTP GET /fleet/v1/machines"]);
   assert.deepEqual(logged, []);
 });
+
+test("a Host header without a host is taken, as from clients of a unix socket", async () => {
+  const { answers } = await exchange([request("GET", "/fleet/v1/machines").replace("domain-sock", "")]);
+  assert.match(answers[0] ?? "", /^HTTP\/1\.1 200 /);
+});

@@ -33,33 +33,48 @@ export interface Gauge {
   readonly values: readonly (readonly [labels: Labels, value: number])[];
 }
 
+interface Series {
+  /** For each bound how many lengths of time were at most that. */
+  readonly counts: number[];
+  sum: number;
+  count: number;
+}
+
 /** How many of some lengths of time were at most so long. */
 export class Histogram {
   readonly name: string;
   readonly help: string;
   readonly #bounds: readonly number[];
-  readonly #series = new Map<string, { readonly counts: number[]; sum: number; count: number }>();
+  readonly #series = new Map<string, Series>();
 
-  /** @param bounds upper bounds in seconds, smallest first */
-  constructor(name: string, help: string, bounds: readonly number[]) {
+  /**
+   * @param bounds upper bounds in seconds, smallest first
+   * @param zeros label sets that are shown from the beginning
+   */
+  constructor(name: string, help: string, bounds: readonly number[], zeros: readonly Labels[] = []) {
     this.name = name;
     this.help = help;
     this.#bounds = bounds;
+    for (const labels of zeros) this.#seriesOf(labels);
   }
 
   /** Notes one length of time, in milliseconds. */
   observe(ms: number, labels: Labels = {}): void {
-    const key = labelText(labels);
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
-      this.#series.set(key, series);
-    }
+    const series = this.#seriesOf(labels);
     const seconds = ms / 1000;
     series.sum += seconds;
     series.count += 1;
     for (const [at, bound] of this.#bounds.entries())
       if (seconds <= bound) series.counts[at] = (series.counts[at] ?? 0) + 1;
+  }
+
+  #seriesOf(labels: Labels): Series {
+    const key = labelText(labels);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const series = { counts: this.#bounds.map(() => 0), sum: 0, count: 0 };
+    this.#series.set(key, series);
+    return series;
   }
 
   text(): string {

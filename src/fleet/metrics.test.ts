@@ -164,3 +164,18 @@ test("requests to the store and batches for systemd are counted with what became
   for (const [series, count] of expected) assert.equal(value(text, series), count, series);
   await store.close();
 });
+
+test("what can be counted is shown as nothing before the first time, so that a rate sees that one", () => {
+  const metrics = new FleetMetrics(new FakeEnv().clock);
+  const text = metrics.text(new FakeRegistry().view(), undefined);
+  for (const series of [
+    "fleet_engine_reconcile_duration_second_count",
+    'fleet_engine_reconcile_duration_second_bucket{le="+Inf"}',
+    'fleet_registry_operation_duration_second_count{ops="get_all"}',
+    "argosy_fleet_placement_latency_seconds_sum",
+    'argosy_fleet_agent_steps_total{step="start",outcome="failed"}',
+    'argosy_fleet_systemd_call_failures_total{operation="unload"}',
+    'argosy_fleet_unit_states{active="failed"}',
+  ])
+    assert.equal(value(text, series), 0, series);
+});

@@ -28,6 +28,11 @@ export type FailureType = (typeof failureTypes)[number];
 const registryOperations = ["get", "set", "get_all"] as const;
 export type RegistryOperation = (typeof registryOperations)[number];
 
+const agentSteps = ["load", "start", "restart", "stop", "kill", "unload"] as const;
+
+/** What systemd says of units, as far as it is shown for none, too: the states that a rule waits for. */
+const activeStates = ["active", "reloading", "inactive", "failed", "activating", "deactivating"] as const;
+
 /**
  * What one daemon counts. Names that begin with `fleet_` are those of fleet v1.0.0, with the values they were meant to have;
  * the others are additions.
@@ -60,6 +65,7 @@ export class FleetMetrics {
     "fleet_engine_reconcile_duration_second",
     "How long passes of this engine took, with their writes.",
     bounds,
+    [{}],
   );
   readonly registryOperations = new Counter(
     "fleet_registry_operation_count_total",
@@ -75,16 +81,19 @@ export class FleetMetrics {
     "fleet_registry_operation_duration_second",
     "How long such requests took.",
     bounds,
+    registryOperations.map((ops) => ({ ops })),
   );
   readonly placementLatency = new Histogram(
     "argosy_fleet_placement_latency_seconds",
     "From when this engine heard of a unit until its machine was written down.",
     bounds,
+    [{}],
   );
   readonly requests = new Counter("argosy_fleet_api_requests_total", "Requests that the API has answered.");
   readonly steps = new Counter(
     "argosy_fleet_agent_steps_total",
     "What this machine's agent had systemd do with units, unit by unit.",
+    agentSteps.flatMap((step) => ["done", "failed"].map((outcome) => ({ step, outcome }))),
   );
   readonly systemdDuration = new Histogram(
     "argosy_fleet_systemd_call_duration_seconds",
@@ -94,6 +103,7 @@ export class FleetMetrics {
   readonly systemdFailures = new Counter(
     "argosy_fleet_systemd_call_failures_total",
     "Batches that systemd could not be asked for.",
+    ["list", ...agentSteps].map((operation) => ({ operation })),
   );
   readonly storeOperations = new Counter("argosy_fleet_store_operations_total", "Requests to the store.");
   readonly storeDuration = new Histogram(
@@ -164,7 +174,7 @@ function clusterGauges(view: FleetView): Gauge[] {
     ["launched", 0],
   ]);
   for (const { target } of view.units.values()) wanted.set(target, (wanted.get(target) ?? 0) + 1);
-  const active = new Map<string, number>();
+  const active = new Map<string, number>(activeStates.map((state) => [state, 0]));
   for (const states of view.states.values())
     for (const state of states.values()) active.set(state.active, (active.get(state.active) ?? 0) + 1);
   let waiting = 0;
