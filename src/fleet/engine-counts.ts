@@ -14,21 +14,22 @@ export function countTasks(
   latencyMs: number,
 ): void {
   if (metrics === undefined) return;
-  for (const { note } of writes) {
-    for (const type of tasksOf(note)) {
+  for (const write of writes) {
+    const tasks = tasksOf(write);
+    for (const type of tasks) {
       metrics.tasks.add({ type });
       if (!committed) metrics.taskFailures.add({ type });
     }
-    if (committed && note?.kind === "decision.placed") metrics.placementLatency.observe(latencyMs);
+    if (committed && tasks.includes("attemptscheduleunit")) metrics.placementLatency.observe(latencyMs);
   }
 }
 
-function tasksOf(note: EngineWrite["note"]): readonly TaskType[] {
+function tasksOf({ note, stopsFirst }: EngineWrite): readonly TaskType[] {
   switch (note?.kind) {
     case "decision.placed":
       return ["attemptscheduleunit"];
     case "decision.moved":
-      return ["unscheduleunit", "attemptscheduleunit"];
+      return stopsFirst === true ? ["unscheduleunit"] : ["unscheduleunit", "attemptscheduleunit"];
     case "decision.unplaced":
       return ["unscheduleunit"];
     case "decision.waiting":

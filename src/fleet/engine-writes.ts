@@ -14,6 +14,8 @@ export interface EngineWrite {
   readonly then: readonly Operation[];
   /** The machine that gets something to do by it, of a write that does nothing but place a unit. */
   readonly places?: MachineId;
+  /** True of a move whose unit has to stop first: it is placed by a later write. */
+  readonly stopsFirst?: true;
   /** What it does and why, for the log. */
   readonly because: string;
   /** What it decides, to be written down with it; absent when it only carries out what was decided before. */
@@ -87,6 +89,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
       return {
         ...unplace(unit.name, placement, picture, { waiting, ...markOf(decision) }, decision.because),
         note: noteOf("decision.moved", decision, decision.because),
+        stopsFirst: true,
       };
     }
     case "unplace":
