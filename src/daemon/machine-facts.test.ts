@@ -9,6 +9,7 @@ test("the API's address for others is one that others can reach", () => {
   );
   assert.equal(apiAddress(["http://0.0.0.0:49153"], "10.0.0.7"), "http://10.0.0.7:49153");
   assert.equal(apiAddress(["http://[::]:49153"], "10.0.0.7"), "http://10.0.0.7:49153");
+  assert.equal(apiAddress(["http://[::]:49153"], "fd00::7"), "http://[fd00::7]:49153");
   assert.equal(apiAddress(["http://0.0.0.0:49153"], ""), undefined);
   assert.equal(apiAddress(["unix:///run/fleet.sock", "http://[::1]:49153"], "10.0.0.7"), undefined);
 });

@@ -36,7 +36,8 @@ export function apiAddress(endpoints: readonly string[], address: string): strin
     if (url?.protocol !== "http:") continue;
     const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
     if (host === "0.0.0.0" || host === "::") {
-      if (address !== "") return `http://${address}:${url.port}`;
+      const named = address.includes(":") ? `[${address}]` : address;
+      if (address !== "") return `http://${named}:${url.port}`;
     } else if (!host.startsWith("127.") && host !== "::1") return `http://${url.host}`;
   }
   return undefined;
