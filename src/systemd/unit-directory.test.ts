@@ -49,6 +49,29 @@ test("a failed write leaves nothing behind, and an interrupted one is cleared aw
   assert.deepEqual(readdirSync(join(root, inside)), ["blocked.service"]);
 });
 
+test("a slash at the end of the folder's name changes nothing: its links are ours", (context) => {
+  const root = emptyRoot(context);
+  const directory = new UnitDirectory(`${inside}/`, root);
+  directory.write("a.service", "text");
+  directory.link("a.service");
+  assert.equal(directory.pathOf("a.service"), `${inside}/a.service`);
+  assert.equal(directory.foreignFile("a.service"), undefined);
+  directory.unlink("a.service");
+  assert.deepEqual(readdirSync(join(root, "run/systemd/system")), []);
+});
+
+test("a folder with units of others is refused, also by another name", (context) => {
+  const root = emptyRoot(context);
+  mkdirSync(join(root, "etc/systemd/system"), { recursive: true });
+  symlinkSync("systemd", join(root, "etc/alias"));
+  for (const folder of ["/etc/systemd/system/", "/etc/alias/system", "/run/systemd/system"])
+    assert.throws(() => new UnitDirectory(folder, root), {
+      code: "units-directory",
+      message:
+        /systemd looks for units of others in \/(etc|run)\/systemd\/system; it has to be a folder of their own/,
+    });
+});
+
 test("units of others are found wherever systemd finds them, our own links are not theirs", (context) => {
   const root = emptyRoot(context);
   const directory = new UnitDirectory(inside, root);

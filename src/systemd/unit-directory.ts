@@ -4,12 +4,13 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { UnitName } from "../fleet/model.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
 import { hashUnitText } from "../unit/hash.ts";
@@ -40,7 +41,7 @@ const runtimeDirectory = "/run/systemd/system";
  * nothing is forced to a disk: a reboot clears it.
  */
 export class UnitDirectory {
-  /** The folder as systemd sees it. */
+  /** The folder as systemd sees it, without a slash at its end. */
   readonly #inside: string;
   /** In front of every path we open ourselves; empty on a real machine. */
   readonly #root: string;
@@ -48,17 +49,18 @@ export class UnitDirectory {
 
   /** Makes the folder and removes what an interrupted write left. Throws Fault `units-directory`. */
   constructor(inside: string, root: string) {
-    this.#inside = inside;
+    this.#inside = resolve(inside);
     this.#root = root;
     try {
       this.#make();
+      this.#refuseFoldersOfOthers();
       for (const file of readdirSync(root + inside)) {
         if (file.startsWith(unfinishedPrefix)) rmSync(join(root + inside, file), { force: true });
       }
     } catch (error) {
       throw new Fault(
         "units-directory",
-        `cannot use ${root}${inside} for unit files: ${sentenceOf(error)}; it has to be a folder that root may write to`,
+        `cannot use ${root}${inside} for unit files: ${sentenceOf(error)}; it has to be a folder of their own that root may write to`,
         { cause: error },
       );
     }
@@ -142,6 +144,16 @@ export class UnitDirectory {
   /** Also when somebody removed it while we run. */
   #make(): void {
     mkdirSync(this.#root + this.#inside, { recursive: true, mode: 0o755 });
+  }
+
+  /** What lies in fleet's folder is fleet's, and is stopped and removed when nobody asks for it. */
+  #refuseFoldersOfOthers(): void {
+    const own = realpathSync(this.#root + this.#inside);
+    const taken = [runtimeDirectory, ...foreignDirectories].find((folder) => {
+      const path = this.#root + folder;
+      return kindOf(path) !== "none" && realpathSync(path) === own;
+    });
+    if (taken !== undefined) throw new Error(`systemd looks for units of others in ${taken}`);
   }
 
   #linksElsewhere(path: string): boolean {
