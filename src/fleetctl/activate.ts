@@ -176,13 +176,14 @@ async function follow(
   const state = verb === "start" ? "launched" : "loaded";
   const names = call.flags.on("no-block") ? triggered : [...triggered, ...lasting];
   const judgeOne = (report: UnitReport): Verdict =>
-    triggered.includes(report.name) ? judge(report) : lastingVerdict(judge(report), report.name);
+    triggered.includes(report.name) ? judge(report) : lastingVerdict(judge(report), report);
   return await waitForAll(call, client, { name: verb, state }, judgeOne, names);
 }
 
-function lastingVerdict(verdict: Verdict, name: string): Verdict {
+function lastingVerdict(verdict: Verdict, { name, desiredState }: UnitReport): Verdict {
   if (verdict.kind === "unplaced") return verdict;
   if (verdict.kind !== "failed") return { kind: "done", line: "" };
+  if (desiredState === undefined) return verdict;
   return { ...verdict, sentence: `${verdict.sentence}; to start it again: fleetctl restart ${name}` };
 }
 

@@ -186,6 +186,23 @@ test("destroy goes on behind a unit that cannot be destroyed", async () => {
   });
 });
 
+test("a unit that somebody destroys meanwhile is not waited for", async () => {
+  const { transport, run } = cluster();
+  const files = { "a.service": hello };
+  const destroying: typeof transport = async (method, path, ...rest) => {
+    if (path.endsWith("/changes")) await transport("DELETE", "/fleet/v1/units/a.service");
+    return await transport(method, path, ...rest);
+  };
+  for (const line of ["fleetctl start a", "fleetctl start --block-attempts=0 a"]) {
+    await run("fleetctl start --no-block a", files);
+    assert.deepEqual(await fleetctl(() => destroying, line, files), {
+      code: 1,
+      out: "",
+      err: "Error waiting for units: Unit a.service was destroyed by somebody else.\n",
+    });
+  }
+});
+
 test("300 units are started by one command", async () => {
   const { registry, run } = cluster();
   obedient(registry, one);

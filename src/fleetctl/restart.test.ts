@@ -109,6 +109,17 @@ test("restart of a global unit waits for all its machines", async () => {
   });
 });
 
+test("a restart that nobody waits for is told as triggered", async () => {
+  const { registry, run } = cluster();
+  obedient(registry, one);
+  await run("fleetctl start a g", { "a.service": hello, "g.service": global });
+  assert.deepEqual(await run("fleetctl restart --no-block a g"), {
+    code: 0,
+    out: "Triggered global unit g.service restart\nTriggered unit a.service restart\n",
+    err: "",
+  });
+});
+
 test("a unit told as failed right after its restart may be told so from before, and is looked at again", () => {
   const machine = { id: one, address: "10.0.0.1" };
   const state = {

@@ -55,8 +55,15 @@ async function run(call: Call, connect: Connect): Promise<number> {
     const number = asked.get(report.name);
     return number === undefined ? startVerdict(report) : restartVerdict(report, number);
   };
-  const code = await waitForAll(call, client, verb, judge, names);
+  const waitedFor = call.flags.on("no-block") ? tellOfGlobal(call, units) : names;
+  const code = await waitForAll(call, client, verb, judge, waitedFor);
   return code === exitCodes.done && idle.length > 0 ? exitCodes.failed : code;
+}
+
+/** Tells that global units are triggered; the names of the others. */
+function tellOfGlobal(call: Call, units: readonly UnitEntity[]): readonly UnitName[] {
+  for (const { name } of units.filter(isGlobal)) call.stdout.write(`Triggered global unit ${name} restart\n`);
+  return units.filter((unit) => !isGlobal(unit)).map(({ name }) => name);
 }
 
 /** Whether there is nothing of the unit on any machine that could be restarted. */
