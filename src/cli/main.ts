@@ -3,7 +3,14 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import type { Env, Log } from "../lib/env.ts";
 import { Fault, sentenceOf } from "../lib/fault.ts";
-import type { CommandGroup, Files, Input, Output, Surroundings } from "./command.ts";
+import {
+  type CommandGroup,
+  exitCodes,
+  type Files,
+  type Input,
+  type Output,
+  type Surroundings,
+} from "./command.ts";
 import { runProgram } from "./program.ts";
 
 /** Bytes of a local file or of standard input that a command reads at most. */
@@ -35,6 +42,10 @@ export async function main(program: CommandGroup): Promise<void> {
     process.exitCode = bugExitCode;
   }
   await Promise.all([stdout.taken(), stderr.taken()]);
+  const lost = stdout.lost();
+  if (lost === undefined) return;
+  process.stderr.write(`Error: cannot write the output: ${sentenceOf(lost)}\n`);
+  process.exitCode = exitCodes.failed;
 }
 
 /** What sysexits.h calls EX_SOFTWARE. */
@@ -54,12 +65,15 @@ function surroundings(interrupt: AbortController): Omit<Surroundings, "stdout" |
 interface OwnOutput extends Output {
   /** Resolves when nothing waits to be written any more. */
   taken(): Promise<void>;
+  /** Why not all of it arrived, when that was no doing of its reader's: a disk is full, say. */
+  lost(): Error | undefined;
 }
 
 /** @param open gives the stream; a command that writes nothing to it does not spend the time to make it */
 function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: AbortController): OwnOutput {
   let stream: NodeJS.WriteStream | undefined;
   let gone = false;
+  let lost: Error | undefined;
   const opened = (): NodeJS.WriteStream => {
     if (stream !== undefined) return stream;
     stream = open();
@@ -67,8 +81,11 @@ function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: A
     return stream;
   };
   const failed = (error: NodeJS.ErrnoException): void => {
-    // A reader such as `head` has seen enough: the command ends quietly. Any other loss of our own output cannot be told.
     gone = true;
+    // Whoever closed it beforehand wants the command carried out all the same.
+    if (error.code === "EBADF") return;
+    // A reader such as `head` has seen enough: the command ends quietly.
+    if (error.code !== "EPIPE") lost = error;
     interrupt.abort(
       new Fault("output-gone", `nobody reads the output any more: ${error.code ?? error.message}`),
     );
@@ -87,6 +104,7 @@ function output(open: () => NodeJS.WriteStream, descriptor: number, interrupt: A
       const rest = writeDirectly(descriptor, Buffer.from(text), failed);
       if (rest.length > 0 && !gone) opened().write(rest);
     },
+    lost: () => lost,
     taken: async () => {
       const last = stream;
       if (last !== undefined && !gone) await new Promise<void>((resolve) => last.write("", () => resolve()));

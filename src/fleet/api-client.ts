@@ -217,18 +217,19 @@ export class FleetClient {
 
   async #all<Item>(path: string, field: string, shape: Shape<Item>): Promise<readonly Item[]> {
     const items: Item[] = [];
-    let token: string | undefined;
+    let token = "";
     do {
       const next =
-        token === undefined
-          ? ""
-          : `${path.includes("?") ? "&" : "?"}nextPageToken=${encodeURIComponent(token)}`;
+        token === "" ? "" : `${path.includes("?") ? "&" : "?"}nextPageToken=${encodeURIComponent(token)}`;
       const page = await json(await this.#transport("GET", path + next));
       const listed = isRecord(page) ? listOf(page[field] ?? [], shape) : undefined;
       if (!isRecord(page) || listed === undefined) throw notFleet();
       for (const item of listed) items.push(item);
-      token = typeof page.nextPageToken === "string" ? page.nextPageToken : undefined;
-    } while (token !== undefined);
+      const before = token;
+      token = typeof page.nextPageToken === "string" ? page.nextPageToken : "";
+      // The page that was asked for again leads nowhere.
+      if (token !== "" && token === before) throw notFleet();
+    } while (token !== "");
     return items;
   }
 }

@@ -254,6 +254,23 @@ test("an old API leaves out what is empty in a state", async () => {
   });
 });
 
+test("pages end where no next one is named, and one that names itself is no page", async () => {
+  const page = (more: object) => JSON.stringify({ machines: [{ id: one }], ...more });
+  const asked: string[] = [];
+  const open =
+    (last: string): OpenTransport =>
+    () =>
+    async (_method, path) => {
+      if (!path.startsWith("/fleet/v1/machines")) return new Response("", { status: 404 });
+      asked.push(path);
+      return new Response(page({ nextPageToken: path.includes("?") ? last : "a b" }));
+    };
+  const line = "fleetctl list-machines --no-legend --fields=machine";
+  assert.equal((await fleetctl(open(""), line)).out, "11111111...\n11111111...\n");
+  assert.deepEqual(asked, ["/fleet/v1/machines", "/fleet/v1/machines?nextPageToken=a%20b"]);
+  assert.match((await fleetctl(open("a b"), line)).err, /is not a fleet API/);
+});
+
 test("a refusal without words is told with its body", async () => {
   const open: OpenTransport = () => async () => new Response("Bad Gateway\n", { status: 502 });
   assert.equal(
