@@ -15,13 +15,19 @@ import {
   valuesOf,
 } from "./options.ts";
 
+/** Values that one unit may give an option of [X-Fleet]. */
+export const mostValues = 1000;
+
 /**
  * Why a unit with these options cannot be taken, in the words of fleet v1.0.0; undefined when it can. The unit's name
  * plays no part, so specifiers are compared as they stand.
  */
 export function problemWithOptions(file: UnitFile): string | undefined {
   return (
-    problemWithWriting(file) ?? problemWithRequirements(rawRequirementsOf(file)) ?? problemWithValues(file)
+    problemWithWriting(file) ??
+    problemWithCounts(file) ??
+    problemWithRequirements(rawRequirementsOf(file)) ??
+    problemWithValues(file)
   );
 }
 
@@ -30,8 +36,7 @@ function problemWithWriting(file: UnitFile): string | undefined {
   const written = parseUnitFile(printUnitFile(file));
   const [problem] = written.problems;
   if (problem !== undefined) return problem.sentence;
-  const sections = [...new Set(file.map((option) => option.section))];
-  const expected = sections.flatMap((section) => file.filter((option) => option.section === section));
+  const expected = [...Map.groupBy(file, (option) => option.section).values()].flat();
   const lost = expected.find((option, index) => {
     const read = written.file[index];
     return (
@@ -43,6 +48,16 @@ function problemWithWriting(file: UnitFile): string | undefined {
   });
   if (lost === undefined) return undefined;
   return `option ${JSON.stringify(lost.name)} in section ${JSON.stringify(lost.section)} cannot be written to a unit file`;
+}
+
+/** Each is compared with every unit there is, so that one unit with a megabyte of them would hold up the whole cluster. */
+function problemWithCounts(file: UnitFile): string | undefined {
+  for (const row of optionTable) {
+    const count = valuesOf(file, row).length;
+    if (count > mostValues)
+      return `${row.name} has ${count} values; a unit can have at most ${mostValues} of them`;
+  }
+  return undefined;
 }
 
 /** Options of Argosy's own: what they do not understand they refuse, because no old unit file can have it. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitFile } from "../unit/unit-file.ts";
 import { optionTable, requirementsOf } from "./options.ts";
-import { problemWithOptions, warningsAbout } from "./options-check.ts";
+import { mostValues, problemWithOptions, warningsAbout } from "./options-check.ts";
 
 const nothing = {
   peers: [],
@@ -128,3 +128,22 @@ test("what does nothing is said", () => {
 function fleet(text: string): UnitFile {
   return parseUnitFile(`[X-Fleet]\n${text}\n`).file;
 }
+
+test("more values of one option than a unit can have are refused, however they are written", () => {
+  const names = Array.from({ length: mostValues }, (_, index) => `a${index}.service`);
+  const conflicts = (values: readonly string[]): string | undefined =>
+    problemWithOptions(values.map((value) => ({ section: "X-Fleet", name: "Conflicts", value })));
+  const refusal = "Conflicts has 1001 values; a unit can have at most 1000 of them";
+  assert.equal(conflicts(names), undefined);
+  assert.equal(conflicts([...names, "b*"]), refusal);
+  assert.equal(conflicts([...names.slice(2), "b* c* d*"]), refusal);
+});
+
+test("options of thousands of sections are read in one pass each", () => {
+  const file = Array.from({ length: 20_000 }, (_, index) => ({
+    section: `S${index % 10_000}`,
+    name: "a",
+    value: String(index),
+  }));
+  assert.equal(problemWithOptions(file), undefined);
+});

@@ -39,7 +39,8 @@ function compile(pattern: string): Matcher | undefined {
   if (steps !== undefined) {
     // Most texts fit most patterns nowhere near: a search for the longest plain part says so at once.
     const part = longestPart(steps);
-    matcher = (text) => text.includes(part) && run(steps, text);
+    const shortest = steps.filter(({ kind }) => kind !== "star").length;
+    matcher = (text) => text.length >= shortest && text.includes(part) && run(steps, text);
   }
   compiled.set(pattern, matcher);
   return matcher;
