@@ -104,8 +104,9 @@ export function settingsWithoutEffect(settings: FleetSettings): readonly string[
   return names.flatMap((name) => {
     const value = settings[name];
     const { key, because } = withoutEffect[name];
-    return value === undefined || value === false || value === ""
-      ? []
-      : [`the setting ${key} has no effect: ${because}`];
+    if (value === undefined || value === false || value === "") return [];
+    // In the words of fleet v1.0.0, which ignored these two as well.
+    if (because === signing) return [`Config option ${key} is no longer supported - ignoring`];
+    return [`the setting ${key} has no effect: ${because}`];
   });
 }
