@@ -78,6 +78,12 @@ test("output that was closed beforehand does not keep a command from being carri
   assert.equal(Buffer.concat(pieces).toString(), "done");
 });
 
+test("a month is not over at once", async () => {
+  const code = `const month = call.env.clock.sleep(31 * 86_400_000, call.signal).then(() => "month", () => "none");
+    const moment = call.env.clock.sleep(100).then(() => "moment"); call.stdout.write(await Promise.race([month, moment]))`;
+  assert.equal(await textOf(start(code)), "moment");
+});
+
 test("draws differ between processes although V8 begins at the same place", async () => {
   const code = `call.stdout.write([call.env.random(), call.env.random()].join(" "))`;
   const [one, two] = await Promise.all([

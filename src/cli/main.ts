@@ -208,6 +208,9 @@ const log: Log = {
   error: (sentence) => void process.stderr.write(`ERROR: ${sentence}\n`),
 };
 
+/** The longest pause one timer of Node can hold; a longer one would end at once (2^31 - 1 ms, about 25 days). */
+const longestTimerMs = 2_147_483_647;
+
 const terminalEnv: Env = {
   clock: {
     now: () => Date.now(),
@@ -216,7 +219,8 @@ const terminalEnv: Env = {
     sleep: async (ms, signal) => {
       const { setTimeout: sleep } = process.getBuiltinModule("node:timers/promises");
       try {
-        await sleep(ms, undefined, signal === undefined ? {} : { signal });
+        for (let leftMs = ms; leftMs >= 0; leftMs -= longestTimerMs)
+          await sleep(Math.min(leftMs, longestTimerMs), undefined, signal === undefined ? {} : { signal });
       } catch (error) {
         signal?.throwIfAborted();
         throw error;
