@@ -51,7 +51,12 @@ test("placements that the store does not take count as tried and failed, and the
   await store.close();
 });
 
-test("a unit that stops in one place before it starts in another is unscheduled once and scheduled once more", async () => {
+/** Two machines with a unit that ran on the second one and, after what a test does, runs on the first. */
+async function moved(move: (first: FakeMachine, second: FakeMachine) => Promise<unknown>): Promise<{
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  readonly latencies: number;
+}> {
   const env = new FakeEnv();
   const store = openMemoryStore(env);
   const machines = [1, 2].map((number) => new FakeMachine(env, store, number));
@@ -59,27 +64,43 @@ test("a unit that stops in one place before it starts in another is unscheduled 
   assert.ok(first && second);
   for (const machine of machines) machine.start();
   await env.advance(1000);
-  const text = "[X-Fleet]\nMachineMetadata=role=db\n";
-  await first.registry.setMetadata([{ machine: second.id, key: "role", value: "db" }]);
+  await first.registry.cordon({ machine: first.id, sinceMs: 0 });
+  const text = "[Service]\nExecStart=/bin/true\n";
   await first.registry.create({ name: "a.service", text, hash: hashUnitText(text), target: "launched" });
   await env.advance(5000);
+  await first.registry.uncordon(first.id);
+  const sumOf = (series: string): number =>
+    machines.map((machine) => valueOf(machine, series)).reduce((sum, count) => sum + count);
   const tasks = (): readonly number[] =>
     ["unscheduleunit", "attemptscheduleunit"].map((type) =>
-      machines
-        .map((machine) => valueOf(machine, `fleet_engine_task_count_total{type="${type}"}`))
-        .reduce((sum, count) => sum + count),
+      sumOf(`fleet_engine_task_count_total{type="${type}"}`),
     );
-  assert.deepEqual(tasks(), [0, 1]);
-  await first.registry.setMetadata([
-    { machine: second.id, key: "role", value: undefined },
-    { machine: first.id, key: "role", value: "db" },
-  ]);
-  await env.advance(10_000);
-  assert.deepEqual(tasks(), [1, 2]);
-  const latencies = machines.map((machine) =>
-    valueOf(machine, "argosy_fleet_placement_latency_seconds_count"),
-  );
-  assert.equal(Math.max(...latencies), 2);
+  const before = tasks();
+  await move(first, second);
+  await env.advance(60_000);
+  const placement = first.registry.view().placements.get("a.service");
+  assert.ok(placement !== undefined && "machine" in placement && placement.machine === first.id);
+  const latencies = sumOf("argosy_fleet_placement_latency_seconds_count");
+  const after = tasks();
   for (const machine of machines) await machine.crash();
   await store.close();
+  return { before, after, latencies };
+}
+
+test("a unit that stops in one place before it starts in another is unscheduled once and scheduled once more", async () => {
+  const counts = await moved(async (first, second) => {
+    const text = `[X-Fleet]\nMachineID=${first.id}\n`;
+    const unit = second.registry.view().units.get("a.service");
+    const changed = { name: "a.service", text, hash: hashUnitText(text), target: "launched" } as const;
+    await first.registry.replace(changed, unit?.revision ?? 0);
+  });
+  assert.deepEqual(counts, { before: [0, 1], after: [1, 2], latencies: 2 });
+});
+
+test("so is one that starts in another place before it stops, for a drain", async () => {
+  const counts = await moved(
+    async (first, second) =>
+      await first.registry.cordon({ machine: second.id, sinceMs: 0, drain: { mostMoving: 1 } }),
+  );
+  assert.deepEqual(counts, { before: [0, 1], after: [1, 2], latencies: 2 });
 });

@@ -24,12 +24,14 @@ export function countTasks(
   }
 }
 
-function tasksOf({ note, stopsFirst }: EngineWrite): readonly TaskType[] {
+const moveTasks = ["unscheduleunit", "attemptscheduleunit"] as const;
+
+function tasksOf({ note, half }: EngineWrite): readonly TaskType[] {
   switch (note?.kind) {
     case "decision.placed":
       return ["attemptscheduleunit"];
     case "decision.moved":
-      return stopsFirst === true ? ["unscheduleunit"] : ["unscheduleunit", "attemptscheduleunit"];
+      return half === undefined ? moveTasks : [half === "leaves" ? "unscheduleunit" : "attemptscheduleunit"];
     case "decision.unplaced":
       return ["unscheduleunit"];
     case "decision.waiting":

@@ -14,8 +14,8 @@ export interface EngineWrite {
   readonly then: readonly Operation[];
   /** The machine that gets something to do by it, of a write that does nothing but place a unit. */
   readonly places?: MachineId;
-  /** True of a move whose unit has to stop first: it is placed by a later write. */
-  readonly stopsFirst?: true;
+  /** Which half of a move it carries out, when another write carries out the other one. */
+  readonly half?: "leaves" | "arrives";
   /** What it does and why, for the log. */
   readonly because: string;
   /** What it decides, to be written down with it; absent when it only carries out what was decided before. */
@@ -89,7 +89,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
       return {
         ...unplace(unit.name, placement, picture, { waiting, ...markOf(decision) }, decision.because),
         note: noteOf("decision.moved", decision, decision.because),
-        stopsFirst: true,
+        half: "leaves",
       };
     }
     case "unplace":
@@ -105,6 +105,7 @@ function writeFor(decision: Decision, picture: FleetPicture): EngineWrite | "lat
       return {
         ...place(unit, placement, { machine: decision.on }, picture, decision.because),
         note: noteOf("decision.moved", decision, decision.because),
+        half: "leaves",
       };
     case "wait":
       return {
@@ -194,6 +195,7 @@ function keep(
             from: on,
             because: decision.because,
           },
+          half: "arrives",
         }
       : {}),
   };
