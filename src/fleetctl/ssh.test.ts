@@ -63,6 +63,8 @@ test("ssh tells why it has no target, in the words of fleetctl v1.0.0", async ()
   const run = await withUnits();
   for (const [line, err] of [
     ["fleetctl ssh", "Unable to proceed: one machine or unit must be provided"],
+    ["fleetctl ssh --machine= --unit=", "Unable to proceed: one machine or unit must be provided"],
+    ["fleetctl ssh --machine= --unit=nope id", "Unable to proceed: unit does not exist"],
     ["fleetctl ssh nope", "Unable to proceed: could not find matching unit or machine"],
     ["fleetctl ssh -m 9", "Unable to proceed: machine does not exist"],
     ["fleetctl ssh 1111", "Unable to proceed: found more than one machine"],

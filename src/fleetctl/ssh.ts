@@ -83,11 +83,11 @@ export const sshPortFlag = {
 
 async function run(call: Call, connect: Connect, outside: Outside): Promise<number> {
   const { flags } = call;
-  if (flags.given("machine") && flags.given("unit")) {
+  if (isNamed(call, "machine") && isNamed(call, "unit")) {
     return fail(call, "Both machine and unit flags provided, please specify only one.");
   }
   const client = connect(call);
-  const named = flags.given("machine") || flags.given("unit");
+  const named = isNamed(call, "machine") || isNamed(call, "unit");
   const target = named ? undefined : call.arguments[0];
   const others = named ? call.arguments : call.arguments.slice(1);
   const machine = await findMachine(call, client, target);
@@ -99,6 +99,11 @@ async function run(call: Call, connect: Connect, outside: Outside): Promise<numb
   return code === sshFailed ? exitCodes.failed : exitCodes.done;
 }
 
+/** Whether a flag names something; a script's empty variable does not. */
+function isNamed(call: Call, flag: "machine" | "unit"): boolean {
+  return (call.flags.text(flag) ?? "") !== "";
+}
+
 /** ssh's exit code when it is at fault itself (ssh(1)). */
 const sshFailed = 255;
 
@@ -107,13 +112,13 @@ async function findMachine(
   client: FleetClient,
   target: string | undefined,
 ): Promise<MachineEntity> {
-  const machine = call.flags.text("machine");
-  if (machine !== undefined) {
+  const machine = call.flags.text("machine") ?? "";
+  if (machine !== "") {
     return (await machineByPrefix(client, machine)) ?? noTarget("machine does not exist");
   }
-  const unit = call.flags.text("unit");
-  if (unit !== undefined) return (await machineOfUnit(client, unit)) ?? noTarget("unit does not exist");
-  if (target === undefined) return noTarget("one machine or unit must be provided");
+  const unit = call.flags.text("unit") ?? "";
+  if (unit !== "") return (await machineOfUnit(client, unit)) ?? noTarget("unit does not exist");
+  if (target === undefined || target === "") return noTarget("one machine or unit must be provided");
   // What is wrong with one reading of the target counts only where the other one finds nothing.
   const byUnit = await orFault(machineOfUnit(client, target));
   const byId = await orFault(machineByPrefix(client, target));
