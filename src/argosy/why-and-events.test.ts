@@ -151,3 +151,17 @@ test("events --follow prints what happens after it began, and ends when it is in
     assert.match(out, /^\S+ unit\.created +web\.service launched [^\n]*\n$/);
   });
 });
+
+test("an answer that no fleet API gives is told as such", async () => {
+  for (const body of ["null", "{}", "<html></html>", '{"events":[null]}', 'data: {"kind":"x"}\n\n'])
+    for (const line of ["events", "events -f", "why a", "why --json a"]) {
+      const headers = { "Content-Type": body.startsWith("data") ? "text/event-stream" : "text/html" };
+      const connect = () => new FleetClient(async () => new Response(body, { headers }));
+      const commands = [whyCommand(connect), eventsCommand(connect)];
+      const surroundings = fakeSurroundings({});
+      const program = { name: "argosy", summary: "", description: "", commands };
+      assert.equal(await runProgram(program, line.split(" "), surroundings), 1, `${line}: ${body}`);
+      assert.match(surroundings.stderr.text(), /What answers at the endpoint is not a fleet API/);
+      assert.equal(surroundings.stdout.text(), "");
+    }
+});

@@ -12,6 +12,7 @@ import { isRecord, readJson } from "./api-unit-rules.ts";
 import {
   listOf,
   machineShape,
+  notFleet,
   reportShape,
   type Shape,
   stateShape,
@@ -262,13 +263,6 @@ async function json(response: Answer): Promise<unknown> {
   const body = readJson(await response.text());
   if ("problem" in body) throw notFleet();
   return body.json;
-}
-
-function notFleet(): Fault {
-  return new Fault(
-    "bad-answer",
-    "What answers at the endpoint is not a fleet API; name another one with --endpoint or FLEETCTL_ENDPOINT.",
-  );
 }
 
 /** Reads a body that says nothing to its end, so that the connection can carry the next request. */

@@ -1,5 +1,15 @@
+import { Fault } from "../lib/fault.ts";
 import type { MachineEntity, StateEntity, UnitEntity, UnitReport } from "./api-entities.ts";
 import { isRecord } from "./api-unit-rules.ts";
+import type { FleetEvent } from "./events.ts";
+
+/** For an answer that is none of a fleet API. */
+export function notFleet(): Fault {
+  return new Fault(
+    "bad-answer",
+    "What answers at the endpoint is not a fleet API; name another one with --endpoint or FLEETCTL_ENDPOINT.",
+  );
+}
 
 /** What an answer is read as: the value, or undefined when it is nothing that a fleet API sends. */
 export type Shape<Value> = (value: unknown) => Value | undefined;
@@ -51,6 +61,14 @@ export const reportShape: Shape<UnitReport> = (value) => {
   const isReport = value.states.every((state) => isRecord(state) && isLegend(state.machine));
   const isPlaced = value.machine === undefined || isLegend(value.machine);
   return isReport && isPlaced ? (value as unknown as UnitReport) : undefined;
+};
+
+/** An event, as far as everybody who reads one looks into it. */
+export const eventShape: Shape<FleetEvent> = (value) => {
+  if (!isRecord(value)) return undefined;
+  const { id, at, kind, writer, unit, machine, from } = value;
+  const isEvent = [id, at, kind, writer].every(isText) && [unit, machine, from].every(isTextIfAny);
+  return isEvent ? (value as unknown as FleetEvent) : undefined;
 };
 
 function isLegend(value: unknown): boolean {

@@ -1,7 +1,9 @@
 import { pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
+import { isRecord, readJson } from "./api-unit-rules.ts";
 import type { Answer } from "./client-answer.ts";
+import { eventShape, listOf, notFleet } from "./client-shapes.ts";
 import type { EventId, FleetEvent } from "./events.ts";
 
 /** What a client wants to see of the history. */
@@ -20,6 +22,7 @@ export interface EventQuestion {
 /** The part of a `Transport` that reading needs. */
 export type Ask = (method: "GET", path: string, body: undefined, signal: AbortSignal) => Promise<Answer>;
 
+const streamType = "text/event-stream";
 const retry = { firstMs: 250, mostMs: 10_000 };
 /** Characters of one line of a stream; an event is far smaller. */
 const mostLineCharacters = 1_000_000;
@@ -85,18 +88,23 @@ async function* oneStream(
     throw new Fault(`api-${response.status}`, messageIn(text, response.status));
   }
   if (!question.follow) {
-    const { events, gap } = JSON.parse(await response.text()) as {
-      events: readonly FleetEvent[];
-      gap?: true;
-    };
-    if (gap === true) yield "gap";
+    const page = readJson(await response.text());
+    const answer = "json" in page && isRecord(page.json) ? page.json : {};
+    const events = listOf(answer.events, eventShape);
+    if (events === undefined) throw notFleet();
+    if (answer.gap === true) yield "gap";
     yield* events;
     return;
   }
+  if (!(response.headers.get("Content-Type") ?? streamType).startsWith(streamType)) throw notFleet();
   yield "connected";
   for await (const data of dataOf(response)) {
-    const event = JSON.parse(data) as FleetEvent | { readonly kind: "gap" };
-    yield event.kind === "gap" ? "gap" : event;
+    const message = readJson(data);
+    const json = "json" in message ? message.json : undefined;
+    const isGap = isRecord(json) && json.kind === "gap";
+    const event = isGap ? "gap" : eventShape(json);
+    if (event === undefined) throw notFleet();
+    yield event;
   }
 }
 
@@ -108,8 +116,7 @@ async function* dataOf(response: Answer): AsyncGenerator<string> {
     rest += decoder.decode(piece, { stream: true });
     const lines = rest.split("\n");
     rest = lines.pop() ?? "";
-    if (rest.length > mostLineCharacters)
-      throw new Fault("bad-answer", "what answers at the endpoint is not a stream of events");
+    if (rest.length > mostLineCharacters) throw notFleet();
     for (const line of lines) if (line.startsWith("data: ")) yield line.slice("data: ".length);
   }
 }
