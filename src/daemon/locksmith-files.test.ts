@@ -93,6 +93,6 @@ test("settings are those of locksmith, and times can be off", () => {
   );
   assert.throws(
     () => readSettings(locksmithSettings, { LOCKSMITHD_LEASE: "1s" }),
-    (error) => isFault(error, "bad-setting") && error.message.includes("must be off or at least 2s"),
+    (error) => isFault(error, "wrong-setting") && error.message.includes("must be off or at least 2s"),
   );
 });

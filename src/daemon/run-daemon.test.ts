@@ -51,6 +51,17 @@ test("a failure of the world is one line with its sentence, exit 1", async () =>
   assert.equal(ended.lines.at(-1), "ERROR harbour fails: cannot moor at quay 4: it is taken");
 });
 
+test("a daemon whose settings cannot be says so at once, and can be asked to stop while it waits", async () => {
+  const ended = await daemon("throw new Fault('wrong-setting', 'quay is 0, but must be a number above 0');", [
+    ["harbour fails", "SIGTERM"],
+  ]);
+  assert.equal(ended.code, 1);
+  assert.deepEqual(
+    ended.lines.slice(-2).map((line) => line.replace(/ signal=.*/, "")),
+    ["ERROR harbour fails: quay is 0, but must be a number above 0", "INFO harbour stops"],
+  );
+});
+
 test("a rejection that nothing caught ends the daemon with one line", async () => {
   const ended = await daemon("void Promise.reject(new Error('adrift')); await forever(signal);");
   assert.equal(ended.code, 1);

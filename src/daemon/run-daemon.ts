@@ -1,11 +1,17 @@
 import type { Env } from "../lib/env.ts";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, isFault, sentenceOf } from "../lib/fault.ts";
 import type { LogLevel } from "./journal-log.ts";
 import { type Notifier, openNotifier } from "./notify.ts";
 import { realEnv } from "./real-env.ts";
 
 /** A daemon that has not stopped this many ms after it was asked to is ended; well below the units' TimeoutStopSec. */
 const stopLimitMs = 30_000;
+
+/**
+ * How long a daemon whose settings cannot be waits before it ends, in ms. systemd starts it again at once, and it fails in the same way
+ * until somebody changes them: that must not keep a processor busy, nor fill the journal.
+ */
+const wrongSettingsPauseMs = 5_000;
 
 /** What a daemon's process can do besides its Env. */
 export interface DaemonProcess {
@@ -20,7 +26,7 @@ export interface DaemonProcess {
 
 /**
  * Runs a daemon to its end and returns its exit code: 0 when it was asked to stop and did, 1 after a failure, which
- * is one line in the log. SIGTERM and SIGINT abort `signal`; a second one, or the stop limit, ends the process.
+ * is one line in the log, and takes a moment longer when it is the Fault `wrong-setting`. SIGTERM and SIGINT abort `signal`; a second one, or the stop limit, ends the process.
  * `run` may return or reject with the signal's reason; whatever it rejects with otherwise is a failure, and so is any
  * error that nothing caught.
  */
@@ -80,6 +86,8 @@ export async function runDaemon(
       // A Fault is a failure of the world and its sentence says all; for a bug, where it happened matters.
       const where = error instanceof Error && !(error instanceof Fault) ? error.stack : undefined;
       env.log.error(`${name} fails: ${sentenceOf(error)}`, { where });
+      if (isFault(error, "wrong-setting"))
+        await env.clock.sleep(wrongSettingsPauseMs, controller.signal).catch(() => undefined);
       return 1;
     }
   }

@@ -97,14 +97,14 @@ test("a value that does not parse names itself, its place and what it must be", 
   assert.throws(
     () => readSettings(table, {}, fileOf("\nagent_ttl=soon\n")),
     (error) =>
-      isFault(error, "bad-setting") &&
+      isFault(error, "wrong-setting") &&
       error.message ===
         '/etc/fleet/fleet.conf:2: agent_ttl is "soon", but must be a length of time with its unit, such as 10s or 1m30s',
   );
   assert.throws(
     () => readSettings(table, { FLEET_TOKEN_LIMIT: "0" }),
     (error) =>
-      isFault(error, "bad-setting") &&
+      isFault(error, "wrong-setting") &&
       error.message ===
         'environment variable FLEET_TOKEN_LIMIT is "0", but must be a whole number from 1 to 65535',
   );

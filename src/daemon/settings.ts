@@ -29,7 +29,7 @@ export interface SettingsFile {
 /**
  * The values of a table from the environment, then the file, then the defaults. A variable or a key that is set to nothing
  * counts as not set. `problems` has one sentence for each line that was passed over.
- * Throws Fault `bad-setting` with one sentence that names the value, its place and what it must be.
+ * Throws Fault `wrong-setting` with one sentence that names the value, its place and what it must be.
  */
 export function readSettings<Table extends SettingTable>(
   table: Table,
@@ -59,7 +59,7 @@ function parsed<Value>(setting: Setting<Value>, text: string, place: string): Va
     return setting.parse(text);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new Fault("bad-setting", `${place} is "${text}", but must be ${error.message}`, { cause: error });
+    throw new Fault("wrong-setting", `${place} is "${text}", but must be ${error.message}`, { cause: error });
   }
 }
 
