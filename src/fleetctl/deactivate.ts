@@ -6,7 +6,7 @@ import { isFault } from "../lib/fault.ts";
 import { noUnits, waitLimitMs } from "./activate.ts";
 import { fail } from "./columns.ts";
 import type { Connect } from "./connect.ts";
-import { namesOf } from "./names.ts";
+import { isNamed, namesOf } from "./names.ts";
 import { inParallel } from "./parallel.ts";
 import { fileOf } from "./unit-options.ts";
 import type { Verdict } from "./verdicts.ts";
@@ -33,17 +33,23 @@ export async function deactivate(call: Call, connect: Connect, deactivation: Dea
   const found = await findUnits(call, client, deactivation.patternsMean);
   if (found.length === 0) return notFound(call);
   const units: UnitEntity[] = [];
+  let code: number = exitCodes.done;
   for (const unit of found) {
     const check = deactivation.check(unit);
-    if (typeof check === "object") return fail(call, check.problem);
     if (check === "take") units.push(unit);
+    if (typeof check !== "object") continue;
+    code = fail(call, check.problem);
+    // One that a pattern happens to fit does not keep the others.
+    if (isNamed(call, unit.name)) return code;
   }
-  if (call.flags.on("dry-run"))
-    return wouldDo(
+  if (call.flags.on("dry-run")) {
+    wouldDo(
       call,
       verb,
       units.map(({ name }) => name),
     );
+    return code;
+  }
   // Global units are not waited for, so that nothing is said of their success.
   const names = units
     .filter((unit) => !isGlobal(unit))
@@ -58,7 +64,7 @@ export async function deactivate(call: Call, connect: Connect, deactivation: Dea
     return fail(call, `Failed to ${verb} units [${names}]. err: ${error.message}`);
   }
   call.stderr.write(`Successfully ${deactivation.past} units [${names}].\n`);
-  return exitCodes.done;
+  return code;
 }
 
 async function follow(

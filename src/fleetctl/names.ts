@@ -17,6 +17,11 @@ export function isMeant(argument: string, name: UnitName): boolean {
   return matchesGlob(argument, name) || matchesGlob(withServiceSuffix(argument), name);
 }
 
+/** Whether an argument says just this name, and is no pattern. */
+export function isNamed({ arguments: args }: Call, name: UnitName): boolean {
+  return args.some((argument) => !isPattern(argument) && isMeant(argument, name));
+}
+
 /** Whether a listing shows a unit: all of them, or those that its arguments mean. */
 export function isListed({ arguments: args }: Call, name: UnitName): boolean {
   return args.length === 0 || args.some((argument) => isMeant(argument, name));

@@ -109,6 +109,27 @@ test("restart of a global unit waits for all its machines", async () => {
   });
 });
 
+test("a unit that cannot be stopped keeps no others that a pattern fits, unless it is named", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a", { "a.service": hello });
+  obedient(registry, one);
+  registry.setPlacement("a.service", []);
+  await run("fleetctl start b", { "b.service": hello });
+  const problem = "Unable to stop unit a.service in state inactive\n";
+  for (const line of ["fleetctl stop a b", "fleetctl stop b a", "fleetctl stop * a"])
+    assert.deepEqual(await run(line), { code: 1, out: "", err: problem }, line);
+  assert.deepEqual(await run("fleetctl stop --dry-run *"), {
+    code: 1,
+    out: "Would stop unit b.service\n",
+    err: problem,
+  });
+  assert.deepEqual(await run("fleetctl stop *"), {
+    code: 1,
+    out: "Unit b.service loaded on 11111111.../10.0.0.1\n",
+    err: `${problem}Successfully stopped units [b.service].\n`,
+  });
+});
+
 test("a restart that nobody waits for is told as triggered", async () => {
   const { registry, run } = cluster();
   obedient(registry, one);
