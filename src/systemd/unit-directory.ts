@@ -4,9 +4,9 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
-  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -148,10 +148,10 @@ export class UnitDirectory {
 
   /** What lies in fleet's folder is fleet's, and is stopped and removed when nobody asks for it. */
   #refuseFoldersOfOthers(): void {
-    const own = realpathSync(this.#root + this.#inside);
+    const own = statSync(this.#root + this.#inside);
     const taken = [runtimeDirectory, ...foreignDirectories].find((folder) => {
-      const path = this.#root + folder;
-      return kindOf(path) !== "none" && realpathSync(path) === own;
+      const found = statSync(this.#root + folder, { throwIfNoEntry: false });
+      return found?.ino === own.ino && found.dev === own.dev;
     });
     if (taken !== undefined) throw new Error(`systemd looks for units of others in ${taken}`);
   }
