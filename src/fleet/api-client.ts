@@ -70,8 +70,7 @@ export class FleetClient {
   /** One unit, or undefined when the registry does not have it. */
   async unit(name: UnitName): Promise<UnitEntity | undefined> {
     const response = await this.#transport("GET", unitPath(name));
-    if (response.status === 404) return await discard(response);
-    return await read(response, unitShape);
+    return (await isAbsent(response)) ? undefined : await read(response, unitShape);
   }
 
   /** Every state of one unit; one machine's unless it is global or moving. */
@@ -91,9 +90,10 @@ export class FleetClient {
   /** Removes a unit; false when the registry did not have it. */
   async destroy(name: UnitName): Promise<boolean> {
     const response = await this.#transport("DELETE", unitPath(name));
-    if (response.status !== 404) await refused(response);
+    if (await isAbsent(response)) return false;
+    await refused(response);
     await discard(response);
-    return response.status !== 404;
+    return true;
   }
 
   /**
@@ -265,6 +265,13 @@ async function json(response: Answer): Promise<unknown> {
   return body.json;
 }
 
+/** Whether fleet says that there is no such unit. Throws Fault `bad-answer` when it is not fleet that says so. */
+async function isAbsent(response: Answer): Promise<boolean> {
+  if (response.status !== 404) return false;
+  if (refusalIn(await response.text()) === undefined) throw notFleet();
+  return true;
+}
+
 /** Reads a body that says nothing to its end, so that the connection can carry the next request. */
 async function discard(response: Answer): Promise<undefined> {
   await response.text();
@@ -279,7 +286,7 @@ async function refused(response: Answer): Promise<void> {
   const { status } = response;
   const sentence =
     message === ""
-      ? `googleapi: got HTTP response code ${status} with body: ${text.trim().slice(0, shownBodyLength)}`
+      ? `googleapi: got HTTP response code ${status} with body: ${shownPart(text)}`
       : `googleapi: Error ${status}: ${message}`;
   throw new Fault(`api-${status}`, sentence.trimEnd());
 }
@@ -287,9 +294,19 @@ async function refused(response: Answer): Promise<void> {
 /** So many characters of a body that is no refusal of fleet's are shown. */
 const shownBodyLength = 200;
 
+function shownPart(text: string): string {
+  const [line = ""] = text.trim().split("\n");
+  return line.slice(0, shownBodyLength);
+}
+
 function messageOf(text: string): string {
-  const body = readJson(text);
-  if ("problem" in body || !isRecord(body.json) || !isRecord(body.json.error)) return "";
-  const { message } = body.json.error;
+  const message = refusalIn(text)?.message;
   return typeof message === "string" ? message : "";
+}
+
+/** What fleet sends with a refusal; undefined for a body of somebody else. */
+function refusalIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  const body = readJson(text);
+  if ("problem" in body || !isRecord(body.json)) return undefined;
+  return isRecord(body.json.error) ? body.json.error : undefined;
 }

@@ -244,6 +244,19 @@ test("an answer that no fleet API gives is told as such, by every command, and n
     }
 });
 
+test("a server that has no such page at all does not say that a unit is not there", async () => {
+  const open: OpenTransport = () => async () => new Response("<html>\n<p>gone", { status: 404 });
+  for (const command of ["destroy a", "cat a", "stop a", "start a"]) {
+    const { code, err } = await fleetctl(open, `fleetctl ${command}`, { "a.service": hello });
+    assert.equal(code, 1, command);
+    assert.match(err, /What answers at the endpoint is not a fleet API/, command);
+  }
+  assert.equal(
+    (await fleetctl(open, "fleetctl list-units")).err,
+    "Error retrieving list of units from repository: googleapi: got HTTP response code 404 with body: <html>\n",
+  );
+});
+
 test("an old API leaves out what is empty in a state", async () => {
   const open: OpenTransport = () => async (_method, path) =>
     new Response(path.startsWith("/fleet/v1/state") ? '{"states":[{"name":"a.service"}]}' : "{}");
