@@ -1,7 +1,7 @@
 import { assert } from "../../lib/assert.ts";
 import type { Env } from "../../lib/env.ts";
 import { faultOf, unavailable } from "./faults.ts";
-import type { Member as ListedMember, MemberListResponse, StatusResponse } from "./generated/etcd.ts";
+import type { Member as ListedMember, MemberListResponse, StatusResponse } from "../wire/generated/etcd.ts";
 import { Member, type EtcdTls } from "./member.ts";
 import { askStatus, listMembers, type Method } from "./methods.ts";
 

@@ -133,7 +133,8 @@ class ClusterStore implements EtcdStore {
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {
-    const request = { TTL: BigInt(Math.max(1, Math.ceil(ttlMs / 1_000))) };
+    // ID 0: etcd chooses one.
+    const request = { TTL: BigInt(Math.max(1, Math.ceil(ttlMs / 1_000))), ID: 0n };
     // A lease that was granted without our knowing it expires by itself.
     const response = await this.#call("get a lease from", grantLease, request, "harmless");
     return { id: translate.leaseIdOf(response.ID), ttlMs: translate.safeNumber(response.TTL) * 1_000 };

@@ -28,7 +28,7 @@ import {
   TxnResponse,
   WatchRequest,
   WatchResponse,
-} from "./generated/etcd.ts";
+} from "../wire/generated/etcd.ts";
 
 /** One gRPC method: its path and how its messages become bytes. */
 export interface Method<Request, Response> {

@@ -20,12 +20,14 @@ import {
   Event_EventType,
   type KeyValue,
   type RangeRequest,
+  RangeRequest_SortOrder,
+  RangeRequest_SortTarget,
   type RequestOp,
   type ResponseHeader,
   type TxnRequest,
   type TxnResponse,
   type WatchRequest,
-} from "./generated/etcd.ts";
+} from "../wire/generated/etcd.ts";
 
 const nothing = Buffer.alloc(0);
 
@@ -36,12 +38,25 @@ export function boundsOf(range: KeyRange): { key: Buffer; rangeEnd: Buffer } {
 
 export function rangeRequest(range: KeyRange, options: ReadOptions = {}): RangeRequest {
   return {
+    ...wholeAnswer,
     ...boundsOf(range),
     limit: BigInt(options.limit ?? 0),
     revision: BigInt(options.atRevision ?? 0),
     serializable: options.consistency === "local",
   };
 }
+
+/** In key order, with values, and of any age: what etcd does when it is told nothing else. */
+const wholeAnswer = {
+  sortOrder: RangeRequest_SortOrder.NONE,
+  sortTarget: RangeRequest_SortTarget.KEY,
+  keysOnly: false,
+  countOnly: false,
+  minModRevision: 0n,
+  maxModRevision: 0n,
+  minCreateRevision: 0n,
+  maxCreateRevision: 0n,
+} as const;
 
 export function transactionRequest(transaction: Transaction): TxnRequest {
   return {
@@ -54,14 +69,17 @@ export function transactionRequest(transaction: Transaction): TxnRequest {
 }
 
 export function watchRequest(range: KeyRange, after: Revision): WatchRequest {
-  const createRequest = { ...boundsOf(range), startRevision: BigInt(after + 1) };
+  const startRevision = BigInt(after + 1);
+  const createRequest = { ...boundsOf(range), startRevision, filters: [], prevKv: false, watchId: 0n };
   return { requestUnion: { $case: "createRequest", createRequest } };
 }
 
 export function outcomeOf(response: TxnResponse): Outcome {
   const revision = revisionOf(response.header);
   if (response.succeeded) return { committed: true, revision };
-  const seen = response.responses.map(({ response: one }) => (one?.responseRange.kvs ?? []).map(entryOf));
+  const seen = response.responses.map(({ response: one }) =>
+    one?.$case === "responseRange" ? one.responseRange.kvs.map(entryOf) : [],
+  );
   return { committed: false, revision, seen };
 }
 
@@ -124,22 +142,23 @@ function bytesOf(text: string): Buffer {
 }
 
 function compareOf(compare: StoreCompare): Compare {
-  const key = bytesOf(compare.key);
-  const result = Compare_CompareResult.EQUAL;
+  const one = { key: bytesOf(compare.key), rangeEnd: nothing, result: Compare_CompareResult.EQUAL };
   if ("value" in compare) {
     const targetUnion = { $case: "value", value: bytesOf(compare.value) } as const;
-    return { key, result, target: Compare_CompareTarget.VALUE, targetUnion };
+    return { ...one, target: Compare_CompareTarget.VALUE, targetUnion };
   }
   const targetUnion = { $case: "modRevision", modRevision: BigInt(compare.modRevision) } as const;
-  return { key, result, target: Compare_CompareTarget.MOD, targetUnion };
+  return { ...one, target: Compare_CompareTarget.MOD, targetUnion };
 }
 
 function operationOf(operation: Operation): RequestOp {
   if (operation.do === "delete") {
-    return { request: { $case: "requestDeleteRange", requestDeleteRange: boundsOf(operation.range) } };
+    const requestDeleteRange = { ...boundsOf(operation.range), prevKv: false };
+    return { request: { $case: "requestDeleteRange", requestDeleteRange } };
   }
   const { key, value, lease } = operation;
   const number = lease === undefined ? 0n : leaseNumberOf(lease);
-  const requestPut = { key: bytesOf(key), value: bytesOf(value), lease: number };
+  const pair = { key: bytesOf(key), value: bytesOf(value), lease: number };
+  const requestPut = { ...pair, prevKv: false, ignoreValue: false, ignoreLease: false };
   return { request: { $case: "requestPut", requestPut } };
 }

@@ -3,7 +3,7 @@ import type { Env } from "../../lib/env.ts";
 import { Fault } from "../../lib/fault.ts";
 import type { ChangeBatch, KeyRange, Revision, StoreId } from "../store.ts";
 import { faultOf, unavailable } from "./faults.ts";
-import type { WatchRequest, WatchResponse } from "./generated/etcd.ts";
+import type { WatchRequest, WatchResponse } from "../wire/generated/etcd.ts";
 import type { Member } from "./member.ts";
 import { watch } from "./methods.ts";
 import { changeOf, safeNumber, storeIdOf, watchRequest } from "./translate.ts";

@@ -7,7 +7,7 @@ import {
   RangeRequest_SortOrder as Order,
   RangeRequest_SortTarget as Target,
   type RangeResponse,
-} from "./generated/server.ts";
+} from "../wire/generated/etcd.ts";
 
 /** An entry as etcd tells it. Versions are not counted; 0 stands for "not known". */
 export function keyValueOf(entry: Entry, keysOnly = false): KeyValue {

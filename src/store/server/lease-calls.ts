@@ -8,8 +8,8 @@ import type {
   LeaseKeepAliveRequest,
   LeaseTimeToLiveRequest,
   ResponseHeader,
-} from "./generated/server.ts";
-import type * as wire from "./generated/server.ts";
+} from "../wire/generated/etcd.ts";
+import type * as wire from "../wire/generated/etcd.ts";
 
 /** The longest lease that etcd grants, in seconds. */
 const longestTtl = 9_000_000_000n;

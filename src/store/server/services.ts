@@ -1,6 +1,6 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import type { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import * as wire from "./generated/server.ts";
+import * as wire from "../wire/generated/etcd.ts";
 
 interface Codec<Message> {
   encode(message: Message): BinaryWriter;

@@ -14,7 +14,7 @@ import type { Table } from "../table.ts";
 import { rangeResponseOf } from "./answers.ts";
 import { rangeOf } from "./bytes.ts";
 import { refusalOf, refusals } from "./failures.ts";
-import type * as wire from "./generated/server.ts";
+import type * as wire from "../wire/generated/etcd.ts";
 import * as leases from "./lease-calls.ts";
 import { services } from "./services.ts";
 import { Plan } from "./transaction.ts";
@@ -117,7 +117,7 @@ function addCalls(server: Server, store: EmbeddedStore, { name, endpoint }: Memb
     ),
     listLeases: unary(async () => leases.list(store, header)),
     listMembers: unary(async (): Promise<wire.MemberListResponse> => {
-      const only = { ID: member, name, peerURLs: [], clientURLs: [endpoint] };
+      const only = { ID: member, name, peerURLs: [], clientURLs: [endpoint], isLearner: false };
       return { header: header(), members: [only] };
     }),
     askStatus: unary(async (): Promise<wire.StatusResponse> => {

@@ -17,7 +17,7 @@ import {
   type ResponseOp,
   type TxnRequest,
   type TxnResponse,
-} from "./generated/server.ts";
+} from "../wire/generated/etcd.ts";
 
 /** Operations of one transaction, planned one after the other; each sees what those before it did. */
 export class Plan {

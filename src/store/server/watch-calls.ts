@@ -17,7 +17,7 @@ import {
   type WatchCreateRequest,
   type WatchRequest,
   type WatchResponse,
-} from "./generated/server.ts";
+} from "../wire/generated/etcd.ts";
 
 /** Watches that one stream may carry; a stream that asks for more is told that the watch is cancelled. */
 const mostWatches = 10_000;
