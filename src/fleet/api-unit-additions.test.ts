@@ -1,28 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../lib/fault.ts";
+import { apiRequest, stillClock, testApi } from "./api-fixture.ts";
 import { fleetApi } from "./api-server.ts";
 import { asDescribed } from "./openapi-check.ts";
 import { FakeRegistry } from "./fake-registry.ts";
 
-const clock = { now: () => 0, monotonic: () => 0, sleep: () => new Promise<void>(() => {}) };
 const option = (section: string, name: string, value: string) => ({ section, name, value });
 const run = option("Service", "ExecStart", "/bin/sleep %i");
 
 function api() {
-  const registry = new FakeRegistry();
-  const handler = asDescribed(fleetApi(registry, { version: "1", clock }));
+  const { registry, request } = testApi();
   const put = async (name: string, body: unknown) => {
-    const response = await handler(
-      new Request(`http://fleet/fleet/v1/units/${name}`, {
-        method: "PUT",
-        body: JSON.stringify(body),
-        headers: { "Content-Type": "application/json" },
-      }),
-    );
-    const text = await response.text();
-    const message = text === "" ? "" : (JSON.parse(text) as { error: { message: string } }).error.message;
-    return { status: response.status, message, warnings: response.headers.get("argosy-warnings") };
+    const { status, message = "", headers } = await request("PUT", `/fleet/v1/units/${name}`, body);
+    return { status, message, warnings: headers.get("argosy-warnings") };
   };
   const textOf = (name: string) => registry.view().units.get(name)?.text;
   return { registry, put, textOf };
@@ -131,9 +122,9 @@ test("faults of the registry that the client can help are told to it as its own"
         return Promise.reject(new Fault(code, "no"));
       }
     }
-    const handler = asDescribed(fleetApi(new Failing(), { version: "1", clock }));
+    const handler = asDescribed(fleetApi(new Failing(), { version: "1", clock: stillClock }));
     const body = '[{"op":"add","path":"/m/metadata/k","value":"1"}]';
-    const response = await handler(new Request("http://fleet/fleet/v1/machines", { method: "PATCH", body }));
+    const response = await handler(apiRequest("PATCH", "/fleet/v1/machines", body));
     assert.equal(response.status, status);
   }
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { parseUnitFile } from "../unit/parse.ts";
+import { apiRequest } from "./api-fixture.ts";
 import { fleetApi } from "./api-server.ts";
 import { badUnits } from "./bad-units.ts";
 import { FakeMachine } from "./fake-machine.ts";
@@ -23,13 +24,8 @@ test("1,000 random and mutated units get no answer above 499, wedge no agent and
   assert.ok(first);
   const api = asDescribed(fleetApi(first.registry, { version: "1", clock: env.clock }));
   const send = async (method: string, name: string, body?: unknown): Promise<number> => {
-    const request = new Request(`http://fleet/fleet/v1/units/${encodeURIComponent(name.toWellFormed())}`, {
-      method,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
-    });
-    const answer = api(request);
+    const path = `/fleet/v1/units/${encodeURIComponent(name.toWellFormed())}`;
+    const answer = api(apiRequest(method, path, body));
     // The clock stands still: what a write waits for needs none.
     const response = await answer;
     return response.status;

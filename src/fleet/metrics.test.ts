@@ -5,6 +5,7 @@ import { FakeEnv } from "../lib/fake-env.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { exactly } from "../store/range.ts";
 import { hashUnitText } from "../unit/hash.ts";
+import { apiRequest } from "./api-fixture.ts";
 import { fleetApi } from "./api-server.ts";
 import { FakeMachine, fakeTtlMs } from "./fake-machine.ts";
 import { asDescribed } from "./openapi-check.ts";
@@ -53,16 +54,10 @@ test("GET /metrics has every name of fleet v1.0.0, and counts requests by what t
   const api = asDescribed(
     fleetApi(registry, { version: "1", clock: env.clock, metrics: { metrics, program } }),
   );
-  const send = async (method: string, path: string, body?: string): Promise<Response> =>
-    await api(
-      new Request(`http://fleet${path}`, {
-        method,
-        headers: { "Content-Type": "application/json" },
-        ...(body === undefined ? {} : { body }),
-      }),
-    );
+  const send = async (method: string, path: string, body?: unknown): Promise<Response> =>
+    await api(apiRequest(method, path, body));
   const options = [{ section: "Service", name: "ExecStart", value: "/bin/true" }];
-  await send("PUT", "/fleet/v1/units/a.service", JSON.stringify({ desiredState: "launched", options }));
+  await send("PUT", "/fleet/v1/units/a.service", { desiredState: "launched", options });
   for (const path of [
     "/fleet/v1/units",
     "/v1-alpha/state",
