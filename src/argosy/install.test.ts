@@ -104,9 +104,9 @@ test("a launcher calls Node with the name it has, wherever the root lies and wha
   await install();
   const program = `${root}/usr/bin/../lib/argosy/argosy.mjs`;
   const etcdctl = await run(`${root}/usr/bin/etcdctl`, ["ls", "a b", "--", "$x"]);
-  assert.deepEqual(etcdctl.stdout.trim().split("\n").slice(2), [program, "etcdctl", "ls", "a b", "--", "$x"]);
+  assert.deepEqual(etcdctl.stdout.trim().split("\n").slice(3), [program, "etcdctl", "ls", "a b", "--", "$x"]);
   const fleetctl = await run(`${root}/usr/bin/fleetctl`, ["list-units", "a b"]);
-  assert.deepEqual(fleetctl.stdout.trim().split("\n").slice(2), [
+  assert.deepEqual(fleetctl.stdout.trim().split("\n").slice(3), [
     program.replace("argosy.mjs", "fleetctl.cjs"),
     "list-units",
     "a b",
