@@ -239,6 +239,7 @@ export class Agent {
         const early = outcome.lacksUnit === true;
         if (early && kind === "starting")
           this.#attempts.setLoaded(outcome.name, this.#actual.get(outcome.name)?.hash);
+        else if (kind === "starting") this.#attempts.confirm(outcome.name);
         this.#judge(kind, outcome, mayRepeat || early, signal);
       }
       this.#wake.wake();
@@ -310,9 +311,9 @@ export class Agent {
     for (const name of names) {
       const want = lines.get(name);
       const claims = want?.stopOnPartition === true;
-      if (want !== undefined && !claims) this.#attempts.set(name, attemptAfter("start", want));
+      if (want !== undefined && !claims) this.#attempts.begin(name, attemptAfter("start", want));
       this.#step("starting", [name], signal, () =>
-        claims ? this.#startClaimed(want) : this.#options.units.start([name]),
+        claims ? this.#startClaimed(want) : this.#options.units.start([name], this.#attempts.confirm),
       );
     }
     void this.#attempts.save();
@@ -321,9 +322,9 @@ export class Agent {
   /** Starts a unit that must never run twice; when its line has gone meanwhile, nothing is done and nothing remembered. */
   async #startClaimed(want: Scheduled): Promise<readonly UnitOutcome[]> {
     if (!(await this.#claims.claim(want))) return [];
-    this.#attempts.set(want.unit, attemptAfter("start", want));
+    this.#attempts.begin(want.unit, attemptAfter("start", want));
     void this.#attempts.save();
-    return await this.#options.units.start([want.unit]);
+    return await this.#options.units.start([want.unit], this.#attempts.confirm);
   }
 
   /**

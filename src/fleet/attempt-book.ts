@@ -14,6 +14,8 @@ export class AttemptBook {
   readonly #env: Env;
   readonly #log: AttemptLog;
   readonly #attempts = new Map<UnitName, Attempt>();
+  /** Units whose start systemd has not taken yet. */
+  readonly #unconfirmed = new Set<UnitName>();
   #loading: Promise<void> | undefined;
 
   constructor(env: Env, log: AttemptLog) {
@@ -39,21 +41,35 @@ export class AttemptBook {
 
   set(name: UnitName, attempt: Attempt): void {
     this.#attempts.set(name, attempt);
+    this.#unconfirmed.delete(name);
   }
+
+  /** The unit is about to be started: a daemon that ends before `confirm` has the next one start what does not run. */
+  begin(name: UnitName, attempt: Attempt): void {
+    this.#attempts.set(name, attempt);
+    this.#unconfirmed.add(name);
+  }
+
+  /** systemd has taken the start, or refused it for good: it is not given again. */
+  readonly confirm = (name: UnitName): void => {
+    if (this.#unconfirmed.delete(name)) void this.save();
+  };
 
   /** Takes in what units turned out to be, and writes it down. */
   remember(attempts: ReadonlyMap<UnitName, Attempt>): void {
     if (attempts.size === 0) return;
-    for (const [name, attempt] of attempts) this.#attempts.set(name, attempt);
+    for (const [name, attempt] of attempts) this.set(name, attempt);
     void this.save();
   }
 
   delete(name: UnitName): void {
     this.#attempts.delete(name);
+    this.#unconfirmed.delete(name);
   }
 
   clear(): void {
     this.#attempts.clear();
+    this.#unconfirmed.clear();
   }
 
   /** Units that run here, as far as this agent knows, and must be stopped when the machine loses the store. */
@@ -66,12 +82,17 @@ export class AttemptBook {
   /** The unit is loaded and does not run: a start is to be given again. @param hash of its file, if nothing is known yet */
   setLoaded(name: UnitName, hash?: string): void {
     const known = this.#attempts.get(name)?.hash ?? hash;
-    if (known !== undefined) this.#attempts.set(name, { hash: known, reached: "loaded" });
+    if (known !== undefined) this.set(name, { hash: known, reached: "loaded" });
   }
 
   /** Writes everything down; a machine whose /run is full goes on, and may start a unit that ended once more. */
   async save(): Promise<void> {
-    await this.#log.write(this.#attempts).catch((error: unknown) => {
+    const noted = new Map(this.#attempts);
+    for (const name of this.#unconfirmed) {
+      const attempt = noted.get(name);
+      if (attempt !== undefined) noted.set(name, { ...attempt, unconfirmed: true });
+    }
+    await this.#log.write(noted).catch((error: unknown) => {
       this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
     });
   }

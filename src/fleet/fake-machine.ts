@@ -37,6 +37,7 @@ export class FakeMachine {
   #running: Promise<unknown> = Promise.resolve();
   #lease: LeaseId | undefined;
   #agent: Agent | undefined;
+  #daemon: symbol | undefined;
   readonly #env: FakeEnv;
   readonly #store: Store;
   readonly #metadata: Readonly<Record<string, string>>;
@@ -55,6 +56,8 @@ export class FakeMachine {
     const store = this.#store;
     this.#stop = new AbortController();
     const { signal } = this.#stop;
+    const daemon = Symbol("one life of the daemon");
+    this.#daemon = daemon;
     const shared = new SharedPicture(env, store, 60_000);
     const events = new EventWriter(this.id, () => env.clock.now(), env.random);
     this.registry = storeRegistry(store, shared, events);
@@ -68,7 +71,8 @@ export class FakeMachine {
     const attempts = new AttemptBook(env, {
       read: () => Promise.resolve(new Map(this.#attempts)),
       write: (all) => {
-        this.#attempts = new Map(all);
+        // A daemon that was killed writes nothing any more.
+        if (this.#daemon === daemon) this.#attempts = new Map(all);
         return Promise.resolve();
       },
     });
@@ -166,6 +170,7 @@ export class FakeMachine {
 
   /** Ends the daemon without a word, as SIGKILL does. */
   async crash(): Promise<void> {
+    this.#daemon = undefined;
     this.#stop.abort(new Error("killed"));
     await this.#running;
   }
@@ -184,7 +189,9 @@ export class FakeMachine {
   /** `systemctl stop fleet`: what lies under /run stays. */
   async leave(): Promise<void> {
     const lease = this.#lease;
+    const daemon = this.#daemon;
     await this.crash();
+    this.#daemon = daemon;
     await this.#agent?.stopAll();
     this.#identity = undefined;
     if (lease !== undefined) await leaveCluster(this.#store, this.id, lease);

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import type { Env } from "../lib/env.ts";
 import { isFault } from "../lib/fault.ts";
 import { FakeUnitManager } from "./fake-unit-manager.ts";
+import { measuredUnits } from "./measured.ts";
+import { FleetMetrics } from "./metrics.ts";
 import { unitManagerContract } from "./unit-manager-contract.ts";
 
 const slept: number[] = [];
@@ -26,6 +28,9 @@ const name = "web.service";
 const text = "[Service]\nExecStart=/bin/sleep 1\n";
 
 unitManagerContract("fake", async () => new FakeUnitManager(env));
+unitManagerContract("fake, measured", async () =>
+  measuredUnits(new FakeUnitManager(env), new FleetMetrics(env.clock)),
+);
 
 test("the fake can be told to refuse, to be away, to be slow and to go down", async () => {
   const manager = new FakeUnitManager(env);

@@ -85,12 +85,18 @@ export class FakeUnitManager implements UnitManager {
     return units.map((unit) => this.#outcome("load", unit.name, () => this.#load(unit)));
   }
 
-  async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
+  async start(
+    names: readonly UnitName[],
+    taken: (name: UnitName) => void = () => undefined,
+  ): Promise<readonly UnitOutcome[]> {
     await this.#begin("start", names);
     return names.map((name) => {
       const missing = this.#missingPeer(name);
-      if (missing === undefined) return this.#outcome("start", name, () => this.#start(name));
-      return lacking("start", name, missing);
+      if (missing !== undefined) return lacking("start", name, missing);
+      return this.#outcome("start", name, () => {
+        if (this.#units.get(name)?.load === "loaded") taken(name);
+        return this.#start(name);
+      });
     });
   }
 

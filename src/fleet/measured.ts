@@ -53,7 +53,7 @@ export function measuredUnits(units: UnitManager, metrics: FleetMetrics): UnitMa
   return {
     list: () => measured("list", () => units.list()),
     load: (sources) => counted("load", () => units.load(sources)),
-    start: (names) => counted("start", () => units.start(names)),
+    start: (names, taken) => counted("start", () => units.start(names, taken)),
     restart: (names) => counted("restart", () => units.restart(names)),
     stop: (names) => counted("stop", () => units.stop(names)),
     kill: (names) => counted("kill", () => units.kill(names)),

@@ -11,6 +11,8 @@ interface Row {
   /** Hash and ActiveState of what is there. */
   readonly present?: readonly [hash: string, active: string];
   readonly remembered?: readonly [hash: string, reached: Attempt["reached"], restart?: number];
+  /** The daemon ended before systemd took the start that is remembered. */
+  readonly unconfirmed?: true;
   /** The restart that was asked for last. */
   readonly restart?: number;
   /** Tasks in order. */
@@ -46,6 +48,31 @@ const rows: readonly Row[] = [
     present: ["1", "active"],
     tasks: "",
     remember: "launched",
+  },
+  {
+    when: "its start was noted and never taken",
+    wanted: "launched",
+    present: ["1", "inactive"],
+    remembered: ["1", "launched"],
+    unconfirmed: true,
+    tasks: "start",
+  },
+  {
+    when: "its start was taken and that was not noted any more",
+    wanted: "launched",
+    present: ["1", "active"],
+    remembered: ["1", "launched"],
+    unconfirmed: true,
+    tasks: "",
+    remember: "launched",
+  },
+  {
+    when: "its start was taken unnoted, and it is not wanted launched any more",
+    wanted: "loaded",
+    present: ["1", "activating"],
+    remembered: ["1", "launched"],
+    unconfirmed: true,
+    tasks: "stop",
   },
   {
     when: "running and started by something else before",
@@ -180,7 +207,13 @@ for (const row of rows) {
     const memory = new Map<string, Attempt>();
     if (row.remembered !== undefined) {
       const [hash, reached, done] = row.remembered;
-      memory.set("a.service", { hash, reached, ...(done === undefined ? {} : { restart: done }) });
+      const unconfirmed = row.unconfirmed === undefined ? {} : { unconfirmed: row.unconfirmed };
+      memory.set("a.service", {
+        hash,
+        reached,
+        ...unconfirmed,
+        ...(done === undefined ? {} : { restart: done }),
+      });
     }
     const tasks = reconcile(wanted, actual, memory);
     assert.equal(kindsOf(tasks), row.tasks);

@@ -16,6 +16,8 @@ export interface Attempt {
   readonly restart?: Revision;
   /** Set for a unit that has been started and is to be stopped when the machine cannot renew its presence. */
   readonly stopOnPartition?: true;
+  /** Set when this was written down before systemd took the start: a unit that does not run then was never started. */
+  readonly unconfirmed?: true;
 }
 
 export type TaskKind = "stop" | "unload" | "load" | "start" | "restart";
@@ -130,7 +132,7 @@ function loadAfresh(draft: Draft, want: Scheduled, reason: string): void {
 }
 
 function launch(draft: Draft, want: Scheduled, have: ManagedUnit, attempt: Attempt | undefined): void {
-  if (attempt?.reached === "launched") {
+  if (attempt?.reached === "launched" && attempt.unconfirmed === undefined) {
     if ((want.restart ?? 0) > (attempt.restart ?? 0)) restart(draft, want.unit);
   } else if (isRunning(have)) {
     draft.remember.set(want.unit, attemptAfter("start", want));

@@ -82,7 +82,10 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       const good = { name: "contract-good.service", text: sleeper };
       const bad = { name: "contract-bad.service", text: failing };
       await withUnits([bad, good], async () => {
-        const [first, second] = await manager.start([bad.name, good.name]);
+        const taken: string[] = [];
+        const names = [bad.name, "contract-nowhere.service", good.name];
+        const [first, , second] = await manager.start(names, (name) => taken.push(name));
+        assert.deepEqual(taken.sort(), [bad.name, good.name], "what has a start job, whatever it comes to");
         assert.match(first?.problem ?? "", /contract-bad\.service.*exit-code/);
         assert.deepEqual(second, { name: good.name });
         const state = await stateOf(bad.name);

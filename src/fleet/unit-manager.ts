@@ -18,8 +18,11 @@ export interface UnitManager {
    */
   load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]>;
 
-  /** Starts units that were loaded; resolves when each start job has ended, and subscribers have heard what it came to. */
-  start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+  /**
+   * Starts units that were loaded; resolves when each start job has ended, and subscribers have heard what it came to.
+   * @param taken told of each unit as soon as the manager has its start job, which goes on whatever becomes of the caller
+   */
+  start(names: readonly UnitName[], taken?: (name: UnitName) => void): Promise<readonly UnitOutcome[]>;
 
   /**
    * Stops and starts units, or only starts those that do not run; resolves as `start` does. A unit that runs goes on

@@ -30,9 +30,9 @@ export class JobRunner {
     this.#directory = directory;
   }
 
-  /** Resolves when the start job has ended, or when systemd refuses to make one. */
-  async start(name: UnitName): Promise<UnitOutcome> {
-    return await this.#run("start", name);
+  /** Resolves when the start job has ended, or when systemd refuses to make one; `taken` is called once there is a job. */
+  async start(name: UnitName, taken?: (name: UnitName) => void): Promise<UnitOutcome> {
+    return await this.#run("start", name, taken);
   }
 
   /**
@@ -54,12 +54,14 @@ export class JobRunner {
     }
   }
 
-  async #run(verb: Verb, name: UnitName): Promise<UnitOutcome> {
+  async #run(verb: Verb, name: UnitName, taken?: (name: UnitName) => void): Promise<UnitOutcome> {
     const impossible = this.#whyNot(verb, name);
     if (impossible !== undefined) return { name, problem: impossible };
     let end: JobEnd;
     try {
-      end = await this.#end(await this.#manager[verb](name));
+      const job = await this.#manager[verb](name);
+      taken?.(name);
+      end = await this.#end(job);
     } catch (error) {
       if (!isFault(error, "bus-refused")) throw error;
       const problem = `cannot ${verb} ${name}: systemd says: ${sentenceOf(error)}`;

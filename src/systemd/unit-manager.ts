@@ -105,8 +105,8 @@ class SystemdUnitManager implements UnitManager {
     });
   }
 
-  async start(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.start(name))));
+  async start(names: readonly UnitName[], taken?: (name: UnitName) => void): Promise<readonly UnitOutcome[]> {
+    return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.start(name, taken))));
   }
 
   async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
