@@ -7,22 +7,9 @@ import type { Log } from "../lib/env.ts";
 
 /**
  * What the agent has carried out, in one small file under /run: a restart of the daemon finds it, a reboot does not.
- * Writes are one after the other, and those that come meanwhile are written once.
+ * Whoever writes waits for one write before the next.
  */
 export function attemptsFile(path: string, log: Log): AttemptLog {
-  let newest: string | undefined;
-  let writing: Promise<void> | undefined;
-
-  const drain = async (): Promise<void> => {
-    await mkdir(dirname(path), { recursive: true });
-    while (newest !== undefined) {
-      const text = newest;
-      newest = undefined;
-      await writeFile(`${path}.new`, text);
-      await rename(`${path}.new`, path);
-    }
-  };
-
   return {
     async read() {
       const text = await readFile(path, "utf8").catch(() => undefined);
@@ -35,11 +22,9 @@ export function attemptsFile(path: string, log: Log): AttemptLog {
       }
     },
     async write(attempts) {
-      newest = JSON.stringify(Object.fromEntries(attempts));
-      writing ??= drain().finally(() => {
-        writing = undefined;
-      });
-      await writing;
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(`${path}.new`, JSON.stringify(Object.fromEntries(attempts)));
+      await rename(`${path}.new`, path);
     },
   };
 }

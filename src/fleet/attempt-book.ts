@@ -3,7 +3,7 @@ import { sentenceOf } from "../lib/fault.ts";
 import type { UnitName } from "./model.ts";
 import type { Attempt } from "./reconcile.ts";
 
-/** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. */
+/** What an agent has carried out, kept where a reboot clears it and a restart of the daemon does not. Nobody writes before the last write ended. */
 export interface AttemptLog {
   read(): Promise<ReadonlyMap<UnitName, Attempt>>;
   write(attempts: ReadonlyMap<UnitName, Attempt>): Promise<void>;
@@ -17,6 +17,9 @@ export class AttemptBook {
   /** Units whose start systemd has not taken yet. */
   readonly #unconfirmed = new Set<UnitName>();
   #loading: Promise<void> | undefined;
+  #saving: Promise<void> | undefined;
+  /** Something has changed since the last write began. */
+  #unsaved = false;
 
   constructor(env: Env, log: AttemptLog) {
     this.#env = env;
@@ -85,15 +88,29 @@ export class AttemptBook {
     if (known !== undefined) this.set(name, { hash: known, reached: "loaded" });
   }
 
-  /** Writes everything down; a machine whose /run is full goes on, and may start a unit that ended once more. */
+  /**
+   * Writes everything down; a machine whose /run is full goes on, and may start a unit that ended once more. Writes are one after the
+   * other, and what comes meanwhile is written once.
+   */
   async save(): Promise<void> {
-    const noted = new Map(this.#attempts);
-    for (const name of this.#unconfirmed) {
-      const attempt = noted.get(name);
-      if (attempt !== undefined) noted.set(name, { ...attempt, unconfirmed: true });
-    }
-    await this.#log.write(noted).catch((error: unknown) => {
-      this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
+    this.#unsaved = true;
+    this.#saving ??= this.#writeAll().finally(() => {
+      this.#saving = undefined;
     });
+    await this.#saving;
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#unsaved) {
+      this.#unsaved = false;
+      const noted = new Map(this.#attempts);
+      for (const name of this.#unconfirmed) {
+        const attempt = noted.get(name);
+        if (attempt !== undefined) noted.set(name, { ...attempt, unconfirmed: true });
+      }
+      await this.#log.write(noted).catch((error: unknown) => {
+        this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
+      });
+    }
   }
 }
