@@ -178,7 +178,7 @@ export class PartitionGuard {
     const leftMs = this.#stopAtMs() - stopMs + killMs - this.#env.clock.monotonic();
     try {
       await this.#env.clock.sleep(Math.max(0, leftMs), signal);
-      this.#env.log.warning(`${names.join(" ")} did not stop in time and are killed`);
+      this.#env.log.warning(`${names.join(" ")} did not stop in time: killing`);
       await this.#options.units.kill(names);
     } catch (error) {
       if (!signal.aborted) this.#env.log.error(`cannot kill units: ${sentenceOf(error)}`);
