@@ -94,9 +94,7 @@ export class AttemptBook {
    */
   async save(): Promise<void> {
     this.#unsaved = true;
-    this.#saving ??= this.#writeAll().finally(() => {
-      this.#saving = undefined;
-    });
+    this.#saving ??= this.#writeAll();
     await this.#saving;
   }
 
@@ -112,5 +110,7 @@ export class AttemptBook {
         this.#env.log.error(`cannot note which units were started: ${sentenceOf(error)}`);
       });
     }
+    // In the same breath as the last look at what is unsaved: whoever saves from now on has it written anew.
+    this.#saving = undefined;
   }
 }
