@@ -210,7 +210,8 @@ export class Agent {
     }
     if (start.length > 0) this.#startAll(start, lines, signal);
     if (restart.length > 0) this.#restartAll(restart, lines, signal);
-    this.#trouble.keepOnly((name) => lines.has(name) || this.#actual.has(name));
+    // A unit that could not be loaded may have left its file, which only a fresh look shows.
+    if (this.#trouble.keepOnly((name) => lines.has(name) || this.#actual.has(name))) this.#observe(undefined);
     // What is about to start is told once it has, not a moment before as well.
     if (start.length === 0) this.#publish.wake();
     else this.#env.clock.sleep(comingMs, signal).then(this.#publish.wake, () => undefined);

@@ -54,8 +54,10 @@ export class Troubles {
     this.#troubles.delete(name);
   }
 
-  /** Forgets units that are of no interest any more. */
-  keepOnly(isOfInterest: (name: UnitName) => boolean): void {
-    for (const name of this.#troubles.keys()) if (!isOfInterest(name)) this.#troubles.delete(name);
+  /** Forgets units that are of no interest any more; true when there were any. */
+  keepOnly(isOfInterest: (name: UnitName) => boolean): boolean {
+    const forgotten = [...this.#troubles.keys()].filter((name) => !isOfInterest(name));
+    for (const name of forgotten) this.#troubles.delete(name);
+    return forgotten.length > 0;
   }
 }
