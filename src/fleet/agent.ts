@@ -19,7 +19,7 @@ import { ScheduleLines } from "./schedule-lines.ts";
 import { StateNotes } from "./state-notes.ts";
 import type { StoreIdentity } from "./store-identity.ts";
 import { Troubles } from "./troubles.ts";
-import type { ManagedUnit, UnitManager, UnitOutcome } from "./unit-manager.ts";
+import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
 
 export interface AgentOptions {
   readonly store: Store;
@@ -202,12 +202,8 @@ export class Agent {
     const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && mayStart(name));
     for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
     if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
-    if (load.length > 0) {
-      const loading = load.map(({ name }) => name);
-      this.#step("loading", loading, signal, async () =>
-        this.#loaded(lines, await this.#options.units.load(load)),
-      );
-    }
+    const loading = load.map(({ name }) => name);
+    if (load.length > 0) this.#step("loading", loading, signal, () => this.#load(load, lines));
     if (start.length > 0) this.#startAll(start, lines, signal);
     if (restart.length > 0) this.#restartAll(restart, lines, signal);
     // A unit that could not be loaded may have left its file, which only a fresh look shows.
@@ -296,7 +292,8 @@ export class Agent {
     return outcomes;
   }
 
-  #loaded(lines: Lines, outcomes: readonly UnitOutcome[]): readonly UnitOutcome[] {
+  async #load(sources: readonly UnitSource[], lines: Lines): Promise<readonly UnitOutcome[]> {
+    const outcomes = await this.#options.units.load(sources);
     for (const { name, problem } of outcomes) {
       const want = lines.get(name);
       if (problem !== undefined || want === undefined) continue;
