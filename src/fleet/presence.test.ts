@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeEnv } from "../lib/fake-env.ts";
 import { Wake } from "../lib/wake.ts";
+import { OutageStore } from "../store/fake-outage.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { exactly } from "../store/range.ts";
 import { keepPresence, type MachineFacts } from "./presence.ts";
@@ -35,4 +36,35 @@ test("a machine that says something else of itself keeps its lease, and is not t
   end.abort(new Error("over"));
   await kept;
   await store.close();
+});
+
+test("that a machine's presence is overdue is told once in the words of fleet v1.0.0, each time it is", async () => {
+  const env = new FakeEnv();
+  const inner = openMemoryStore(env);
+  const store = new OutageStore(inner);
+  const end = new AbortController();
+  const facts: MachineFacts = { id: "1".repeat(32), bootId: "b", address: "", metadata: {}, version: "1" };
+  const kept = keepPresence(
+    env,
+    { store, facts: () => facts, refresh: new Wake(), ttlMs: 3000, changed: () => undefined },
+    end.signal,
+  );
+  const told = (): number =>
+    env.lines.filter((line) =>
+      line.includes("Server monitor triggered: Monitor timed out before successful heartbeat"),
+    ).length;
+  await env.advance(1000);
+  store.cut();
+  await env.advance(2000);
+  assert.equal(told(), 0, "a renewal that is late is none that is overdue");
+  await env.advance(20_000);
+  assert.equal(told(), 1);
+  store.restore();
+  await env.advance(5000);
+  store.cut();
+  await env.advance(20_000);
+  assert.equal(told(), 2);
+  end.abort(new Error("over"));
+  await kept;
+  await inner.close();
 });

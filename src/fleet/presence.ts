@@ -36,6 +36,10 @@ export interface PresenceOptions {
 
 const shortestPauseMs = 100;
 
+/** The sentence of fleet v1.0.0, which people and programs look for in the journal, and what is different here. */
+const overdue =
+  "Server monitor triggered: Monitor timed out before successful heartbeat; nothing is restarted, and units stay as they are";
+
 /**
  * Keeps one machine present: one lease, and on it the machine's record, its unit states and, if it leads, the engine's
  * lock. Loses nothing by being restarted: a daemon of the same boot goes on with the lease it finds.
@@ -46,6 +50,8 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
   const backoff = { firstMs: shortestPauseMs, mostMs: ttlMs / 4 };
   let lease: LeaseId | undefined;
   let failures = 0;
+  /** When the machine was present last; undefined before it was, and once it has been told that a renewal is overdue. */
+  let presentAtMs: number | undefined;
   while (!signal.aborted) {
     try {
       if (lease === undefined) {
@@ -57,6 +63,7 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         options.renewed?.(sentAtMs);
       }
       failures = 0;
+      presentAtMs = env.clock.monotonic();
       if (await refreshedWithin(env, options.refresh, renewalPauseMs(ttlMs), signal))
         await join(env, options, signal, lease);
     } catch (error) {
@@ -68,6 +75,10 @@ export async function keepPresence(env: Env, options: PresenceOptions, signal: A
         continue;
       }
       failures += 1;
+      if (presentAtMs !== undefined && env.clock.monotonic() - presentAtMs >= ttlMs) {
+        presentAtMs = undefined;
+        env.log.warning(overdue);
+      }
       env.log.warning(`cannot renew this machine's presence: ${sentenceOf(error)}; trying again`);
       await env.clock.sleep(pauseMs(backoff, failures, env.random()), signal).catch(() => undefined);
     }
