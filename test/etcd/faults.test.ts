@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isFault } from "../../src/lib/fault.ts";
 import { commit, drain, fault, put, silentEnv } from "../../src/store/contract-tools.ts";
 import { openEtcdStore } from "../../src/store/etcd/etcd-store.ts";
@@ -81,6 +82,39 @@ test("a frozen member is noticed by its watches, and others take over", async ()
   await store.close();
 });
 
+test("a watch goes back to the preferred member when that is well again, and sees everything once", async () => {
+  await using cluster = await startEtcd(3);
+  await cluster.kill(0);
+  const store = openEtcdStore(silentEnv(), { endpoints: cluster.endpoints, returnAfterMs: 100 });
+  const stop = new AbortController();
+  const acknowledged = new Map<Revision, string>();
+  const start = (await persist(() => store.read(under("/w/")))).revision;
+  const watch = store.watch(under("/w/"), start, stop.signal);
+  const seen: Revision[] = [];
+  const writer = write(store, "/w/a", stop.signal, acknowledged);
+  const reader = (async () => {
+    for await (const { changes } of watch)
+      for (const change of changes) if (change.kind === "put") seen.push(change.entry.modRevision);
+  })();
+  await until(() => seen.length >= 20);
+
+  await cluster.restart(0);
+  while ((await watchersOf(cluster, 0)) === 0) await sleep(100);
+  const atReturn = seen.length;
+  await until(() => seen.length >= atReturn + 20);
+  assert.equal(
+    (await watchersOf(cluster, 1)) + (await watchersOf(cluster, 2)),
+    0,
+    "it is on one member only",
+  );
+  stop.abort(done);
+  await assert.rejects(reader, (error) => error === done);
+  await writer;
+  const all = Array.from({ length: seen.length }, (_, i) => start + 1 + i);
+  assert.deepEqual(seen, all, "each revision was seen once, in its order");
+  await store.close();
+});
+
 test("a lease and its keys outlive the leader that granted it", async () => {
   await using cluster = await startEtcd(3);
   const leader = await cluster.leader();
@@ -137,6 +171,11 @@ test("nobody listening is said with the endpoint", async () => {
 });
 
 const done = new Error("the test has seen enough");
+
+async function watchersOf(cluster: EtcdCluster, member: number): Promise<number> {
+  const metrics = await (await fetch(`${cluster.endpoints[member] ?? ""}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
+}
 
 /** A store that prefers this member. */
 function openStore(cluster: EtcdCluster, preferred: number): Store {

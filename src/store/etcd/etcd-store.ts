@@ -31,6 +31,8 @@ export interface EtcdOptions {
   readonly endpoints: readonly string[];
   /** How long one call to one member may take. Default 2 000 ms, twice etcd's usual election timeout. */
   readonly callTimeoutMs?: number;
+  /** How long the preferred member must have been well again before watches that had to go elsewhere return to it. Default 10 000 ms. */
+  readonly returnAfterMs?: number;
   /** For `https://` endpoints. */
   readonly tls?: EtcdTls;
 }
@@ -81,6 +83,10 @@ class ClusterStore implements EtcdStore {
   readonly #tls: EtcdTls | undefined;
   #members: readonly Member[];
   readonly #callTimeoutMs: number;
+  readonly #returnAfterMs: number;
+  /** The member each open watch is on; aborting one has it opened again. */
+  readonly #watches = new Map<AbortController, Member>();
+  #callingBack = false;
   readonly #closing = new AbortController();
   #term: number | undefined;
 
@@ -89,6 +95,7 @@ class ClusterStore implements EtcdStore {
     this.#tls = options.tls;
     this.#members = options.endpoints.map((endpoint) => new Member(env, endpoint, options.tls));
     this.#callTimeoutMs = options.callTimeoutMs ?? 2_000;
+    this.#returnAfterMs = options.returnAfterMs ?? 10_000;
   }
 
   get term(): number | undefined {
@@ -123,12 +130,26 @@ class ClusterStore implements EtcdStore {
     storeId?: StoreId,
   ): AsyncGenerator<ChangeBatch, void> {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
-    const watch = await this.#openWatch(range, after, ended);
-    try {
-      if (storeId !== undefined && watch.storeId !== storeId) throw anotherStore(range);
-      yield* watch.batches;
-    } finally {
-      watch.close();
+    let seen = after;
+    while (true) {
+      const returning = new AbortController();
+      const watch = await this.#openWatch(range, seen, AbortSignal.any([ended, returning.signal]));
+      this.#watches.set(returning, watch.member);
+      void this.#callBack();
+      try {
+        if (storeId !== undefined && watch.storeId !== storeId) throw anotherStore(range);
+        for await (const batch of watch.batches) {
+          seen = batch.revision;
+          yield batch;
+        }
+        return;
+      } catch (error) {
+        // What had arrived and was not taken yet comes again, from the member that is preferred.
+        if (!returning.signal.aborted || error !== returning.signal.reason) throw error;
+      } finally {
+        this.#watches.delete(returning);
+        watch.close();
+      }
     }
   }
 
@@ -228,6 +249,35 @@ class ClusterStore implements EtcdStore {
         if (!isFault(error, "store-unavailable") || attempt >= this.#members.length) throw error;
       }
     }
+  }
+
+  /**
+   * Has watches that another member took over go back to the preferred one, once that has been well for a while: else all
+   * machines would ask those members for ever that happened to be up first. Never rejects.
+   */
+  async #callBack(): Promise<void> {
+    if (this.#callingBack) return;
+    this.#callingBack = true;
+    while (this.#strays().length > 0) {
+      const preferred = this.#members[0];
+      await preferred?.recovery;
+      try {
+        // Drawn, so that the clients of a large cluster do not all come back to a member in one moment.
+        const afterMs = this.#returnAfterMs * (1 + this.#env.random());
+        await this.#env.clock.sleep(afterMs, this.#closing.signal);
+      } catch {
+        return;
+      }
+      if (preferred !== this.#members[0] || preferred?.inDoubt === true) continue;
+      for (const watch of this.#strays()) watch.abort(new Error("the watch goes back"));
+    }
+    this.#callingBack = false;
+  }
+
+  /** Watches on other members than the preferred one. */
+  #strays(): readonly AbortController[] {
+    const watches = this.#watches.entries().filter(([, member]) => member !== this.#members[0]);
+    return Array.from(watches, ([watch]) => watch);
   }
 
   /** Members that are not in doubt first, each group in the order of the endpoints; each attempt takes the next one. */

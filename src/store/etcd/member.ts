@@ -51,6 +51,7 @@ export class Member {
   readonly #client: Client;
   readonly #closing = new AbortController();
   #inDoubt = false;
+  #recovery = Promise.resolve();
   #watches = 0;
   #beating = false;
   /** On the monotonic clock: when it answered last and knew a leader. */
@@ -80,6 +81,11 @@ export class Member {
   /** Whether a call failed since the member last proved to be well. */
   get inDoubt(): boolean {
     return this.#inDoubt;
+  }
+
+  /** Resolves when the member is not in doubt, or is closed. */
+  get recovery(): Promise<void> {
+    return this.#recovery;
   }
 
   /** One call with one answer, within `timeoutMs`. Never rejects. */
@@ -128,7 +134,7 @@ export class Member {
   doubt(): void {
     if (this.#inDoubt || this.#closing.signal.aborted) return;
     this.#inDoubt = true;
-    void this.#probeUntilWell();
+    this.#recovery = this.#probeUntilWell();
   }
 
   /** As `close`, for a member that is not asked any more while the store goes on. */

@@ -12,6 +12,7 @@ type Stream = ClientDuplexStream<WatchRequest, WatchResponse>;
 
 /** A watch that a member has confirmed. */
 export interface OpenWatch {
+  readonly member: Member;
   readonly batches: AsyncIterable<ChangeBatch>;
   /** The cluster that confirmed it. */
   readonly storeId: StoreId;
@@ -60,7 +61,7 @@ export async function openWatch(
   } finally {
     opened.abort();
   }
-  return { batches: batchesOf(responses, after), storeId, close };
+  return { member, batches: batchesOf(responses, after), storeId, close };
 }
 
 async function failAfter(
