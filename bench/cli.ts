@@ -11,7 +11,7 @@ import { fleetApi } from "../src/fleet/api-server.ts";
 import { mostPageLimit, pageLimitHeader } from "../src/fleet/api-paging.ts";
 import { FakeRegistry } from "../src/fleet/fake-registry.ts";
 import { builtProduct } from "../src/lab/product.ts";
-import { sayLoad } from "./figures.ts";
+import { sayLoad, withheldPercent } from "./figures.ts";
 
 const units = 300;
 const machines = 3;
@@ -65,7 +65,16 @@ export async function benchCli(): Promise<void> {
     say(
       `a Node that does nothing: ${bareNodeMs} ms, at least ${least(times.node)} ms; curl with the same pages: ${curlMs} ms; ratio to both ${ratio}`,
     );
-    say(JSON.stringify({ listUnits300Ms, listUnits300LeastMs, bareNodeMs, curlMs, ratio }));
+    say(
+      JSON.stringify({
+        listUnits300Ms,
+        listUnits300LeastMs,
+        bareNodeMs,
+        curlMs,
+        ratio,
+        withheldPercent: withheldPercent(),
+      }),
+    );
   } finally {
     end.abort();
     await rm(folder, { recursive: true, force: true });
