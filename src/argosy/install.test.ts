@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { isFault } from "../lib/fault.ts";
 import { installProduct } from "./install.ts";
 import { commandNames } from "./launcher.ts";
+import { productFilesIn } from "./product.ts";
 import { enabledUnits, systemdUnits } from "./systemd-units.ts";
 
 const run = promisify(execFile);
@@ -41,17 +42,7 @@ async function install(more: { enable?: boolean; dryRun?: boolean } = {}): Promi
   await installProduct({
     root,
     log: (line) => lines.push(line),
-    files: {
-      node: `${folder}/node`,
-      commands: `${folder}/argosy.mjs`,
-      fleetctl: `${folder}/fleetctl.cjs`,
-      fleetctlProgram: `${folder}/fleetctl.program`,
-      etcd: `${folder}/etcd.mjs`,
-      fleet: `${folder}/fleet.mjs`,
-      locksmithd: `${folder}/locksmithd.mjs`,
-      daemons: `${folder}/daemons.mjs`,
-      storeWorker: `${folder}/store-worker.mjs`,
-    },
+    files: productFilesIn(folder),
     ...more,
   });
 }

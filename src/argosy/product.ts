@@ -33,17 +33,7 @@ export async function productFiles(): Promise<ProductFiles> {
   const running = fileURLToPath(import.meta.url);
   const bundled = running.endsWith("/argosy.mjs");
   const folder = bundled ? dirname(running) : fileURLToPath(new URL("../../build", import.meta.url));
-  const files = {
-    node: `${folder}/node`,
-    commands: `${folder}/argosy.mjs`,
-    fleetctl: `${folder}/fleetctl.cjs`,
-    fleetctlProgram: `${folder}/fleetctl.program`,
-    etcd: `${folder}/etcd.mjs`,
-    fleet: `${folder}/fleet.mjs`,
-    locksmithd: `${folder}/locksmithd.mjs`,
-    daemons: `${folder}/daemons.mjs`,
-    storeWorker: `${folder}/store-worker.mjs`,
-  };
+  const files = productFilesIn(folder);
   try {
     await Promise.all(Object.values(files).map((file) => access(file)));
   } catch (error) {
@@ -54,4 +44,19 @@ export async function productFiles(): Promise<ProductFiles> {
     );
   }
   return files;
+}
+
+/** The names of the product's files, whether they are there or not. */
+export function productFilesIn(folder: string): ProductFiles {
+  return {
+    node: `${folder}/node`,
+    commands: `${folder}/argosy.mjs`,
+    fleetctl: `${folder}/fleetctl.cjs`,
+    fleetctlProgram: `${folder}/fleetctl.program`,
+    etcd: `${folder}/etcd.mjs`,
+    fleet: `${folder}/fleet.mjs`,
+    locksmithd: `${folder}/locksmithd.mjs`,
+    daemons: `${folder}/daemons.mjs`,
+    storeWorker: `${folder}/store-worker.mjs`,
+  };
 }

@@ -1,5 +1,5 @@
-import { orAborted } from "../lib/aborted.ts";
 import type { Env } from "../lib/env.ts";
+import { type Kept, KeptWhileUsed } from "../lib/kept-while-used.ts";
 import { Wake } from "../lib/wake.ts";
 import { type Mirror, openMirror } from "../store/mirror.ts";
 import { under } from "../store/range.ts";
@@ -26,9 +26,10 @@ export interface EventPage {
   readonly gap: boolean;
 }
 
-interface Open {
+interface Open extends Kept {
   readonly mirror: Mirror;
-  readonly stop: AbortController;
+  /** By key. */
+  readonly records: Map<string, EventsAt>;
 }
 
 /**
@@ -37,48 +38,28 @@ interface Open {
 export class EventFeed {
   readonly #env: Env;
   readonly #store: Store;
-  readonly #idleMs: number;
-  readonly #records = new Map<string, EventsAt>();
   readonly #waiting = new Set<Wake>();
-  #open: Open | undefined;
-  #readers = 0;
+  readonly #kept: KeptWhileUsed<Open>;
   #sorted: readonly FleetEvent[] | undefined;
-  #idle: AbortController | undefined;
 
   /** @param idleMs how long the history is followed after the last reader has gone */
   constructor(env: Env, store: Store, idleMs: number) {
     this.#env = env;
     this.#store = store;
-    this.#idleMs = idleMs;
+    this.#kept = new KeptWhileUsed(env.clock, idleMs, () => this.#start());
   }
 
   /** Begins to read; resolves with the function that ends it once the history is there. Rejects with the signal's reason. */
   async hold(signal: AbortSignal): Promise<() => void> {
-    this.#readers += 1;
-    this.#idle?.abort(new Error("read again"));
-    this.#idle = undefined;
-    const open = (this.#open ??= this.#start());
-    let released = false;
-    const release = (): void => {
-      if (released) return;
-      released = true;
-      this.#readers -= 1;
-      if (this.#readers === 0) this.#rest(open);
-    };
-    try {
-      await orAborted(open.mirror.ready, signal);
-    } catch (error) {
-      release();
-      throw error;
-    }
-    return release;
+    return (await this.#kept.hold(signal)).release;
   }
 
   /** What is there after a cursor, at once; only between `hold` and its end. */
   page(after: Cursor, filter: EventFilter): EventPage {
-    this.#sorted ??= inOrder([...this.#records.values()]);
-    const forgotten = this.#open?.mirror.entries.get(forgottenKey);
-    const known = this.#open?.mirror.revision ?? 0;
+    const open = this.#kept.current;
+    this.#sorted ??= inOrder([...(open?.records.values() ?? [])]);
+    const forgotten = open?.mirror.entries.get(forgottenKey);
+    const known = open?.mirror.revision ?? 0;
     // A cursor from a time before a migration means nothing here: everything there is comes after it.
     const start = after.revision > known ? { revision: 0, number: 0 } : after;
     let first = this.#sorted.length;
@@ -112,45 +93,29 @@ export class EventFeed {
 
   /** Ends all reading. */
   close(): void {
-    this.#idle?.abort(new Error("closing"));
-    this.#open?.stop.abort(new Error("closing"));
-    this.#open = undefined;
+    this.#kept.close();
   }
 
   #start(): Open {
     const stop = new AbortController();
-    this.#records.clear();
+    const records = new Map<string, EventsAt>();
     this.#sorted = undefined;
     const mirror = openMirror(this.#env, this.#store, under(eventsPrefix), stop.signal);
     mirror.subscribe((changes) => {
-      for (const change of changes) this.#note(change);
+      for (const change of changes) note(records, change);
       this.#sorted = undefined;
       for (const wake of this.#waiting) wake.wake();
     });
-    return { mirror, stop };
+    return { mirror, records, ready: mirror.ready, close: () => stop.abort(new Error("not in use")) };
   }
+}
 
-  #note(change: Change): void {
-    if (change.kind === "delete") {
-      this.#records.delete(change.key);
-      return;
-    }
-    if (change.entry.key === forgottenKey) return;
-    const record = decodeEvents(change.entry);
-    if (record !== undefined) this.#records.set(change.entry.key, record);
+function note(records: Map<string, EventsAt>, change: Change): void {
+  if (change.kind === "delete") {
+    records.delete(change.key);
+    return;
   }
-
-  #rest(open: Open): void {
-    const idle = new AbortController();
-    this.#idle = idle;
-    this.#env.clock.sleep(this.#idleMs, idle.signal).then(
-      () => {
-        if (this.#readers > 0 || this.#open !== open) return;
-        this.#open = undefined;
-        this.#records.clear();
-        open.stop.abort(new Error("idle"));
-      },
-      () => undefined,
-    );
-  }
+  if (change.entry.key === forgottenKey) return;
+  const record = decodeEvents(change.entry);
+  if (record !== undefined) records.set(change.entry.key, record);
 }
