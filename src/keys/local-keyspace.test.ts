@@ -1,84 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Env } from "../lib/env.ts";
-import { FakeEnv } from "../lib/fake-env.ts";
 import { Fault } from "../lib/fault.ts";
-import { openMemoryStore } from "../store/memory.ts";
-import { exactly, under } from "../store/range.ts";
-import type { Operation, Outcome, Store } from "../store/store.ts";
+import { under } from "../store/range.ts";
+import type { Operation } from "../store/store.ts";
 import { readContent, writeContent } from "../store/transfer/content.ts";
 import { applyWrite } from "./apply.ts";
 import { isKeysError, type KeysError } from "./errors.ts";
 import { goJson } from "./go-json.ts";
-import type { Answer, Watch } from "./keyspace.ts";
-import { openLocalKeyspace, type LocalKeyspace } from "./local-keyspace.ts";
+import type { Answer } from "./keyspace.ts";
 import type { Gathering } from "./writer.ts";
-import type { KeysEvent, WatchOperation, WriteOperation } from "./model.ts";
-import { expiryKey, historyLength, historyStep } from "./records.ts";
+import type { WriteOperation } from "./model.ts";
+import { historyLength, historyStep } from "./records.ts";
 import { Tree } from "./tree.ts";
 
-const open = new AbortController().signal;
-
-interface Gateway {
-  readonly keyspace: LocalKeyspace;
-  readonly end: AbortController;
-}
-
-/** Gateways of one cluster: one time, chance of their own. */
-class Cluster {
-  readonly env = new FakeEnv();
-  readonly store: Store;
-  #chance = 0;
-
-  constructor(change: (store: Store) => Store = (store) => store) {
-    this.store = change(openMemoryStore(this.env));
-  }
-
-  gateway(store: Store = this.store, gathering?: Gathering): Gateway {
-    const end = new AbortController();
-    const { clock, log } = this.env;
-    const env: Env = { clock, log, random: () => (this.#chance = (this.#chance + 0.37) % 1) };
-    return { keyspace: openLocalKeyspace(env, store, end.signal, gathering), end };
-  }
-
-  async stop(...gateways: readonly Gateway[]): Promise<void> {
-    for (const { end } of gateways) end.abort(new Error("the test is over"));
-    await Promise.all(gateways.map(({ keyspace }) => keyspace.ended));
-    await this.store.close();
-  }
-}
-
-function set(path: string, value: string, deadlineMs?: number): WriteOperation {
-  return { do: "set", path, value, deadlineMs, directory: false, refresh: false };
-}
-
-function swap(path: string, value: string, prevValue: string): WriteOperation {
-  const condition = { value: prevValue, index: 0n };
-  return { do: "compareAndSwap", path, value, deadlineMs: undefined, refresh: false, condition };
-}
-
-function watch(path: string, more: Partial<WatchOperation> = {}): WatchOperation {
-  return { do: "watch", path, recursive: false, stream: false, waitIndex: 0, ...more };
-}
-
-function done<Good extends object>(answer: Good | KeysError): Good {
-  assert.ok(!isKeysError(answer), JSON.stringify(answer));
-  return answer;
-}
-
-async function read(gateway: Gateway, path: string, quorum = false): Promise<Answer | KeysError> {
-  return gateway.keyspace.read({ do: "read", path, recursive: true, sorted: true, quorum }, open);
-}
-
-async function valueOf(gateway: Gateway, path: string): Promise<string | undefined> {
-  const answer = await read(gateway, path, true);
-  return isKeysError(answer) ? undefined : answer.event.node.value;
-}
-
-async function next(gateway: Gateway, operation: WatchOperation): Promise<KeysEvent | undefined> {
-  return (done(await gateway.keyspace.watch(operation, open)) satisfies Watch).next(open);
-}
+import {
+  Cluster,
+  type Gateway,
+  bound,
+  done,
+  next,
+  open,
+  read,
+  set,
+  swap,
+  valueOf,
+  watch,
+} from "./local-keyspace-fixture.ts";
 
 test("a client reads its own write, and the index goes on after a restart", async () => {
   const cluster = new Cluster();
@@ -181,116 +129,6 @@ test("a refusal of a gateway that lags behind is checked against the store", asy
   await cluster.stop(ahead, behind);
 });
 
-function bound(store: Store): Store {
-  return {
-    read: async (range, options) => store.read(range, options),
-    commit: async (transaction) => store.commit(transaction),
-    watch: (range, after, signal) => store.watch(range, after, signal),
-    grantLease: async (ttlMs) => store.grantLease(ttlMs),
-    renewLease: async (id) => store.renewLease(id),
-    revokeLease: async (id) => store.revokeLease(id),
-    compact: async (revision) => store.compact(revision),
-    close: async () => store.close(),
-  };
-}
-
-test("a write whose answer is lost is carried out once", async () => {
-  let lose = 0;
-  const cluster = new Cluster((store) => ({
-    ...bound(store),
-    commit: async (transaction): Promise<Outcome> => {
-      const outcome = await store.commit(transaction);
-      if (lose-- > 0) throw new Fault("store-unavailable", "Cannot commit, the answer was lost.");
-      return outcome;
-    },
-  }));
-  const gateway = cluster.gateway();
-  await cluster.env.settle();
-  const queue: WriteOperation = {
-    do: "create",
-    path: "/queue",
-    value: "job",
-    deadlineMs: undefined,
-    directory: false,
-    inOrder: true,
-  };
-  lose = 1;
-  const answer = gateway.keyspace.write(queue, open);
-  await cluster.env.advance(1_000);
-  assert.equal(done(await answer).event.node.key, "/queue/00000000000000000001");
-  const { event, index } = done(await read(gateway, "/queue"));
-  assert.deepEqual([event.node.nodes?.length, index], [1, 1]);
-  await cluster.stop(gateway);
-});
-
-/** A gateway whose watch of the store can be cut. */
-function cuttable(cluster: Cluster): { readonly gateway: Gateway; readonly cut: () => void } {
-  let broken = new AbortController();
-  const gateway = cluster.gateway({
-    ...bound(cluster.store),
-    watch: (range, after, signal) => {
-      broken = new AbortController();
-      return cluster.store.watch(range, after, AbortSignal.any([signal, broken.signal]));
-    },
-  });
-  return { gateway, cut: () => broken.abort(new Fault("store-unavailable", "Cannot watch, it was cut.")) };
-}
-
-test("a stream that outlives an outage is told what happened meanwhile", async () => {
-  const cluster = new Cluster();
-  const [writer, { gateway, cut }] = [cluster.gateway(), cuttable(cluster)];
-  await cluster.env.settle();
-  const stream = done(await gateway.keyspace.watch(watch("/d", { recursive: true, stream: true }), open));
-  done(await writer.keyspace.write(set("/d/a", "1"), open));
-  assert.equal((await stream.next(open))?.node.key, "/d/a");
-  cut();
-  await cluster.env.settle();
-  assert.equal(gateway.keyspace.status().connected, false);
-  done(await writer.keyspace.write(set("/d/b", "1"), open));
-  done(await writer.keyspace.write({ do: "delete", path: "/d", directory: true, recursive: true }, open));
-  await cluster.env.advance(1_000);
-  assert.equal((await stream.next(open))?.node.key, "/d/b");
-  assert.equal((await stream.next(open))?.action, "delete");
-  await cluster.stop(writer, gateway);
-});
-
-test("a stream ends when more happened in an outage than the history holds", async () => {
-  const cluster = new Cluster();
-  const [writer, { gateway, cut }] = [cluster.gateway(), cuttable(cluster)];
-  done(await writer.keyspace.write(set("/k", "0"), open));
-  const stream = done(await gateway.keyspace.watch(watch("/other", { stream: true }), open));
-  cut();
-  await cluster.env.settle();
-  for (let i = 0; i <= historyLength; i++) done(await writer.keyspace.write(set("/k", String(i)), open));
-  await cluster.env.advance(1_000);
-  assert.equal(await stream.next(open), undefined);
-  await cluster.stop(writer, gateway);
-});
-
-test("a store that is away makes error 300 in bounded time, and reads go on", async () => {
-  let away = false;
-  const cluster = new Cluster((store) => ({
-    ...bound(store),
-    commit: async (transaction) => {
-      if (away) throw new Fault("store-unavailable", "Cannot commit, there is no store.");
-      return store.commit(transaction);
-    },
-  }));
-  const gateway = cluster.gateway();
-  done(await gateway.keyspace.write(set("/k", "1"), open));
-  away = true;
-  const answer = gateway.keyspace.write(set("/k", "2"), open);
-  await cluster.env.advance(7_000);
-  assert.deepEqual(await answer, {
-    errorCode: 300,
-    message: "Raft Internal Error",
-    cause: "etcdserver: request timed out",
-    index: 0,
-  });
-  assert.equal(done(await read(gateway, "/k")).event.node.value, "1");
-  await cluster.stop(gateway);
-});
-
 test("a value too large for the store is an error that says so", async () => {
   const cluster = new Cluster((store) => ({
     ...bound(store),
@@ -321,78 +159,6 @@ test("a key of 1000 levels is made at once, and a deeper one is refused", async 
   assert.equal(answer.errorCode, 209);
   assert.match(answer.cause, /at most 1000 levels/);
   await cluster.stop(gateway);
-});
-
-test("nodes expire in the order of their deadlines, each with its event", async () => {
-  const cluster = new Cluster();
-  const gateway = cluster.gateway();
-  const now = cluster.env.clock.now();
-  done(await gateway.keyspace.write(set("/d/late", "1", now + 3_000), open));
-  done(await gateway.keyspace.write(set("/d/early", "1", now + 1_000), open));
-  done(await gateway.keyspace.write(set("/d/kept", "1", now + 2_000), open));
-  done(await gateway.keyspace.write(set("/d/kept", "2"), open));
-  await cluster.env.advance(999);
-  assert.equal(done(await read(gateway, "/d/early")).event.node.ttl, 1);
-  await cluster.env.advance(2_001);
-  const early = await next(gateway, watch("/d", { recursive: true, waitIndex: 5 }));
-  assert.deepEqual(early, {
-    action: "expire",
-    node: { key: "/d/early", modifiedIndex: 5, createdIndex: 2 },
-    prevNode: {
-      key: "/d/early",
-      value: "1",
-      expiration: "2001-09-09T01:46:41Z",
-      modifiedIndex: 2,
-      createdIndex: 2,
-    },
-  });
-  const late = await next(gateway, watch("/d", { recursive: true, waitIndex: 6 }));
-  assert.deepEqual([late?.action, late?.node.key], ["expire", "/d/late"]);
-  const { event, index } = done(await read(gateway, "/d"));
-  assert.deepEqual([event.node.nodes?.map(({ key }) => key), index], [["/d/kept"], 6]);
-  await cluster.stop(gateway);
-});
-
-test("when the gateway that expires nodes dies, another one takes over", async () => {
-  const cluster = new Cluster();
-  let dead = false;
-  const mortal = bound(cluster.store);
-  const dies = async (): Promise<never> => {
-    throw new Fault("store-unavailable", "Cannot reach the store from here.");
-  };
-  const first = cluster.gateway({
-    ...mortal,
-    commit: async (transaction) => (dead ? dies() : mortal.commit(transaction)),
-    renewLease: async (id) => (dead ? dies() : mortal.renewLease(id)),
-    revokeLease: async (id) => (dead ? dies() : mortal.revokeLease(id)),
-  });
-  await cluster.env.settle();
-  const holder = async (): Promise<string | undefined> =>
-    (await cluster.store.read(exactly(expiryKey))).entries[0]?.value;
-  const firstHolder = await holder();
-  assert.ok(firstHolder);
-  const second = cluster.gateway();
-  const deadlineMs = cluster.env.clock.now() + 1_000;
-  done(await second.keyspace.write(set("/k", "1", deadlineMs), open));
-  dead = true;
-  await cluster.env.advance(10_000);
-  const secondHolder = await holder();
-  assert.ok(secondHolder);
-  assert.notEqual(secondHolder, firstHolder);
-  assert.equal(await valueOf(second, "/k"), undefined);
-  assert.equal(done(await read(second, "/")).index, 2);
-  await cluster.stop(first, second);
-});
-
-test("a gateway that stops gives the expiry lease back at once", async () => {
-  const cluster = new Cluster();
-  const first = cluster.gateway();
-  await cluster.env.settle();
-  assert.equal((await cluster.store.read(exactly(expiryKey))).entries.length, 1);
-  first.end.abort();
-  await first.keyspace.ended;
-  assert.deepEqual((await cluster.store.read(exactly(expiryKey))).entries, []);
-  await cluster.store.close();
 });
 
 test("a thousand events are kept, and a watch from before them is told so", async () => {
