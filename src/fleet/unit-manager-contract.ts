@@ -220,6 +220,18 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       });
     });
 
+    test("a unit whose name is escaped is listed, runs, and is not unloaded while it does", async () => {
+      const name = "contract-a\\x2db.service";
+      await withUnits([{ name, text: sleeper }], async () => {
+        assert.deepEqual(await manager.start([name]), [{ name }]);
+        assert.equal((await stateOf(name))?.active, "active");
+        const [unloaded] = await manager.unload([name]);
+        assert.match(unloaded?.problem ?? "", /: it is active; stop it first/);
+        assert.deepEqual(await manager.stop([name]), [{ name }]);
+        assert.equal((await stateOf(name))?.active, "inactive");
+      });
+    });
+
     test("a template can be kept but not started, and disturbs nobody", async () => {
       const template = { name: "contract-t@.service", text: sleeper };
       const instance = { name: "contract-t@1.service", text: sleeper };

@@ -172,23 +172,32 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
     }
   });
 
-  test("an unloaded unit is unknown to systemd, and its links are gone", async () => {
-    const name = "gone.service";
-    const manager = await open();
-    try {
-      await manager.load([{ name, text: `${failing}[Install]\nWantedBy=multi-user.target\n` }]);
-      const wants = `${root}/run/systemd/system/multi-user.target.wants`;
-      const links = [`${root}/run/systemd/system/${name}`, `${wants}/${name}`];
-      assert.deepEqual(links.filter(isThere), links);
-      await manager.start([name]);
-      await manager.unload([name]);
-      const shown = await machine.exec(["systemctl", "show", "--property=LoadState", name]);
-      assert.equal(shown.stdout.trim(), "LoadState=not-found");
-      assert.deepEqual(links.filter(isThere), []);
-    } finally {
-      await manager.close();
-    }
-  });
+  for (const name of ["gone.service", "escaped\\x2dgone.service"])
+    test(`${name}, once unloaded, is unknown to systemd, and its links are gone`, async () => {
+      const manager = await open();
+      try {
+        await manager.load([{ name, text: `${failing}[Install]\nWantedBy=multi-user.target\n` }]);
+        const wants = `${root}/run/systemd/system/multi-user.target.wants`;
+        const links = [`${root}/run/systemd/system/${name}`, `${wants}/${name}`];
+        assert.deepEqual(links.filter(isThere), links);
+        await manager.start([name]);
+        await manager.unload([name]);
+        const shown = await machine.exec(["systemctl", "show", "--property=LoadState", name]);
+        assert.equal(shown.stdout.trim(), "LoadState=not-found");
+        assert.deepEqual(links.filter(isThere), []);
+        const held = await machine.exec([
+          "systemctl",
+          "list-units",
+          "--all",
+          "--plain",
+          "--no-legend",
+          "--full",
+        ]);
+        assert.doesNotMatch(held.stdout, /\bgone\.service/);
+      } finally {
+        await manager.close();
+      }
+    });
 
   test("a file that cannot be written is that unit's problem alone", async () => {
     const manager = await open();
