@@ -325,40 +325,32 @@ export class Agent {
     return await this.#options.units.start([want.unit], this.#attempts.confirm);
   }
 
-  /**
-   * Each restart is noted before systemd is told, so that a daemon that ends in between does not restart a unit twice; and only
-   * after its claim, which may take as long as the store takes.
-   */
   #restartAll(names: readonly UnitName[], lines: Lines, signal: AbortSignal): void {
     this.#env.log.info(`restarting ${names.join(" ")}`);
-    const wants = names.map((name) => lines.get(name)).filter((want) => want !== undefined);
-    const before = new Map(names.map((name) => [name, this.#attempts.get(name)]));
-    const note = async (some: readonly Scheduled[]): Promise<void> => {
-      for (const want of some) this.#attempts.set(want.unit, attemptAfter("restart", want));
-      await this.#attempts.save();
-    };
-    const again = (name: UnitName): void => {
-      const attempt = before.get(name);
-      if (attempt !== undefined) this.#attempts.set(name, attempt);
-      void this.#attempts.save();
-    };
-    const noted = note(wants.filter(({ stopOnPartition }) => stopOnPartition !== true));
-    for (const want of wants) {
-      const { unit: name, stopOnPartition } = want;
-      this.#step("restarting", [name], signal, async () => {
-        if (stopOnPartition === true && !(await this.#claims.claim(want))) return [];
-        if (stopOnPartition === true) await note([want]);
-        await noted;
-        try {
-          const outcomes = await this.#options.units.restart([name]);
-          for (const { lacksUnit } of outcomes) if (lacksUnit === true) again(name);
-          return outcomes;
-        } catch (error) {
-          again(name);
-          throw error;
-        }
-      });
+    for (const name of names) {
+      const want = lines.get(name);
+      if (want !== undefined) this.#step("restarting", [name], signal, () => this.#restart(want));
     }
+  }
+
+  /**
+   * The unit's invocation is noted before systemd is told, and the restart once systemd has taken it: a daemon that ends in between
+   * has the next one restart what was not started anew. Only after its claim, which may take as long as the store takes.
+   */
+  async #restart(want: Scheduled): Promise<readonly UnitOutcome[]> {
+    const { unit: name, restart = 0, stopOnPartition } = want;
+    if (stopOnPartition === true && !(await this.#claims.claim(want))) return [];
+    const noted = this.#attempts.get(name)?.restarting;
+    const from = noted?.restart === restart ? noted.from : undefined;
+    if (from === undefined)
+      await this.#attempts.beginRestart(name, restart, await this.#options.units.invocation(name));
+    const done = (): void => this.#attempts.remember(new Map([[name, attemptAfter("restart", want)]]));
+    const outcomes = await this.#options.units.restart(
+      [{ name, ...(from === undefined ? {} : { from }) }],
+      done,
+    );
+    if (outcomes.every(({ lacksUnit }) => lacksUnit !== true)) done();
+    return outcomes;
   }
 
   #later(ms: number, signal: AbortSignal): void {

@@ -47,6 +47,54 @@ test("a daemon that is killed before systemd has taken a start gives it when it 
   }
 });
 
+test("a daemon that is killed before systemd was told of a restart has the next one carry it out; one that came about is not repeated", async () => {
+  const env = new FakeEnv();
+  const store = openMemoryStore(env);
+  const machine = new FakeMachine(env, store, 1);
+  const name = "web.service";
+  const text = "[Service]\nExecStart=/bin/sleep 1000\n";
+  const restarts = (): number =>
+    machine.units.calls.filter(({ operation }) => operation === "restart").length;
+  machine.start();
+  await env.advance(1000);
+  try {
+    await machine.registry.create({ name, text, hash: hashUnitText(text), target: "launched" });
+    await env.advance(1000);
+
+    machine.units.callMs = 1000;
+    await machine.registry.restart(name);
+    // Its invocation was asked for, which takes a second; systemd is about to be told.
+    await env.advance(1500);
+    await machine.crash();
+    machine.units.unavailable = true;
+    await env.advance(2000);
+    assert.equal(restarts(), 0, "it was lost with the daemon");
+    machine.units.unavailable = false;
+    machine.units.callMs = 0;
+    machine.start();
+    await env.advance(2000);
+    assert.equal(restarts(), 1);
+
+    machine.units.callMs = 1000;
+    await machine.registry.restart(name);
+    await env.advance(1500);
+    await machine.crash();
+    // systemd was told in the daemon's last moment, and went on without it.
+    await env.advance(2000);
+    assert.equal(restarts(), 2);
+    machine.units.callMs = 0;
+    machine.start();
+    await env.advance(20_000);
+    assert.equal(restarts(), 2, "it came about");
+    await machine.registry.restart(name);
+    await env.advance(1000);
+    assert.equal(restarts(), 3, "the next one is carried out");
+  } finally {
+    await machine.crash();
+    await store.close();
+  }
+});
+
 test("a start is written down as unconfirmed until it was taken, refused, or undone", async () => {
   let written: ReadonlyMap<UnitName, Attempt> = new Map();
   const book = new AttemptBook(new FakeEnv(), {

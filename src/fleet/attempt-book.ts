@@ -1,5 +1,6 @@
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";
+import type { Revision } from "../store/store.ts";
 import type { UnitName } from "./model.ts";
 import type { Attempt } from "./reconcile.ts";
 
@@ -57,6 +58,13 @@ export class AttemptBook {
   readonly confirm = (name: UnitName): void => {
     if (this.#unconfirmed.delete(name)) void this.save();
   };
+
+  /** The unit is about to be restarted: a daemon that ends before its attempt is set anew has the next one look whether it was. */
+  async beginRestart(name: UnitName, restart: Revision, from: string): Promise<void> {
+    const attempt = this.#attempts.get(name);
+    if (attempt !== undefined) this.#attempts.set(name, { ...attempt, restarting: { restart, from } });
+    await this.save();
+  }
 
   /** Takes in what units turned out to be, and writes it down. */
   remember(attempts: ReadonlyMap<UnitName, Attempt>): void {

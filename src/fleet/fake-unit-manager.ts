@@ -5,7 +5,7 @@ import { installOf } from "../unit/install.ts";
 import { problemWithName, splitName } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitName } from "./model.ts";
-import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "./unit-manager.ts";
+import type { ManagedUnit, UnitManager, UnitOutcome, UnitRestart, UnitSource } from "./unit-manager.ts";
 
 type Operation = "load" | "start" | "restart" | "stop" | "kill" | "unload";
 
@@ -43,6 +43,8 @@ export class FakeUnitManager implements UnitManager {
   readonly #refusals = new Map<string, string>();
   readonly #listeners = new Set<(changed: readonly ManagedUnit[] | undefined) => void>();
   readonly #changed = new Set<UnitName>();
+  /** How often each unit was started. */
+  readonly #starts = new Map<UnitName, number>();
 
   constructor(env: Env) {
     this.#env = env;
@@ -100,12 +102,25 @@ export class FakeUnitManager implements UnitManager {
     });
   }
 
-  async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    await this.#begin("restart", names);
-    return names.map((name) => {
+  async invocation(name: UnitName): Promise<string> {
+    await this.#reach();
+    return this.#invocation(name);
+  }
+
+  async restart(
+    restarts: readonly UnitRestart[],
+    taken: (name: UnitName) => void = () => undefined,
+  ): Promise<readonly UnitOutcome[]> {
+    await this.#reach();
+    const due = restarts.filter(({ name, from }) => from === undefined || from === this.#invocation(name));
+    if (due.length > 0) this.calls.push({ operation: "restart", names: due.map(({ name }) => name) });
+    return restarts.map((restart) => {
+      const { name } = restart;
+      if (!due.includes(restart)) return { name };
       const missing = this.#missingPeer(name);
       if (missing !== undefined) return lacking("restart", name, missing);
       return this.#outcome("restart", name, () => {
+        if (this.#units.get(name)?.load === "loaded") taken(name);
         this.#stop(name);
         return this.#start(name, "restart");
       });
@@ -191,11 +206,16 @@ export class FakeUnitManager implements UnitManager {
     if (unit === undefined) return `cannot ${verb} ${name}: it is not loaded; load it first`;
     if (unit.load !== "loaded") return `cannot ${verb} ${name}: its load state is ${unit.load}`;
     if (unit.active === "active") return undefined;
+    this.#starts.set(name, (this.#starts.get(name) ?? 0) + 1);
     const started = afterStart(name, unit.text);
     const { result: _before, ...rest } = unit;
     this.#set(name, { ...rest, ...started });
     if (started.active !== "failed") return undefined;
     return `cannot ${verb} ${name}: its ${verb} job failed (result ${started.result}); see journalctl -u ${name}`;
+  }
+
+  #invocation(name: UnitName): string {
+    return this.#starts.get(name)?.toString() ?? "";
   }
 
   #stop(name: UnitName): string | undefined {

@@ -14,6 +14,8 @@ export interface Attempt {
   readonly reached: "loaded" | "launched";
   /** The last restart that was carried out, or that a start has made needless. */
   readonly restart?: Revision;
+  /** A restart that systemd may have been told of or not, and the unit's invocation before it. */
+  readonly restarting?: { readonly restart: Revision; readonly from: string };
   /** Set for a unit that has been started and is to be stopped when the machine cannot renew its presence. */
   readonly stopOnPartition?: true;
   /** Set when this was written down before systemd took the start: a unit that does not run then was never started. */

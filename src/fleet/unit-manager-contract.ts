@@ -102,12 +102,37 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       const bad = { name: "contract-again-bad.service", text: failing };
       await withUnits([unit, bad], async () => {
         for (let round = 1; round <= 2; round++) {
-          assert.deepEqual(await manager.restart([unit.name]), [{ name: unit.name }]);
+          assert.deepEqual(await manager.restart([{ name: unit.name }]), [{ name: unit.name }]);
           assert.equal((await stateOf(unit.name))?.active, "active");
         }
-        const [failed, missing] = await manager.restart([bad.name, "contract-nowhere.service"]);
+        const [failed, missing] = await manager.restart([
+          { name: bad.name },
+          { name: "contract-nowhere.service" },
+        ]);
         assert.match(failed?.problem ?? "", /cannot restart contract-again-bad\.service.*exit-code/);
         assert.match(missing?.problem ?? "", /contract-nowhere\.service: it is not loaded/);
+      });
+    });
+
+    test("a restart that came about already is not carried out again: the unit's invocation tells", async () => {
+      const name = "contract-invocation.service";
+      assert.equal(await manager.invocation("contract-nowhere.service"), "");
+      await withUnits([{ name, text: sleeper }], async () => {
+        assert.equal(await manager.invocation(name), "");
+        await manager.start([name]);
+        const from = await manager.invocation(name);
+        assert.notEqual(from, "");
+        const taken: string[] = [];
+        await manager.restart([{ name, from }], (each) => taken.push(each));
+        assert.deepEqual(taken, [name]);
+        const later = await manager.invocation(name);
+        assert.notEqual(later, from, "it was started anew");
+        assert.deepEqual(await manager.restart([{ name, from }], (each) => taken.push(each)), [{ name }]);
+        assert.deepEqual(taken, [name], "there was nothing to take");
+        assert.equal(await manager.invocation(name), later);
+        await manager.stop([name]);
+        await manager.restart([{ name, from: later }]);
+        assert.equal((await stateOf(name))?.active, "active", "ended is not started anew");
       });
     });
 
@@ -284,7 +309,7 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
           await manager.start([name]);
           assert.deepEqual([known?.active, known?.result], ["failed", "exit-code"]);
           await manager.load([{ name, text: sleeper }]);
-          await manager.restart([name]);
+          await manager.restart([{ name }]);
           assert.deepEqual([known?.active, known?.result], ["active", "success"]);
           await manager.stop([name]);
           assert.equal(known?.active, "inactive");

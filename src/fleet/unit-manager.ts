@@ -25,10 +25,19 @@ export interface UnitManager {
   start(names: readonly UnitName[], taken?: (name: UnitName) => void): Promise<readonly UnitOutcome[]>;
 
   /**
+   * Names a unit's last start, each by another name; empty when it has not been started, or has ended and was forgotten. It tells
+   * whether a restart that was asked for, by a daemon that is no more, has come about.
+   */
+  invocation(name: UnitName): Promise<string>;
+
+  /**
    * Stops and starts units, or only starts those that do not run; resolves as `start` does. A unit that runs goes on
    * running when the job is refused.
    */
-  restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
+  restart(
+    restarts: readonly UnitRestart[],
+    taken?: (name: UnitName) => void,
+  ): Promise<readonly UnitOutcome[]>;
 
   /** Stops units; resolves when each stop job has ended, that is when the processes are gone. */
   stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]>;
@@ -55,6 +64,12 @@ export interface UnitSource {
   readonly name: UnitName;
   /** The serialized unit file. */
   readonly text: string;
+}
+
+export interface UnitRestart {
+  readonly name: UnitName;
+  /** The unit's invocation when this restart was asked for before: one that has been started anew since is left alone. */
+  readonly from?: string;
 }
 
 export interface ManagedUnit {

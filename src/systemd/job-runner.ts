@@ -1,5 +1,5 @@
 import type { UnitName } from "../fleet/model.ts";
-import type { UnitOutcome } from "../fleet/unit-manager.ts";
+import type { UnitOutcome, UnitRestart } from "../fleet/unit-manager.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { splitName } from "../unit/name.ts";
@@ -21,8 +21,6 @@ export class JobRunner {
   readonly #manager: Manager;
   readonly #directory: UnitDirectory;
   readonly #jobs = new Jobs();
-  /** Units with a restart that systemd may have heard of or not, and how their last start was named before. */
-  readonly #unanswered = new Map<UnitName, string>();
 
   constructor(env: Env, manager: Manager, directory: UnitDirectory) {
     this.#env = env;
@@ -36,22 +34,14 @@ export class JobRunner {
   }
 
   /**
-   * As `start`, for a restart job. When the bus went away before systemd's answer to the last call came, only the unit
-   * can tell whether systemd heard it: one that has been started anew since is not restarted again.
+   * As `start`, for a restart job. When this daemon or the bus went away before systemd's answer to an earlier call came, only
+   * the unit can tell whether systemd heard it: one that has been started anew since is not restarted again.
    */
-  async restart(name: UnitName): Promise<UnitOutcome> {
+  async restart({ name, from }: UnitRestart, taken?: (name: UnitName) => void): Promise<UnitOutcome> {
     const impossible = this.#whyNot("restart", name);
     if (impossible !== undefined) return { name, problem: impossible };
-    const invocation = await this.#manager.invocation(name);
-    const before = this.#unanswered.get(name);
-    this.#unanswered.delete(name);
-    if (before !== undefined && before !== invocation) return { name };
-    try {
-      return await this.#run("restart", name);
-    } catch (error) {
-      this.#unanswered.set(name, invocation);
-      throw error;
-    }
+    if (from !== undefined && (await this.#isAnew(name, from))) return { name };
+    return await this.#run("restart", name, taken);
   }
 
   async #run(verb: Verb, name: UnitName, taken?: (name: UnitName) => void): Promise<UnitOutcome> {
@@ -160,6 +150,12 @@ export class JobRunner {
     timely.abort();
     await late;
     return end;
+  }
+
+  /** Whether the unit has been started since it had this invocation. systemd forgets that of a unit that has ended. */
+  async #isAnew(name: UnitName, from: string): Promise<boolean> {
+    const now = await this.#manager.invocation(name);
+    return now !== "" && now !== from;
   }
 
   async #isFailed(name: UnitName): Promise<boolean> {

@@ -1,5 +1,11 @@
 import type { UnitName } from "../fleet/model.ts";
-import type { ManagedUnit, UnitManager, UnitOutcome, UnitSource } from "../fleet/unit-manager.ts";
+import type {
+  ManagedUnit,
+  UnitManager,
+  UnitOutcome,
+  UnitRestart,
+  UnitSource,
+} from "../fleet/unit-manager.ts";
 import type { Env } from "../lib/env.ts";
 import { isFault, sentenceOf } from "../lib/fault.ts";
 import { splitName } from "../unit/name.ts";
@@ -109,8 +115,17 @@ class SystemdUnitManager implements UnitManager {
     return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.start(name, taken))));
   }
 
-  async restart(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    return await Promise.all(names.map(async (name) => await this.#heard(this.#runner.restart(name))));
+  async invocation(name: UnitName): Promise<string> {
+    return this.#directory.has(name) ? await this.#manager.invocation(name) : "";
+  }
+
+  async restart(
+    restarts: readonly UnitRestart[],
+    taken?: (name: UnitName) => void,
+  ): Promise<readonly UnitOutcome[]> {
+    return await Promise.all(
+      restarts.map(async (restart) => await this.#heard(this.#runner.restart(restart, taken))),
+    );
   }
 
   async stop(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
