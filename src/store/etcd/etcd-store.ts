@@ -61,8 +61,8 @@ export function openEtcdStore(env: Env, options: EtcdOptions): EtcdStore {
 /** A store whose members can come and go. */
 export interface EtcdStore extends Store {
   /**
-   * Asks these from now on, the first preferred. Connections to those that stay go on; watches on the others end with
-   * `store-unavailable`.
+   * Asks these from now on, the first preferred. Connections to those that stay go on, and their watches come to the first
+   * after a while; watches on the others end with `store-unavailable`.
    * @param tls for members that are new; those of the options when not given
    */
   useEndpoints(endpoints: readonly string[], tls?: EtcdTls): void;
@@ -202,6 +202,7 @@ class ClusterStore implements EtcdStore {
         before.find((member) => member.endpoint === endpoint) ?? new Member(this.#env, endpoint, tls),
     );
     for (const member of before) if (!this.#members.includes(member)) member.retire();
+    void this.#callBack();
   }
 
   async close(): Promise<void> {
