@@ -92,6 +92,35 @@ test("a unit that systemd refuses to start is told with what systemd says", asyn
   });
 });
 
+for (const [verb, words] of [
+  ["stop", "Failed to stop units [a.service]. err"],
+  ["unload", "Failed to unload units [a.service]. err"],
+  ["destroy", "Error destroying units"],
+] as const)
+  test(`${verb} tells that systemd does not stop a unit, with what systemd says`, async () => {
+    const { registry, run } = cluster();
+    await run("fleetctl start --no-block a.service", { "a.service": hello });
+    registry.setPlacement("a.service", one);
+    const problem = "cannot stop a.service: systemd says: Operation refused.";
+    registry.setState({ unit: "a.service", machine: one, problem });
+    const { code, err } = await run(`fleetctl ${verb} a.service`);
+    assert.equal(
+      err,
+      `${words}: Unit a.service still runs on 11111111.../10.0.0.1, which goes on trying: ` +
+        "cannot stop a.service: systemd says: Operation refused.\n",
+    );
+    assert.equal(code, 1);
+  });
+
+test("stop waits on while a unit runs whose new text could not be loaded", async () => {
+  const { registry, run } = cluster();
+  await run("fleetctl start --no-block a.service", { "a.service": hello });
+  registry.setPlacement("a.service", one);
+  registry.setState({ unit: "a.service", machine: one, problem: "cannot load a.service: no space left" });
+  const stopped = await run("fleetctl stop --block-attempts 5 a.service");
+  assert.match(stopped.err, /timed out waiting for unit a\.service to report state loaded/);
+});
+
 test("a unit without a place is told with the reasons, machine by machine, and exit code 3", async () => {
   const { registry, run } = cluster();
   registry.subscribe(() => {

@@ -17,7 +17,7 @@ const pending: Verdict = { kind: "pending" };
 const placementSettleMs = 1000;
 /** systemd calls a simple service active before its program could be executed; a missing program shows a moment later. */
 const activeSettleMs = 200;
-/** A start that systemd refuses may be one that came before a unit it needs, and is tried again. */
+/** What systemd refuses is tried again: a start may have come before a unit it needs, a stop while the bus was away. */
 const refusedSettleMs = 3000;
 /** A unit that had failed before may be told as failed still, a moment after it was started again. */
 const failedSettleMs = 500;
@@ -81,24 +81,41 @@ export function loadVerdict(report: UnitReport): Verdict {
 /** `stop`: no process of the unit is left. */
 export function stopVerdict(report: UnitReport): Verdict {
   const { name, machine, states } = report;
-  if (states.some(isRunning)) return pending;
+  if (states.some(isRunning)) return stillRunning(report);
   const state = states.find((one) => one.machine.id === machine?.id);
   if (machine !== undefined && state?.reached !== "loaded") return pending;
   return { kind: "done", line: `Unit ${name} loaded${machine === undefined ? "" : on(machine)}` };
 }
 
 /** `unload`: no machine holds the unit any more. */
-export function unloadVerdict({ name, machine, states }: UnitReport): Verdict {
-  if (machine !== undefined || states.length > 0) return pending;
+export function unloadVerdict(report: UnitReport): Verdict {
+  const { name, machine, states } = report;
+  if (machine !== undefined || states.length > 0) return stillRunning(report);
   return { kind: "done", line: `Unit ${name} inactive` };
 }
 
 /** `destroy`: the registry does not have the unit, and no machine holds it any more. */
-export function destroyVerdict({ name, desiredState, machine, states }: UnitReport): Verdict {
+export function destroyVerdict(report: UnitReport): Verdict {
+  const { name, desiredState, machine, states } = report;
   if (desiredState !== undefined) {
     return { kind: "failed", sentence: `Unit ${name} was created again by somebody else.` };
   }
-  return machine !== undefined || states.length > 0 ? pending : { kind: "done", line: `Destroyed ${name}` };
+  if (machine !== undefined || states.length > 0) return stillRunning(report);
+  return { kind: "done", line: `Destroyed ${name}` };
+}
+
+/** A unit on its way down; its machine goes on trying when systemd refuses, for example because of RefuseManualStop=. */
+function stillRunning({ name, states }: UnitReport): Verdict {
+  const refusal = states.find(
+    (state) => isRunning(state) && state.problem?.startsWith(`cannot stop ${name}:`) === true,
+  );
+  if (refusal === undefined) return pending;
+  const why = (refusal.problem ?? "").replace(/\.$/, "");
+  return {
+    kind: "failed",
+    sentence: `Unit ${name} still runs${on(refusal.machine)}, which goes on trying: ${why}.`,
+    afterMs: refusedSettleMs,
+  };
 }
 
 /** Where the unit is with the text that is wanted; or the verdict while it is nowhere. */

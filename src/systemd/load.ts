@@ -91,7 +91,11 @@ function writeFiles(
   return written;
 }
 
+/** Units that systemd makes without a file, and never stops (systemd.special(7)). */
+const perpetual: ReadonlySet<UnitName> = new Set(["-.mount", "-.slice", "init.scope", "system.slice"]);
+
 function foreignProblem(directory: UnitDirectory, name: UnitName): string | undefined {
+  if (perpetual.has(name)) return "systemd has a unit of its own of that name; choose another name";
   const path = directory.foreignFile(name);
   if (path === undefined) return undefined;
   return `the machine has a unit of that name in ${path}; choose another name`;

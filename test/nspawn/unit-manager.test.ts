@@ -153,6 +153,21 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
     }
   });
 
+  test("units that systemd makes by itself and never stops are not taken over", async () => {
+    const names = ["-.mount", "-.slice", "system.slice"];
+    const manager = await open();
+    try {
+      for (const { name, problem } of await manager.load(names.map((name) => ({ name, text: "" }))))
+        assert.equal(
+          problem,
+          `cannot load ${name}: systemd has a unit of its own of that name; choose another name`,
+        );
+      assert.deepEqual(await manager.list(), []);
+    } finally {
+      await manager.close();
+    }
+  });
+
   test("a unit of the machine's own is neither hidden nor touched", async () => {
     const manager = await open();
     try {
