@@ -157,7 +157,7 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
     const names = ["-.mount", "-.slice", "system.slice"];
     const manager = await open();
     try {
-      for (const { name, problem } of await manager.load(names.map((name) => ({ name, text: "" }))))
+      for (const { name, problem } of await manager.load(names.map((each) => ({ name: each, text: "" }))))
         assert.equal(
           problem,
           `cannot load ${name}: systemd has a unit of its own of that name; choose another name`,
