@@ -29,12 +29,12 @@ import { openEtcdStore } from "../store/etcd/etcd-store.ts";
 import { groupedStore } from "../store/grouped-store.ts";
 import { openMirror } from "../store/mirror.ts";
 import { between, under } from "../store/range.ts";
-import type { LeaseId, Store } from "../store/store.ts";
+import type { LeaseId } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
 import { readTls } from "./etcd-tls.ts";
 import { type FleetSettings, fleetSettings, settingsWithoutEffect, storesOf } from "./fleet-settings.ts";
-import { type IdentityFile, identityFile } from "./identity-file.ts";
+import { identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
 import { programFacts } from "./program-facts.ts";
 import { takeInheritedSockets } from "./listen-sockets.ts";
@@ -51,8 +51,11 @@ import { askStopReason } from "./stop-reason.ts";
 const usualSettingsPath = "/etc/fleet/fleet.conf";
 /** How long the API's copy of the registry is kept up to date after the last request. */
 const idlePictureMs = 60_000;
-/** How long units get to stop before this machine leaves; below what `runDaemon` allows altogether. */
-const stopUnitsLimitMs = 25_000;
+/**
+ * How long leaving takes at most, from the moment the daemon was asked to stop: for units to stop, and to say in the store that
+ * this machine is gone. Below what `runDaemon` allows altogether, so that units which will not stop make no failure of the daemon.
+ */
+const leaveLimitMs = 25_000;
 const stopReasonLimitMs = 2_000;
 /** How long a request waits for this machine to join, so that a daemon that has just begun need not refuse it. */
 const joinPatienceMs = 3_000;
@@ -159,6 +162,8 @@ async function run(
   if (sockets.length === 0) env.log.warning("no socket was passed by fleet.socket, so the API is not served");
   await daemon.notifier.ready();
 
+  const partitionRun = partition.run(parts.signal);
+  const agentRun = lease.joined(parts.signal).then(() => agent.run(parts.signal));
   const running = [
     serving.ended,
     keepPresence(
@@ -182,8 +187,8 @@ async function run(
       },
       parts.signal,
     ),
-    partition.run(parts.signal),
-    lease.joined(parts.signal).then(() => agent.run(parts.signal)),
+    partitionRun,
+    agentRun,
   ];
   if (!settings.disableEngine) {
     const members = openMirror(
@@ -217,11 +222,25 @@ async function run(
   try {
     await Promise.race([stopped.promise, Promise.all(running)]);
   } finally {
+    const late = env.clock.monotonic() + leaveLimitMs;
     const why = await askStopReason("fleet.service", stopReasonLimitMs);
     parts.abort(signal.reason ?? new Fault("ending", "fleet ends"));
-    await Promise.allSettled(running);
-    if (why === "stop" || why === "shutdown") await leave(env, agent, memory, store, id, lease.current);
-    else env.log.info("units and presence of this machine stay as they are");
+    const ended = Promise.allSettled(running);
+    if (why === "stop" || why === "shutdown") {
+      await leave(env, late, ttlMs, {
+        stopUnits: async () => {
+          // The others may be waiting for a store that does not answer; units need not wait for them.
+          await Promise.allSettled([partitionRun, agentRun]);
+          await agent.stopAll();
+        },
+        sayGoodbye: async () => {
+          await memory.forget();
+          await ended;
+          if (lease.current !== undefined) await leaveCluster(store, id, lease.current);
+        },
+      });
+    } else env.log.info("units and presence of this machine stay as they are");
+    await ended;
     shared.close();
     feed.close();
     await units.close();
@@ -229,33 +248,30 @@ async function run(
   }
 }
 
-/** Stops this machine's units and gives up its presence, so that others take them over at once and nothing runs twice. */
+/**
+ * Stops this machine's units and gives up its presence, so that others take them over at once and nothing runs twice.
+ * @param late the monotonic time in ms when it gives that up
+ * @param ttlMs after which its presence has lapsed anyway, so that a store which does not answer need not be waited for
+ */
 async function leave(
   env: Env,
-  agent: Agent,
-  memory: IdentityFile,
-  store: Store,
-  machine: string,
-  lease: LeaseId | undefined,
+  late: number,
+  ttlMs: number,
+  { stopUnits, sayGoodbye }: Readonly<Record<"stopUnits" | "sayGoodbye", () => Promise<void>>>,
 ): Promise<void> {
-  const limit = new AbortController();
+  const within = async (ms: number, work: Promise<void>, what: string): Promise<void> => {
+    const limit = new AbortController();
+    const over = env.clock.sleep(Math.max(0, ms), limit.signal).then(() => {
+      throw new Fault("leave-late", `${what} within ${Math.round(ms / 1000)} s`);
+    });
+    await Promise.race([work, over]).finally(() => limit.abort(new Fault("ended", "ended")));
+  };
   try {
-    await Promise.race([
-      agent.stopAll(),
-      env.clock.sleep(stopUnitsLimitMs, limit.signal).then(() => {
-        throw new Fault(
-          "stop-units",
-          `units of this machine did not stop within ${stopUnitsLimitMs / 1000} s`,
-        );
-      }),
-    ]);
-    await memory.forget();
-    if (lease !== undefined) await leaveCluster(store, machine, lease);
+    await within(late - env.clock.monotonic(), stopUnits(), "not all units of this machine stopped");
+    await within(Math.min(ttlMs, late - env.clock.monotonic()), sayGoodbye(), "the store was not told");
     env.log.info("left the cluster");
   } catch (error) {
     env.log.error(`cannot leave in order: ${sentenceOf(error)}; this machine's presence lapses by itself`);
-  } finally {
-    limit.abort(new Fault("ended", "ended"));
   }
 }
 

@@ -7,7 +7,11 @@ const runDaemonModule = new URL("./run-daemon.ts", import.meta.url).href;
 const faultModule = new URL("../lib/fault.ts", import.meta.url).href;
 
 /** Runs `body` as a daemon in a process of its own; sends `signals` in order, each when stderr shows its text. */
-async function daemon(body: string, signals: [when: string, signal: NodeJS.Signals][] = []) {
+async function daemon(
+  body: string,
+  signals: [when: string, signal: NodeJS.Signals][] = [],
+  name = "harbour",
+) {
   const program = `
     const { runDaemon } = await import(${JSON.stringify(runDaemonModule)});
     const { Fault } = await import(${JSON.stringify(faultModule)});
@@ -15,7 +19,7 @@ async function daemon(body: string, signals: [when: string, signal: NodeJS.Signa
       const alive = setInterval(() => {}, 1e6);
       signal.addEventListener("abort", () => { clearInterval(alive); reject(signal.reason); });
     });
-    process.exit(await runDaemon("harbour", async (env, signal, daemon) => { ${body} }));
+    process.exit(await runDaemon(${JSON.stringify(name)}, async (env, signal, daemon) => { ${body} }));
   `;
   const { NOTIFY_SOCKET: _socket, JOURNAL_STREAM: _stream, ...environment } = process.env;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
@@ -43,6 +47,17 @@ test("a daemon that is asked to stop and does ends with 0", async () => {
   const ended = await daemon("env.log.info('serving'); await forever(signal);", [["serving", "SIGTERM"]]);
   assert.equal(ended.code, 0, ended.stderr);
   assert.match(ended.stderr, /INFO harbour stops signal=SIGTERM\nINFO harbour has stopped\n$/);
+});
+
+test("ps and pidof show the daemons of CoreOS under its programs' names, and any other as it was", async () => {
+  const titleOf = async (name: string): Promise<string> =>
+    (await daemon("process.stdout.write(process.title);", [], name)).stdout;
+  assert.deepEqual(await Promise.all(["fleet", "locksmithd", "update-engine"].map(titleOf)), [
+    "fleetd",
+    "locksmithd",
+    "update_engine",
+  ]);
+  assert.equal(await titleOf("harbour"), await titleOf("quay"));
 });
 
 test("a failure of the world is one line with its sentence, exit 1", async () => {

@@ -13,6 +13,13 @@ const stopLimitMs = 30_000;
  */
 const wrongSettingsPauseMs = 5_000;
 
+/** What ps, pidof and journalctl's _COMM= call the daemons that CoreOS had too, in place of Node: the names of its own programs. */
+const programNames: Readonly<Record<string, string>> = {
+  fleet: "fleetd",
+  locksmithd: "locksmithd",
+  "update-engine": "update_engine",
+};
+
 /** What a daemon's process can do besides its Env. */
 export interface DaemonProcess {
   readonly notifier: Notifier;
@@ -35,6 +42,8 @@ export async function runDaemon(
   run: (env: Env, signal: AbortSignal, daemon: DaemonProcess) => Promise<void>,
 ): Promise<number> {
   const env = realEnv();
+  const title = programNames[name];
+  if (title !== undefined) process.title = title;
   const notifier = openNotifier(process.env, env.log);
   const controller = new AbortController();
   const { promise: broken, reject: breakWith } = Promise.withResolvers<never>();
