@@ -30,6 +30,7 @@ const untilTerm = (then: string): string =>
 const files: Readonly<Record<string, string>> = {
   "hello.service": talk("Hello, World!"),
   "hello@.service": talk("Hello, %i!"),
+  "everywhere@.service": `${talk("Hello to all, %i!")}[X-Fleet]\nGlobal=true\n`,
   "discovery.service": `[Unit]\nBindsTo=hello.service\n${talk("here it is")}[Install]\nWantedBy=hello.service\n[X-Fleet]\nMachineOf=hello.service\n`,
   "conflict@.service": `${talk("alone")}[X-Fleet]\nConflicts=conflict@*.service\n`,
   "conflicts-with-hello.service": `${talk("no hello")}[X-Fleet]\nConflicts=hello.service\n`,
@@ -61,29 +62,46 @@ afterEach(async (context) => {
 after(async () => await labDown(lab));
 
 async function installAsTheHarnessDoes(name: string): Promise<void> {
-  const units = "/etc/systemd/system";
   await cluster.systemctl(name, "stop", "fleet.service");
   await cluster.shell(name, "mkdir -p /opt/fleet; cp /usr/bin/fleetd /usr/bin/fleetctl /opt/fleet/");
+  // Of the limits only the one of the stop differs in a lab, where machines give up earlier than systemd does elsewhere.
   await cluster.writeFile(
     name,
-    "/opt/fleet/fleet.conf",
-    `verbosity=2\netcd_servers=["http://${cluster.machine("m1").address}:4001"]\netcd_key_prefix=/functional/harness\n` +
-      `public_ip=${cluster.machine(name).address}\nagent_ttl=3s\n`,
+    "/root/cloud-config.yml",
+    `#cloud-config
+
+write_files:
+ - path: /opt/fleet/fleet.conf
+   content: |
+    verbosity=2
+    etcd_servers=["http://${cluster.machine("m1").address}:4001"]
+    etcd_key_prefix=/functional/harness
+    public_ip=${cluster.machine(name).address}
+    agent_ttl=3s
+ - path: /etc/systemd/system/fleet.service.d/limit.conf
+   content: |
+    [Service]
+    TimeoutStopSec=90
+coreos:
+ units:
+  - name: fleet.socket
+    command: start
+  - name: fleet-tcp.socket
+    command: start
+    content: |
+     [Socket]
+     ListenStream=${port}
+     Service=fleet.service
+  - name: fleet.service
+    command: start
+    content: |
+     [Service]
+     Environment=FLEET_METADATA=hostname=%H
+     ExecStart=/opt/fleet/fleetd -config /opt/fleet/fleet.conf
+`,
   );
-  await cluster.writeFile(
-    name,
-    `${units}/fleet-tcp.socket`,
-    `[Socket]\nListenStream=${port}\nService=fleet.service\n`,
-  );
-  await cluster.writeFile(
-    name,
-    `${units}/fleet.service`,
-    "[Service]\nEnvironment=FLEET_METADATA=hostname=%H\nExecStart=/opt/fleet/fleetd -config /opt/fleet/fleet.conf\n",
-  );
-  // Of the limits only this one differs in a lab, where machines give up earlier than systemd does elsewhere.
-  await cluster.writeFile(name, `${units}/fleet.service.d/limit.conf`, "[Service]\nTimeoutStopSec=90\n");
-  await cluster.systemctl(name, "daemon-reload");
-  await cluster.systemctl(name, "start", "fleet-tcp.socket", "fleet.service");
+  await cluster.shell(name, "coreos-cloudinit --from-file=/root/cloud-config.yml");
+  assert.equal(await stateOf(name), isWell);
 }
 
 /** Makes this machine another one for fleet, which reads who it is when it starts. */
@@ -144,6 +162,15 @@ async function untilActive(...names: readonly string[]): Promise<ReadonlyMap<str
 async function stateOf(machine: string, unit = "fleet"): Promise<string> {
   const property = (name: string): string => `systemctl show --property=${name} ${unit}`;
   return await cluster.shell(machine, `${property("ActiveState")}; ${property("Result")}`);
+}
+
+/** Waits until fleet on this machine has told since it began that its presence is overdue, in the words of fleet v1.0.0. */
+async function untilOverdue(name: string): Promise<void> {
+  await cluster.waitFor(`${name} notices`, async () =>
+    (await cluster.shell(name, "journalctl _PID=$(pidof fleetd)")).includes(
+      "Server monitor triggered: Monitor timed out before successful heartbeat",
+    ),
+  );
 }
 
 const isWell = "ActiveState=active\nResult=success\n";
@@ -279,6 +306,47 @@ test("a machine with the ID of another stays up and refuses; a new ID for the ot
   });
 });
 
+test("a machine whose store refuses connections for longer than it lives keeps every unit as it is, then and later", async () => {
+  await onlyFirst();
+  const units: Record<string, string> = {};
+  for (const kind of ["hello", "everywhere"]) {
+    await said(`submit ${kind}@inactive.service`);
+    await said(`load --no-block ${kind}@loaded.service`);
+    await said(`start --no-block ${kind}@launched.service`);
+    for (const state of ["inactive", "loaded", "launched"]) units[`${kind}@${state}.service`] = state;
+  }
+  const wanted = async (): Promise<object> =>
+    Object.fromEntries(
+      (await lines("list-unit-files --full --fields unit,dstate")).map((row) => row.split(/\s+/)),
+    );
+  await untilActive("everywhere@launched.service", "hello@launched.service");
+  const listed = await lines("list-units --full --fields unit,active");
+  assert.equal(listed.length, 4);
+  assert.deepEqual(await wanted(), units);
+  const patterns = "-t service --no-legend --plain 'hello@*' 'everywhere@*'";
+  const ofSystemd = async (): Promise<readonly string[]> => [
+    await cluster.shell("m1", `systemctl list-unit-files ${patterns}`),
+    await cluster.shell("m1", `systemctl list-units ${patterns}`),
+    await cluster.shell(
+      "m1",
+      "systemctl show --property=MainPID --property=InvocationID '*@launched.service'",
+    ),
+  ];
+  const earlier = await ofSystemd();
+  const reject = "OUTPUT -p tcp -m multiport --dports=2379,4001 -j REJECT";
+  await cluster.shell("m1", `iptables -I ${reject}`);
+  await untilOverdue("m1");
+  assert.deepEqual(await ofSystemd(), earlier);
+  await cluster.shell("m1", `iptables -D ${reject}`);
+  await cluster.waitFor("it is there again", async () => {
+    return (await fleetctl("list-machines --no-legend")).stdout.split("\n").length === 2;
+  });
+  assert.deepEqual(await wanted(), units);
+  await untilActive("everywhere@launched.service", "hello@launched.service");
+  assert.deepEqual(await lines("list-units --full --fields unit,active"), listed);
+  assert.deepEqual(await ofSystemd(), earlier);
+});
+
 test("fleet stops in order while its store does not answer, also with units that are slow to stop, or never do", async () => {
   await said("start on@m1.service stubborn@m1.service slow-to-stop@m2.service stubborn@m3.service");
   await said("stop --no-block stubborn@m1.service");
@@ -288,11 +356,7 @@ test("fleet stops in order while its store does not answer, also with units that
   await Promise.all(
     members.map(async (name) => {
       await cluster.shell(name, "iptables -I OUTPUT -p tcp -m multiport --dports=2379,4001 -j DROP");
-      await cluster.waitFor(`${name} notices`, async () =>
-        (await cluster.shell(name, "journalctl -u fleet")).includes(
-          "Server monitor triggered: Monitor timed out before successful heartbeat",
-        ),
-      );
+      await untilOverdue(name);
       await cluster.systemctl(name, "stop", "fleet");
       assert.equal(await stateOf(name), hasEnded, name);
     }),
