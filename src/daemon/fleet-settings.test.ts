@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readTls } from "./etcd-tls.ts";
+import { usualFleet } from "../fleet/fleet-name.ts";
 import { fleetSettings, settingsWithoutEffect } from "./fleet-settings.ts";
 import { readSettings } from "./settings.ts";
 
@@ -72,6 +73,17 @@ test("values that fleet v1.0.0 took are taken", () => {
   assert.equal(read("verbosity=11").settings.verbosity, 11);
 });
 
+test("etcd_key_prefix names the fleet, however it is spelled", () => {
+  const fleetIn = (value: string): string => read(`etcd_key_prefix=${value}`).settings.etcdKeyPrefix;
+  for (const value of ["", "/_coreos.com/fleet/", "_coreos.com/fleet", "//_coreos.com/./fleet"])
+    assert.equal(fleetIn(value), usualFleet, value);
+  for (const value of ["/team/a", "team/a/", "/team//a", "/team/b/../a"])
+    assert.equal(fleetIn(value), "/team/a");
+  assert.equal(fleetIn("/"), "/");
+  const { settings } = readSettings(fleetSettings, { FLEET_ETCD_KEY_PREFIX: "/fleet_functional/one" });
+  assert.equal(settings.etcdKeyPrefix, "/fleet_functional/one");
+});
+
 test("settings that do nothing here are told, and those that ask for nothing are not", () => {
   const all = settingsWithoutEffect(
     read(
@@ -83,7 +95,6 @@ test("settings that do nothing here are told, and those that ask for nothing are
   assert.deepEqual(
     all.map((sentence) => /^the setting (\S+) has no effect: /.exec(sentence)?.[1] ?? sentence),
     [
-      "etcd_key_prefix",
       "etcd_request_timeout",
       "etcd_username",
       "etcd_password",
@@ -105,6 +116,11 @@ test("a bad value is refused with its file and line, also where it has no effect
     ["units_directory=units", /fleet\.conf:2: units_directory is "units", but must be an absolute path/],
     ["disable_engine=maybe", /fleet\.conf:2: disable_engine is "maybe", but must be true or false/],
     ["token_limit=0", /fleet\.conf:2: token_limit is "0", but must be a whole number from 1 to 65535/],
+    [
+      `etcd_key_prefix=/${"é".repeat(100)}`,
+      /fleet\.conf:2: etcd_key_prefix is .* but must be a path of at most 200 bytes/,
+    ],
+    ["etcd_key_prefix=/a\u0007b", /etcd_key_prefix is .* but must be a path without control characters/],
     ["enable_grpc=2", /fleet\.conf:2: enable_grpc is "2", but must be true or false/],
   ];
   for (const [line, sentence] of rows) assert.throws(() => read(`# first\n${line}\n`), sentence);

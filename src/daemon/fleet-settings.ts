@@ -10,6 +10,7 @@ import {
   truth,
   whole,
 } from "./setting-kinds.ts";
+import { readFleetName, usualFleet } from "../fleet/fleet-name.ts";
 import type { Setting, Settings, SettingTable } from "./settings.ts";
 
 const polled = "nothing is polled";
@@ -26,7 +27,6 @@ function idle<Value>(
 }
 
 const withoutEffect = {
-  etcdKeyPrefix: idle(text, "etcd_key_prefix", "keys in the store have a prefix of their own"),
   etcdRequestTimeout: idle(seconds, "etcd_request_timeout", "the store's limits are fixed"),
   etcdUsername: idle(
     text,
@@ -60,6 +60,13 @@ export const fleetSettings = {
   /** Client addresses of the store; fleet.conf's etcd_servers, or the cluster-wide ARGOSY_STORE_ENDPOINTS. */
   etcdServers: list({ key: "etcd_servers", environment: "FLEET_ETCD_SERVERS", default: "" }),
   storeEndpoints: addresses({ environment: "ARGOSY_STORE_ENDPOINTS", default: "http://127.0.0.1:2379" }),
+  /** Which fleet of the store this machine belongs to; fleet v1.0.0 kept its keys there. */
+  etcdKeyPrefix: {
+    key: "etcd_key_prefix",
+    environment: "FLEET_ETCD_KEY_PREFIX",
+    default: usualFleet,
+    parse: readFleetName,
+  },
   /** The address other machines reach this one at; found by itself when empty. */
   publicIp: text({ key: "public_ip", environment: "FLEET_PUBLIC_IP", default: "" }),
   metadata: pairs({ key: "metadata", environment: "FLEET_METADATA", default: "" }),

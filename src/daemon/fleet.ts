@@ -10,6 +10,7 @@ import { runEngine } from "../fleet/engine.ts";
 import { EventFeed } from "../fleet/event-feed.ts";
 import { keepEvents } from "../fleet/event-keeper.ts";
 import { EventWriter } from "../fleet/events.ts";
+import { storeOfFleet } from "../fleet/fleet-name.ts";
 import { measuredStore, measuredUnits } from "../fleet/measured.ts";
 import { FleetMetrics } from "../fleet/metrics.ts";
 import { leaseLifeMs } from "../fleet/lease-life.ts";
@@ -33,6 +34,7 @@ import type { LeaseId } from "../store/store.ts";
 import { openSystemdUnitManager } from "../systemd/unit-manager.ts";
 import { attemptsFile } from "./attempts-file.ts";
 import { readTls } from "./etcd-tls.ts";
+import { chooseFleet } from "./fleet-choice.ts";
 import { type FleetSettings, fleetSettings, settingsWithoutEffect, storesOf } from "./fleet-settings.ts";
 import { identityFile } from "./identity-file.ts";
 import { localCommands } from "./local-commands.ts";
@@ -81,23 +83,23 @@ async function run(
     endpoints: endpointsOf(settings),
     ...(tls === undefined ? {} : { tls }),
   });
-  const store = measuredStore(etcd, metrics);
   if (storesOf(settings.etcdServers).length === 0)
     await followRole(env, roleFile, signal, (endpoints, own) => etcd.useEndpoints(endpoints, tls ?? own));
   const systemd = await openSystemdUnitManager(env, { unitsDirectory: settings.unitsDirectory });
   const units = measuredUnits(systemd, metrics);
   const parts = new AbortController();
+  const runtime = dirname(settings.unitsDirectory);
+  const memory = identityFile(join(runtime, "store-identity"));
+  const attempts = new AttemptBook(env, attemptsFile(join(runtime, "attempts.json"), env.log));
+  const former = { identity: memory, name: identityFile(join(runtime, "key-prefix")), units, attempts };
+  const fleet = await chooseFleet(settings.etcdKeyPrefix, former, env.log);
+  const store = storeOfFleet(measuredStore(etcd, metrics), fleet);
   const shared = new SharedPicture(env, store, idlePictureMs);
   const events = new EventWriter(id, () => env.clock.now(), env.random);
   const feed = new EventFeed(env, store, idlePictureMs);
   const registry = storeRegistry(groupedStore(store), shared, events);
   const lease = new LeaseHolder();
-  const memory = identityFile(join(dirname(settings.unitsDirectory), "store-identity"));
-  const attempts = new AttemptBook(
-    env,
-    attemptsFile(join(dirname(settings.unitsDirectory), "attempts.json"), env.log),
-  );
-  const renewals = renewalFile(join(dirname(settings.unitsDirectory), "renewed"), env.clock);
+  const renewals = renewalFile(join(runtime, "renewed"), env.clock);
   const ttlMs = leaseLifeMs(settings.agentTtlMs);
   const partition = new PartitionGuard(env, { ttlMs, units, attempts, renewals });
   const witness = new StoreWitness(ttlMs);

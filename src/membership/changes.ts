@@ -1,7 +1,7 @@
 import { pauseMs, type Backoff } from "../lib/backoff.ts";
 import type { Env, Log } from "../lib/env.ts";
 import { Fault, isFault } from "../lib/fault.ts";
-import { fleetKeys } from "../fleet/registry.ts";
+import { presentInAnyFleet } from "../fleet/fleet-name.ts";
 import type { ClusterAdmin } from "../store/etcd/cluster-admin.ts";
 import { openMirror } from "../store/mirror.ts";
 import { exactly, under } from "../store/range.ts";
@@ -33,9 +33,9 @@ export class Membership {
   /** Works without a quorum, too, from what the nearest member holds. */
   async picture(): Promise<MemberPicture> {
     const { members, leader } = await this.#admin.read();
-    const [states, machines, answers] = await Promise.all([
+    const [states, present, answers] = await Promise.all([
       this.#read(under(memberKeys.states)),
-      this.#read(under(fleetKeys.machine(""))),
+      presentInAnyFleet(async (range, limit) => (await this.#read(range, limit)).entries),
       Promise.all(
         members.map(async (member) =>
           (await this.#admin.ask(member))?.hasLeader === true ? [member.id] : [],
@@ -47,7 +47,7 @@ export class Membership {
       leader,
       well: new Set(answers.flat()),
       states: states.entries.map(({ key, value }) => readState(value, key)),
-      present: new Set(machines.entries.map(({ key }) => key.slice(fleetKeys.machine("").length))),
+      present,
     };
   }
 
@@ -172,12 +172,13 @@ export class Membership {
     }
   }
 
-  async #read(range: KeyRange): Promise<Snapshot> {
+  async #read(range: KeyRange, limit?: number): Promise<Snapshot> {
+    const options = limit === undefined ? {} : { limit };
     try {
-      return await this.#store.read(range);
+      return await this.#store.read(range, options);
     } catch (error) {
       if (!isFault(error, "store-unavailable")) throw error;
-      return await this.#store.read(range, { consistency: "local" });
+      return await this.#store.read(range, { ...options, consistency: "local" });
     }
   }
 }

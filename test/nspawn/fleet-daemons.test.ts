@@ -178,6 +178,75 @@ test("a machine that is cut off keeps its units running; when it is back nothing
   }
 });
 
+test("another etcd_key_prefix makes a fleet of its own in the same store, once the machine has left the first one", async () => {
+  const undisturbed = await startUnits();
+  const { id } = cluster.machine("m3");
+  const path = "/etc/fleet/fleet.conf";
+  const settings = await cluster.shell("m3", `cat ${path}`);
+  const elsewhere = async (
+    what: string,
+    done: () => Promise<readonly string[]>,
+    wanted: readonly string[],
+  ) => {
+    await cluster.waitFor(what, async () => JSON.stringify(await done()) === JSON.stringify(wanted));
+  };
+  const firstFleet = ["m1", "m2"].map((name) => cluster.machine(name).id).sort();
+  try {
+    await cluster.writeFile("m3", path, `${settings}\netcd_key_prefix="/team/b/"\n`);
+    await cluster.systemctl("m3", "restart", "fleet.service");
+    await cluster.untilWhole();
+    assert.match(
+      await cluster.shell("m3", "journalctl -u fleet --no-pager -o cat"),
+      /etcd_key_prefix is \/team\/b, but this machine holds .* units?\S* of the fleet \/_coreos\.com\/fleet/,
+    );
+    await obeys("m3");
+    assert.deepEqual(await cluster.snapshot(units), undisturbed, "a restart moves no unit");
+
+    await cluster.systemctl("m3", "stop", "fleet.service");
+    await cluster.systemctl("m3", "start", "fleet.service");
+    await elsewhere("m3 lists itself alone", () => cluster.present("m3"), [id]);
+    await elsewhere("m1 does not list m3", () => cluster.present("m1"), firstFleet);
+    const homes = await cluster.untilRunning(singles);
+    assert.ok(!homes.includes("m3"), "its units run on the others");
+    await elsewhere("m3 runs none of them", () => cluster.machinesRunning(everywhere), ["m1", "m2"]);
+    assert.deepEqual(await cluster.units("m3"), []);
+
+    const between = await cluster.snapshot(units);
+    for (const [what, process] of Object.entries(undisturbed))
+      if (!what.endsWith(" on m3")) assert.deepEqual(between[what], process, what);
+    await cluster.put("web-1.service", sleeper, "launched", "m3");
+    assert.deepEqual(await cluster.untilRunning(["web-1.service"], "m3"), ["m3"]);
+    assert.deepEqual(
+      await cluster.machinesRunning("web-1.service"),
+      [homes[0], "m3"],
+      "each fleet has its own",
+    );
+    const killed = await cluster.process("m3", "fleet.service");
+    await cluster.systemctl("m3", "kill", "--signal=KILL", "fleet.service");
+    await anew("m3", "fleet.service", killed);
+    await elsewhere("m3 still lists itself alone", () => cluster.present("m3"), [id]);
+    const ownUnits = (await cluster.units("m3")).map(({ name }) => name);
+    assert.deepEqual(ownUnits, ["web-1.service"]);
+    await cluster.destroy("web-1.service", "m3");
+    await cluster.untilGone(["web-1.service"], "m3");
+    await elsewhere("m3 has ended its own", () => cluster.machinesRunning("web-1.service"), [homes[0] ?? ""]);
+    assert.deepEqual(await cluster.snapshot(units), between, "the first fleet did not notice");
+
+    await cluster.waitFor("m3 holds no unit", async () => {
+      return (await cluster.shell("m3", "ls /run/fleet/units")) === "";
+    });
+    await cluster.writeFile("m3", path, settings);
+    await cluster.systemctl("m3", "restart", "fleet.service");
+    await cluster.untilWhole();
+    await cluster.until([everywhere], "it runs everywhere", (report) => activeOn(report).length === 3);
+    await obeys("m3");
+    await cluster.runsOnce(singles);
+  } finally {
+    await cluster.writeFile("m3", path, settings);
+    await cluster.systemctl("m3", "stop", "fleet.service");
+  }
+});
+
 test("a store that has lost all its data has no unit stopped; leaving and coming back joins the new one", async () => {
   const processes = await startUnits();
   const members = cluster.machines.map(({ name }) => name);

@@ -38,7 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Where a folder may look into another only for the interfaces it implements. */
 const onlyThese: Readonly<Record<string, readonly string[]>> = {
   "locksmith -> keys": ["src/keys/client-keys.ts", "src/keys/client-text.ts", "src/keys/model.ts"],
-  "membership -> fleet": ["src/fleet/registry.ts"],
+  "membership -> fleet": ["src/fleet/fleet-name.ts"],
   "systemd -> fleet": ["src/fleet/unit-manager.ts", "src/fleet/model.ts"],
   "systemd -> locksmith": ["src/locksmith/machine-control.ts", "src/locksmith/update-status.ts"],
 };
