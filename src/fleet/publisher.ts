@@ -1,12 +1,20 @@
+import { Fault } from "../lib/fault.ts";
 import { exactly } from "../store/range.ts";
-import { type Compare, type LeaseId, maxOperations, type Operation, type Store } from "../store/store.ts";
+import {
+  type Compare,
+  type LeaseId,
+  maxOperations,
+  type Operation,
+  type Revision,
+  type Store,
+} from "../store/store.ts";
 import type { EventWriter } from "./events.ts";
 import type { MachineId, UnitName, UnitState } from "./model.ts";
 import { encodeState } from "./records.ts";
 import { fleetKeys } from "./registry.ts";
 import type { StateNotes } from "./state-notes.ts";
 
-/** Room in a transaction for the two compares on presence, and a bound on its size with long problem texts. */
+/** Room in a transaction for events, and a bound on its size with long problem texts. */
 const mostPerTransaction = Math.min(100, maxOperations);
 
 /** What is in the store for one unit, and the state it was made of. */
@@ -59,15 +67,22 @@ export function stateChanges(
 /**
  * Writes a machine's unit states to the store, on the machine's lease, newest state per unit only.
  * What was published is forgotten when the lease changes, and read from the store when a lease is taken over.
+ *
+ * A write whose answer did not come may be carried out much later, when the store's member is reached again, and would put
+ * an old state over a newer one. So every write compares a turn of this machine in the store, and after a write whose
+ * outcome is unknown, and for every new daemon, there is a new turn: what is under way from before comes to nothing.
  */
 export class StatePublisher {
   readonly #store: Store;
   readonly #machine: MachineId;
   readonly #history: StateHistory | undefined;
+  /** What `#turn` and `#published` hold for; undefined while neither is known. */
   #lease: LeaseId | undefined;
+  /** The revision of this machine's turn. */
+  #turn: Revision = 0;
   #published = new Map<UnitName, Published>();
   /** The writes under way, which others wait for; undefined when there are none. */
-  #turn: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
 
   /** @param history writes changes down in the transactions that publish them */
   constructor(store: Store, machine: MachineId, history?: StateHistory) {
@@ -93,21 +108,37 @@ export class StatePublisher {
       const value = encodeState(state);
       const key = fleetKeys.state(this.#machine, state.unit);
       this.#published.set(state.unit, unsure);
-      return (await this.#store.commit({ when: [when], then: [{ do: "put", key, value, lease }] })).committed;
+      return await this.#commit([when], [{ do: "put", key, value, lease }]);
     });
   }
 
   async #inTurn<T>(lease: LeaseId, write: () => Promise<T>): Promise<T> {
-    while (this.#turn !== undefined) await this.#turn;
-    const turn = (async () => {
+    while (this.#writing !== undefined) await this.#writing;
+    const writing = (async () => {
       if (this.#lease !== lease) await this.#begin(lease);
       return await write();
     })();
     const ended = (): void => {
-      this.#turn = undefined;
+      this.#writing = undefined;
     };
-    this.#turn = turn.then(ended, ended);
-    return await turn;
+    this.#writing = writing.then(ended, ended);
+    return await writing;
+  }
+
+  /** False when `when` does not hold. Whatever throws, the next write begins with a new turn. */
+  async #commit(when: readonly Compare[], then: readonly Operation[]): Promise<boolean> {
+    const key = fleetKeys.turn(this.#machine);
+    const lease = this.#lease;
+    this.#lease = undefined;
+    const outcome = await this.#store.commit({
+      when: [...when, { key, modRevision: this.#turn }],
+      then,
+      otherwise: [exactly(key)],
+    });
+    if (!outcome.committed && outcome.seen[0]?.[0]?.modRevision !== this.#turn)
+      throw new Fault("states-overtaken", "this machine's states in the store are not those it wrote last");
+    this.#lease = lease;
+    return outcome.committed;
   }
 
   async #bringInStep(lease: LeaseId, states: ReadonlyMap<UnitName, UnitState>): Promise<boolean> {
@@ -119,7 +150,7 @@ export class StatePublisher {
       const notes = history?.notes.of(part.map(({ unit, now }) => ({ unit, state: now?.state }))) ?? [];
       if (history !== undefined && notes.length > 0) then.push(history.events.operation(notes));
       try {
-        await this.#store.commit({ when: [], then });
+        await this.#commit([], then);
       } catch (error) {
         history?.notes.forget(part.map(({ unit }) => unit));
         // What was to be there may be there all the same.
@@ -142,6 +173,8 @@ export class StatePublisher {
 
   /** Learns what an earlier daemon of this machine left on the same lease; states on other leases are written anew. */
   async #begin(lease: LeaseId): Promise<void> {
+    const key = fleetKeys.turn(this.#machine);
+    const begun = await this.#store.commit({ when: [], then: [{ do: "put", key, value: "", lease }] });
     const prefix = fleetKeys.states(this.#machine);
     const snapshot = await this.#store.read({ from: prefix, to: `${prefix.slice(0, -1)}0` });
     this.#published = new Map();
@@ -149,6 +182,7 @@ export class StatePublisher {
       const unit = entry.key.slice(prefix.length);
       this.#published.set(unit, entry.lease === lease ? { value: entry.value, state: undefined } : unsure);
     }
+    this.#turn = begun.revision;
     this.#lease = lease;
   }
 }
