@@ -38,6 +38,8 @@ export async function chooseFleet(wanted: FleetName, former: FormerFleet, log: L
     await identity.forget();
   }
   if (wanted === usualFleet) await name.forget();
-  else await name.write(wanted);
+  // What stands there already is not written again: a restart works on a machine whose /run is full.
+  else if ((await name.read()) !== wanted) await name.write(wanted);
+  if (wanted !== usualFleet) log.info(`this machine belongs to the fleet ${wanted} of its store`);
   return wanted;
 }

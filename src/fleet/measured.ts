@@ -19,9 +19,9 @@ export function measuredStore(store: Store, metrics: FleetMetrics): Store {
   return {
     read: (range, options) => measured("read", () => store.read(range, options)),
     commit: (transaction) => measured("commit", () => store.commit(transaction)),
-    watch: (range, after, signal) => {
+    watch: (range, after, signal, storeId) => {
       metrics.storeOperations.add({ operation: "watch", outcome: "done" });
-      return store.watch(range, after, signal);
+      return store.watch(range, after, signal, storeId);
     },
     grantLease: (ttlMs) => measured("grant-lease", () => store.grantLease(ttlMs)),
     renewLease: (id) => measured("renew-lease", () => store.renewLease(id)),

@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../lib/fault.ts";
 import { FakeEnv } from "../lib/fake-env.ts";
+import { groupedStore } from "../store/grouped-store.ts";
 import { openMemoryStore } from "../store/memory.ts";
+import { movedStore } from "../store/moved-store.ts";
 import { exactly } from "../store/range.ts";
+import type { Store } from "../store/store.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { apiRequest } from "./api-fixture.ts";
 import { fleetApi } from "./api-server.ts";
@@ -127,6 +130,26 @@ test("the engine counts passes, placements, and units it cannot leave alone or p
   await first.crash();
   assert.equal(seen("fleet_engine_leader_start_time"), 0);
   await store.close();
+});
+
+test("a watch that is counted still tells which store it goes on from", () => {
+  const env = new FakeEnv();
+  const memory = openMemoryStore(env);
+  const asked: unknown[] = [];
+  const signal = new AbortController().signal;
+  const noting: Store = {
+    ...groupedStore(memory),
+    watch: (...words) => {
+      asked.push(words);
+      return memory.watch(...words);
+    },
+  };
+  measuredStore(noting, new FleetMetrics(env.clock)).watch(exactly("/a"), 3, signal, "this-one");
+  movedStore(noting, [{ seen: "/a", kept: "/b" }]).watch(exactly("/a"), 3, signal, "this-one");
+  assert.deepEqual(asked, [
+    [exactly("/a"), 3, signal, "this-one"],
+    [exactly("/b"), 3, signal, "this-one"],
+  ]);
 });
 
 test("requests to the store and batches for systemd are counted with what became of them", async () => {
