@@ -100,8 +100,11 @@ export const fleetKeys = {
   /** systemd's view of a unit, on the machine's lease. Writer: that machine's agent. */
   state: (machine: MachineId, name: UnitName) => `${fleetPrefix}states/${machine}/${name}`,
   states: (machine: MachineId) => `${fleetPrefix}states/${machine}/`,
-  /** Changes when a machine's writes of states begin anew, on the machine's lease; without a value. Writer: that machine's agent. */
-  turn: (machine: MachineId) => `${fleetPrefix}turns/${machine}`,
+  /**
+   * Changes when a machine's writes of states begin anew, on the machine's lease; without a value. Nobody else looks at it, so it
+   * is not among what everybody follows. Writer: that machine's agent.
+   */
+  turn: (machine: MachineId) => `/argosy/turns/fleet/${machine}`,
   /** Dynamic metadata, plain text, empty for a removed key. Writer: the API. */
   metadata: (machine: MachineId, key: string) => `${fleetPrefix}metadata/${machine}/${key}`,
   /** That a machine takes no new unit. Writer: the API. */
