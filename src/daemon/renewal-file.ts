@@ -1,7 +1,10 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { RenewalLog } from "../fleet/partition.ts";
 import type { Clock } from "../lib/env.ts";
+
+/** Digits of a moment, so that each takes the place of the one before and no disk can be too full for it. */
+const digits = 16;
 
 /**
  * When this machine's presence was renewed last, in a small file under /run: a restart of the daemon finds it, a reboot does
@@ -12,9 +15,14 @@ export function renewalFile(path: string, clock: Pick<Clock, "monotonic">): Rene
   const bootedAtMs = (): number => clock.monotonic() - Number(process.hrtime.bigint() / 1_000_000n);
   let writing: Promise<void> = Promise.resolve();
   const write = async (renewedAtMs: number): Promise<void> => {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(`${path}.new`, `${Math.floor(renewedAtMs - bootedAtMs())}\n`);
-    await rename(`${path}.new`, path);
+    const text = `${String(Math.floor(renewedAtMs - bootedAtMs())).padStart(digits, "0")}\n`;
+    try {
+      await writeFile(path, text, { flag: "r+" });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
   };
   return {
     async read() {
