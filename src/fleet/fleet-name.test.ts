@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { commit, put, silentEnv } from "../store/contract-tools.ts";
 import { openMemoryStore } from "../store/memory.ts";
 import { contains, exactly, under } from "../store/range.ts";
-import { eventsPrefix } from "./events.ts";
+import { eventRecords, eventsPrefix, forgottenKey } from "./events.ts";
 import { placesOf, presentInAnyFleet, readFleetName, storeOfFleet, usualFleet } from "./fleet-name.ts";
-import { fleetKeys, fleetPrefix } from "./registry.ts";
+import { fleetKeys, fleetPrefix, turnsPrefix } from "./registry.ts";
 import { identityKey } from "./store-identity.ts";
 
 /** Made of what is special in a path, in percent encoding and in the order of keys. */
@@ -28,7 +28,14 @@ test("a name is read as it was written, and slashes around it make no difference
 });
 
 test("nothing of one fleet lies within another, and nothing within what else is in the store", () => {
-  const others = [fleetPrefix, eventsPrefix, "/argosy/keys/", "/argosy/members/", "/argosy/update/"];
+  const others = [
+    fleetPrefix,
+    eventsPrefix,
+    turnsPrefix,
+    "/argosy/keys/",
+    "/argosy/members/",
+    "/argosy/update/",
+  ];
   fc.assert(
     fc.property(spelled, spelled, (one, other) => {
       const [first, second] = [readFleetName(one), readFleetName(other)];
@@ -46,6 +53,14 @@ test("nothing of one fleet lies within another, and nothing within what else is 
       }
     }),
   );
+});
+
+test("every key that fleet uses has its place in a fleet of another name", async () => {
+  const store = openMemoryStore(silentEnv());
+  const own = storeOfFleet(store, "/team/a");
+  const keys = Object.values(fleetKeys).map((key) => (typeof key === "string" ? key : key("m", "a.service")));
+  for (const key of [...keys, eventRecords.from, forgottenKey, identityKey])
+    assert.deepEqual((await own.read(exactly(key))).entries, [], key);
 });
 
 test("the usual fleet keeps what it writes where it always was", () => {

@@ -4,7 +4,7 @@ import { under } from "../store/range.ts";
 import type { Entry, KeyRange, Store } from "../store/store.ts";
 import { eventsPrefix } from "./events.ts";
 import type { MachineId } from "./model.ts";
-import { fleetKeys, fleetPrefix } from "./registry.ts";
+import { fleetKeys, fleetPrefix, turnsPrefix } from "./registry.ts";
 import { identityKey } from "./store-identity.ts";
 
 /**
@@ -42,7 +42,7 @@ export function storeOfFleet(store: Store, fleet: FleetName): Store {
  * fleet `/a` holds nothing of a fleet `/a/b`; and as deep as before, because what a store is filled with comes in an order by depth.
  */
 export function placesOf(fleet: FleetName): readonly Place[] {
-  const folders = [fleetPrefix, eventsPrefix].map((seen) => ({
+  const folders = [fleetPrefix, eventsPrefix, turnsPrefix].map((seen) => ({
     seen,
     kept: `${seen.slice(0, -1)}:${wordOf(fleet)}/`,
   }));

@@ -86,6 +86,9 @@ export interface MetadataChange {
 /** Keys of fleet in the store; one writer for each family. */
 export const fleetPrefix = "/argosy/fleet/";
 
+/** Keys that a fleet writes and that nobody needs to follow. */
+export const turnsPrefix = "/argosy/turns/";
+
 /** The store keys of fleet. Values are JSON unless said otherwise. */
 export const fleetKeys = {
   /** A unit's text, hash and target. Writer: the API. */
@@ -104,7 +107,7 @@ export const fleetKeys = {
    * Changes when a machine's writes of states begin anew, on the machine's lease; without a value. Nobody else looks at it, so it
    * is not among what everybody follows. Writer: that machine's agent.
    */
-  turn: (machine: MachineId) => `/argosy/turns/fleet/${machine}`,
+  turn: (machine: MachineId) => `${turnsPrefix}fleet/${machine}`,
   /** Dynamic metadata, plain text, empty for a removed key. Writer: the API. */
   metadata: (machine: MachineId, key: string) => `${fleetPrefix}metadata/${machine}/${key}`,
   /** That a machine takes no new unit. Writer: the API. */
