@@ -225,7 +225,7 @@ async function run(
     await Promise.race([stopped.promise, Promise.all(running)]);
   } finally {
     const late = env.clock.monotonic() + leaveLimitMs;
-    const why = await askStopReason("fleet.service", stopReasonLimitMs);
+    const why = await askStopReason("fleet.service", stopReasonLimitMs, env.log);
     parts.abort(signal.reason ?? new Fault("ending", "fleet ends"));
     const ended = Promise.allSettled(running);
     if (why === "stop" || why === "shutdown") {
