@@ -35,7 +35,9 @@ export async function askStopReason(service: string, limitMs: number, log: Log):
       return stopReason(stdout, service);
     } catch (error) {
       if (question < mostQuestions && wasSwept(error)) continue;
-      const why = sentenceOf(error).trim().replaceAll(/\s*\n\s*/g, ": ");
+      const why = sentenceOf(error)
+        .trim()
+        .replaceAll(/\s*\n\s*/g, ": ");
       log.warning(`cannot find out why systemd stops ${service}: ${why}`);
       return "unknown";
     }
