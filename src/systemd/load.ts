@@ -1,12 +1,13 @@
 import type { UnitName } from "../fleet/model.ts";
 import type { UnitSource } from "../fleet/unit-manager.ts";
-import { sentenceOf } from "../lib/fault.ts";
+import { isFault, sentenceOf } from "../lib/fault.ts";
 import { hashUnitText } from "../unit/hash.ts";
 import { installOf } from "../unit/install.ts";
 import { problemWithName, splitName } from "../unit/name.ts";
 import { parseUnitFile } from "../unit/parse.ts";
 import { inBatch } from "./batch.ts";
 import type { Manager, UnitRow } from "./manager.ts";
+import type { Reloads } from "./reloads.ts";
 import type { UnitDirectory } from "./unit-directory.ts";
 
 /** A unit whose file is in place, with what systemd made of it; templates have no state. */
@@ -31,7 +32,7 @@ export async function loadUnits(
   manager: Manager,
   directory: UnitDirectory,
   units: readonly UnitSource[],
-  reload: () => Promise<void>,
+  reloads: Reloads,
 ): Promise<{ loaded: readonly Loaded[]; problems: ReadonlyMap<UnitName, string> }> {
   const problems = new Map<UnitName, string>();
   const written = writeFiles(directory, units, problems);
@@ -42,13 +43,26 @@ export async function loadUnits(
   const placed = written.filter(({ unit }) => !problems.has(unit.name));
   const replaced = placed.filter(({ before }) => before !== undefined).map(({ unit }) => unit.name);
   const held = await manager.unitsHeld(replaced);
-  const reloaded = held.length > 0 || enabled;
-  if (reloaded) await reload();
+  const outdated = new Set(held.map(({ name }) => name));
+  for (const { unit } of placed) {
+    if (reloads.isUnread(unit.name) || (enabled && hasInstall(unit.text))) outdated.add(unit.name);
+  }
+  const readAgain = async (changed: readonly UnitName[]): Promise<void> => {
+    try {
+      await reloads.reload(changed);
+    } catch (error) {
+      if (!isFault(error, "bus-refused")) throw error;
+      for (const name of changed)
+        problems.set(name, `cannot load ${name}: systemd does not read its unit file: ${sentenceOf(error)}`);
+    }
+  };
+  if (outdated.size > 0) await readAgain([...outdated]);
 
   const names = placed.map(({ unit }) => unit.name).filter((name) => !splitName(name)?.isTemplate);
   let rows = await unitRows(manager, names);
-  if (!reloaded && rows.some((row) => row.load === "not-found")) {
-    await reload();
+  const unknown = rows.filter((row) => row.load === "not-found").map((row) => row.name);
+  if (outdated.size === 0 && unknown.length > 0) {
+    await readAgain(unknown);
     rows = await unitRows(manager, names);
   }
   const byName = new Map(rows.map((row) => [row.name, row]));
@@ -56,7 +70,7 @@ export async function loadUnits(
     return { name: unit.name, hash: hashUnitText(unit.text), row: byName.get(unit.name) };
   });
   for (const { name, row } of loaded) {
-    if (row === undefined || row.load === "loaded") continue;
+    if (row === undefined || row.load === "loaded" || problems.has(name)) continue;
     problems.set(
       name,
       `cannot load ${name}: systemd calls its unit file ${row.load}; see systemctl status ${name}`,

@@ -14,6 +14,7 @@ import { JobRunner } from "./job-runner.ts";
 import { loadUnits, unitRows } from "./load.ts";
 import { hasResult, Manager, managerInterface, systemdName, unitInterface, type UnitRow } from "./manager.ts";
 import { unitOfPath } from "./object-path.ts";
+import { Reloads } from "./reloads.ts";
 import { UnitDirectory } from "./unit-directory.ts";
 import { resultIsOpen, UnitStates } from "./unit-states.ts";
 import { unloadUnits } from "./unload.ts";
@@ -61,8 +62,7 @@ class SystemdUnitManager implements UnitManager {
   #told: Promise<unknown> = Promise.resolve();
   /** Reloads of our own that systemd has not announced the end of. */
   #ownReloads = 0;
-  #lastReload: Promise<unknown> = Promise.resolve();
-  #nextReload: Promise<void> | undefined;
+  readonly #reloads = new Reloads(() => this.#reloadNow());
 
   constructor(env: Env, directory: UnitDirectory, address: string) {
     this.#env = env;
@@ -81,7 +81,14 @@ class SystemdUnitManager implements UnitManager {
     await this.#bus.connect();
     const held = await this.#manager.unitsHeld([...this.#directory.hashes().keys()]);
     for (const unit of held) {
-      if (await this.#manager.needsReload(unit.name)) return await this.#reload();
+      if (!(await this.#manager.needsReload(unit.name))) continue;
+      try {
+        return await this.#reloads.reload([]);
+      } catch (error) {
+        if (!isFault(error, "bus-refused")) throw error;
+        this.#env.log.warning(`systemd does not read unit files again: ${sentenceOf(error)}`);
+        return;
+      }
     }
   }
 
@@ -100,9 +107,7 @@ class SystemdUnitManager implements UnitManager {
 
   async load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]> {
     return await this.#reading(async () => {
-      const { loaded, problems } = await loadUnits(this.#manager, this.#directory, units, () =>
-        this.#reload(),
-      );
+      const { loaded, problems } = await loadUnits(this.#manager, this.#directory, units, this.#reloads);
       const described = await Promise.all(
         loaded.map(({ name, hash, row }) => this.#describe(name, hash, row)),
       );
@@ -139,7 +144,7 @@ class SystemdUnitManager implements UnitManager {
   }
 
   async unload(names: readonly UnitName[]): Promise<readonly UnitOutcome[]> {
-    const problems = await unloadUnits(this.#manager, this.#directory, names, () => this.#reload());
+    const problems = await unloadUnits(this.#manager, this.#directory, names, this.#reloads);
     for (const name of names) if (!problems.has(name)) this.#states.forget(name);
     return names.map((name) => outcome(name, problems.get(name)));
   }
@@ -169,7 +174,9 @@ class SystemdUnitManager implements UnitManager {
     }
   }
 
-  async #describe(name: UnitName, hash: string, row: UnitRow | undefined): Promise<ManagedUnit> {
+  async #describe(name: UnitName, text: string, row: UnitRow | undefined): Promise<ManagedUnit> {
+    // A text that systemd has not read is not what it would start.
+    const hash = this.#reloads.isUnread(name) ? "" : text;
     if (row === undefined) return { name, hash, load: "loaded", active: "inactive", sub: "dead" };
     const { load, active, sub } = row;
     if (!hasResult(name)) return { name, hash, load, active, sub };
@@ -185,17 +192,6 @@ class SystemdUnitManager implements UnitManager {
       if (isFault(error, "bus-refused")) return "success";
       throw error;
     }
-  }
-
-  /** Calls that come while a reload runs share the next one: it starts after each of them wrote its files. */
-  async #reload(): Promise<void> {
-    this.#nextReload ??= this.#lastReload.then(() => {
-      this.#nextReload = undefined;
-      const running = this.#reloadNow();
-      this.#lastReload = running.catch(() => undefined);
-      return running;
-    });
-    await this.#nextReload;
   }
 
   async #reloadNow(): Promise<void> {

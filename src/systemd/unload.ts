@@ -3,6 +3,7 @@ import { sentenceOf } from "../lib/fault.ts";
 import { inBatch } from "./batch.ts";
 import { hasInstall } from "./load.ts";
 import { isDown, type Manager } from "./manager.ts";
+import type { Reloads } from "./reloads.ts";
 import type { UnitDirectory } from "./unit-directory.ts";
 
 /**
@@ -13,7 +14,7 @@ export async function unloadUnits(
   manager: Manager,
   directory: UnitDirectory,
   names: readonly UnitName[],
-  reload: () => Promise<void>,
+  reloads: Reloads,
 ): Promise<ReadonlyMap<UnitName, string>> {
   const problems = new Map<UnitName, string>();
   const ours = [...new Set(names)].filter((name) => directory.has(name));
@@ -39,7 +40,7 @@ export async function unloadUnits(
       problems.set(name, `cannot unload ${name}: its unit file cannot be deleted: ${sentenceOf(error)}`);
     }
   }
-  const stillHeld = await manager.unitsHeld(gone);
-  if (stillHeld.some((unit) => unit.load !== "not-found")) await reload();
+  const stillHeld = (await manager.unitsHeld(gone)).filter((unit) => unit.load !== "not-found");
+  if (stillHeld.length > 0) await reloads.reload(stillHeld.map(({ name }) => name));
   return problems;
 }

@@ -8,6 +8,7 @@ import { labDown, labUp } from "../../src/lab/lab.ts";
 import type { Machine } from "../../src/lab/machine.ts";
 import { isFault } from "../../src/lib/fault.ts";
 import { openSystemdUnitManager } from "../../src/systemd/unit-manager.ts";
+import { hashUnitText } from "../../src/unit/hash.ts";
 import { testLab } from "./lab-name.ts";
 
 const labName = testLab("unit-manager");
@@ -231,6 +232,56 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
       await manager.unload(["free.service"]);
     } finally {
       rmSync(folder, { recursive: true });
+      await manager.close();
+    }
+  });
+
+  test("a text that systemd cannot read, because /run is full, is not started as if it had been", async () => {
+    const manager = await open();
+    const name = "unread.service";
+    const other = "unread-not.service";
+    const running = async (): Promise<string> =>
+      (await machine.exec(["systemctl", "show", "--property=ExecStart", "--value", name])).stdout;
+    try {
+      const { stdout: size } = await machine.exec([
+        "findmnt",
+        "--noheadings",
+        "--output=SIZE",
+        "--bytes",
+        "/run",
+      ]);
+      await manager.load([{ name, text: `${sleeper}[Install]\nWantedBy=multi-user.target\n` }]);
+      await manager.start([name]);
+      await manager.stop([name]);
+      // Less than systemd wants to have free before it reads anything again.
+      await machine.exec(["mount", "-o", "remount,size=8m", "/run"]);
+      try {
+        const text = "[Service]\nExecStart=/bin/sleep 77\n[Install]\nWantedBy=basic.target\n";
+        const [refused, fresh] = await manager.load([
+          { name, text },
+          { name: other, text: sleeper },
+        ]);
+        assert.match(
+          refused?.problem ?? "",
+          /cannot load unread\.service: systemd does not read its unit file: /,
+        );
+        assert.deepEqual(fresh, { name: other }, "a unit that systemd does not know yet needs no reload");
+        const listed = (await manager.list()).find((unit) => unit.name === name);
+        assert.equal(listed?.hash, "", "nobody takes it for loaded");
+        const [again] = await manager.load([{ name, text }]);
+        assert.match(again?.problem ?? "", /systemd does not read its unit file/);
+
+        await machine.exec(["mount", "-o", `remount,size=${size.trim()}`, "/run"]);
+        assert.deepEqual(await manager.load([{ name, text }]), [{ name }]);
+        assert.equal((await manager.list()).find((unit) => unit.name === name)?.hash, hashUnitText(text));
+        await manager.start([name]);
+        assert.match(await running(), /\/bin\/sleep 77/);
+      } finally {
+        await machine.exec(["mount", "-o", `remount,size=${size.trim()}`, "/run"]);
+      }
+    } finally {
+      await manager.stop([name, other]);
+      await manager.unload([name, other]);
       await manager.close();
     }
   });
