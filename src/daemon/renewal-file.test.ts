@@ -24,7 +24,8 @@ test("the next daemon of this boot finds when the presence was renewed last", as
     await renewalFile(path, clock).write(now - 5000);
     await renewalFile(path, clock).write(now);
     const read = (await renewalFile(path, clock).read()) ?? assert.fail("nothing was read");
-    assert.ok(Math.abs(read - now) < 5, `${read} for ${now}`);
+    // Neither the first nor none; two clocks are read one after the other, so it is not the moment itself.
+    assert.ok(Math.abs(read - now) < 2500, `${read} for ${now}`);
   });
 });
 
