@@ -52,7 +52,7 @@ test("submit, load and start of several units, each undone one by one, done agai
       await harness.said(`${verb} ${names.join(" ")}`);
       if (list === "") await harness.untilActive(...names);
       else assert.equal((await harness.lines(list)).length, count, `${verb}, round ${round}`);
-      for (const name of names) await harness.said(`${undo} ${name}`);
+      await harness.said(names.map((name) => `${undo} ${name}`).join(" && fleetctl "));
       if (list === "") assert.equal((await harness.active()).size, 0);
       else assert.deepEqual(await harness.lines(list), [], `${undo}, round ${round}`);
     }
