@@ -344,7 +344,12 @@ export class Agent {
     const from = noted?.restart === restart ? noted.from : undefined;
     if (from === undefined)
       await this.#attempts.beginRestart(name, restart, await this.#options.units.invocation(name));
-    const done = (): void => this.#attempts.remember(new Map([[name, attemptAfter("restart", want)]]));
+    let isNoted = false;
+    const done = (): void => {
+      // Once: a stop that cancels the restart may have been noted before this hears of its end.
+      if (!isNoted) this.#attempts.remember(new Map([[name, attemptAfter("restart", want)]]));
+      isNoted = true;
+    };
     const outcomes = await this.#options.units.restart(
       [{ name, ...(from === undefined ? {} : { from }) }],
       done,
