@@ -16,9 +16,10 @@ export const realClock: Clock = {
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     const end = performance.now() + ms;
-    // A timer of Node counts whole milliseconds from the last turn of its loop, and so may ring up to one too early.
+    // A timer of Node counts whole milliseconds from the last turn of its loop, and so may ring up to one too early. It warns of
+    // a time below zero, which a deadline gets that passes while the process has no processor.
     for (let leftMs = ms; ; leftMs = end - performance.now()) {
-      await oneTimer(Math.min(Math.ceil(leftMs), longestTimerMs), signal);
+      await oneTimer(Math.min(Math.max(0, Math.ceil(leftMs)), longestTimerMs), signal);
       if (performance.now() >= end) return;
     }
   },

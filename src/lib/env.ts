@@ -15,7 +15,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds of a clock that never jumps; only differences mean something. */
   monotonic(): number;
-  /** Resolves after `ms`; rejects with the signal's reason as soon as the signal is aborted. */
+  /** Resolves after `ms`, soon when that is zero or less; rejects with the signal's reason as soon as the signal is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
