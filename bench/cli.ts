@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { realEnv, stderrLog } from "../src/daemon/real-env.ts";
 import { serveFleetApi } from "../src/fleet/api-listener.ts";
@@ -11,7 +10,7 @@ import { fleetApi } from "../src/fleet/api-server.ts";
 import { mostPageLimit, pageLimitHeader } from "../src/fleet/api-paging.ts";
 import { FakeRegistry } from "../src/fleet/fake-registry.ts";
 import { builtProduct } from "../src/lab/product.ts";
-import { sayLoad, withheldPercent } from "./figures.ts";
+import { median, rounded, say, sayLoad, withheldPercent } from "./figures.ts";
 
 const units = 300;
 const machines = 3;
@@ -23,7 +22,6 @@ const rounds = 35;
  * could save: a Node that does nothing, and curl with the same pages from the same socket.
  */
 export async function benchCli(): Promise<void> {
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
   await builtProduct(say);
   const build = fileURLToPath(new URL("../build", import.meta.url));
   const folder = await mkdtemp(join(tmpdir(), "bench-cli-"));
@@ -53,17 +51,17 @@ export async function benchCli(): Promise<void> {
     }
     end.abort();
     await serving.ended;
-    const listUnits300Ms = median(times.list);
-    const bareNodeMs = median(times.node);
-    const curlMs = median(times.curl);
-    const ratio = Math.round((listUnits300Ms / (bareNodeMs + curlMs)) * 100) / 100;
-    const listUnits300LeastMs = least(times.list);
+    const listUnits300Ms = rounded(median(times.list));
+    const bareNodeMs = rounded(median(times.node));
+    const curlMs = rounded(median(times.curl));
+    const ratio = rounded(listUnits300Ms / (bareNodeMs + curlMs), 2);
+    const listUnits300LeastMs = rounded(Math.min(...times.list));
     sayLoad();
     say(
       `fleetctl list-units, ${units} units, ${pages.length} requests: ${listUnits300Ms} ms, at least ${listUnits300LeastMs} ms`,
     );
     say(
-      `a Node that does nothing: ${bareNodeMs} ms, at least ${least(times.node)} ms; curl with the same pages: ${curlMs} ms; ratio to both ${ratio}`,
+      `a Node that does nothing: ${bareNodeMs} ms, at least ${rounded(Math.min(...times.node))} ms; curl with the same pages: ${curlMs} ms; ratio to both ${ratio}`,
     );
     say(
       JSON.stringify({
@@ -118,13 +116,4 @@ async function run([program = "", ...words]: readonly string[]): Promise<string>
   const [code] = (await once(child, "close")) as [number | null];
   if (code !== 0) throw new Error(`${program} ended with ${code}`);
   return printed;
-}
-
-function least(times: readonly number[]): number {
-  return Math.round(Math.min(...times) * 10) / 10;
-}
-
-function median(times: readonly number[]): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? 0) * 10) / 10;
 }

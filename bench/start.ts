@@ -1,8 +1,7 @@
-import process from "node:process";
-
 import { stderrLog, realEnv } from "../src/daemon/real-env.ts";
 import { builtProduct } from "../src/lab/product.ts";
 import { type Lab, labDown, labUp } from "../src/lab/lab.ts";
+import { median, percentile, rounded, say, sayLoad, withheldPercent } from "./figures.ts";
 import { FleetLoad, type UnitReport } from "./fleet-load.ts";
 import { MachineSystemd } from "./machine-systemd.ts";
 
@@ -23,7 +22,6 @@ const unitText = `[Unit]\nDescription=benchmark\n\n[Service]\nExecStart=${comman
  */
 export async function benchStart(): Promise<void> {
   const env = realEnv(stderrLog({ ARGOSY_LOG_LEVEL: "error" }));
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const product = await builtProduct(say);
   const lab = await labUp({ name: labName, machines: 3, product, progress: say });
   try {
@@ -33,18 +31,14 @@ export async function benchStart(): Promise<void> {
       await systemd.connect();
       machines.set(machine.id, systemd);
     }
-    await measure(lab, machines, say);
+    await measure(lab, machines);
     for (const systemd of machines.values()) await systemd.close();
   } finally {
     await labDown(labName);
   }
 }
 
-async function measure(
-  lab: Lab,
-  machines: ReadonlyMap<string, MachineSystemd>,
-  say: (line: string) => void,
-): Promise<void> {
+async function measure(lab: Lab, machines: ReadonlyMap<string, MachineSystemd>): Promise<void> {
   const api = new FleetLoad(lab.machines[0]?.fleetApi ?? "");
   // The first of everything pays for code that was never run; it is not counted.
   await startMany(api, machines, "warm", 20);
@@ -88,9 +82,11 @@ async function measure(
     units100PerSec: rounded(median(rates["100"])),
     units300PerSec: rounded(units300PerSec),
     directUnitsPerSec: rounded(directUnitsPerSec),
-    ratio300: Math.round((units300PerSec / directUnitsPerSec) * 1000) / 1000,
-    destroy300Sec: Math.round(median(destroyMs)) / 1000,
+    ratio300: rounded(units300PerSec / directUnitsPerSec, 3),
+    destroy300Sec: rounded(median(destroyMs) / 1000, 3),
+    withheldPercent: withheldPercent(),
   };
+  sayLoad();
   say(JSON.stringify(result));
 }
 
@@ -173,20 +169,4 @@ async function startDirectly(machines: ReadonlyMap<string, MachineSystemd>, coun
   );
   await Promise.all(shares.map((share) => share.systemd.stopDirectly(share.names)));
   return (count / (Math.max(...times) - begunMs)) * 1000;
-}
-
-/** @param sorted in ascending order */
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
-}
-
-function median(values: readonly number[]): number {
-  return percentile(
-    [...values].sort((a, b) => a - b),
-    0.5,
-  );
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }
