@@ -153,6 +153,34 @@ test("a dry run says the same and writes nothing", async () => {
   assert.deepEqual(said, lines);
 });
 
+test("a root with groups gets the group of fleet's socket, once", async () => {
+  await put("/etc/group", "root:x:0:\ndocker:x:501:\n");
+  await install({ dryRun: true });
+  assert.ok(lines.includes(`would make the group fleet in ${root}`), lines.join("\n"));
+  await install();
+  const found = await everything();
+  assert.equal(found["/usr/lib/sysusers.d/argosy.conf"], "644 g fleet 501\n");
+  assert.match(systemdUnits["fleet.socket"] ?? "", /^SocketGroup=fleet$/m);
+  // Its number is a wish, and here it is taken.
+  assert.match(found["/etc/group"] ?? "", /^fleet:x:(?!501:)\d+:$/m);
+  assert.ok(lines.includes(`made the group fleet in ${root}`), lines.join("\n"));
+  await install();
+  assert.equal(lines[0], `nothing to do: the product in ${root} is up to date`);
+});
+
+test("a group that cannot be made is one sentence with the command that makes it", async () => {
+  await put("/etc/group", "root:x:0:\n");
+  await mkdir(`${root}/etc/.pwd.lock`);
+  await assert.rejects(install(), (error) => {
+    assert.ok(isFault(error, "cannot-install"));
+    assert.match(
+      error.message,
+      /^cannot make the group fleet: .*; make it with "groupadd --root .* --system fleet" and install again$/,
+    );
+    return true;
+  });
+});
+
 test("without enabling no unit is linked", async () => {
   await install({ enable: false });
   assert.deepEqual(

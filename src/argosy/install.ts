@@ -1,4 +1,5 @@
 import { Fault } from "../lib/fault.ts";
+import { groupFiles, makeSocketGroup } from "./fleet-group.ts";
 import { commandNames, defaultFiles, launcher, launcherMark } from "./launcher.ts";
 import { rebootSignalPolicy } from "./locksmith-units.ts";
 import { type ProductFiles, productFiles } from "./product.ts";
@@ -56,11 +57,15 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   for (const [path, text] of Object.entries(defaultFiles)) {
     if (!(await root.exists(path))) await root.write(path, text, 0o644);
   }
-  for (const [path, text] of Object.entries({ ...neighbourFiles, ...rebootSignalPolicy }))
+  for (const [path, text] of Object.entries({ ...neighbourFiles, ...rebootSignalPolicy, ...groupFiles }))
     await root.write(path, text, 0o644);
+  await makeSocketGroup(root);
   const fresh = new Set<string>();
+  const changed = new Set<string>();
   for (const [unit, text] of Object.entries(systemdUnits)) {
-    if (!(await root.exists(`${unitFolder}/${unit}`))) fresh.add(unit);
+    const present = await root.text(`${unitFolder}/${unit}`);
+    if (present === undefined) fresh.add(unit);
+    else if (present !== text) changed.add(unit);
     await root.write(`${unitFolder}/${unit}`, text, 0o644);
   }
   for (const [alias, unit] of Object.entries(unitAliases)) await root.link(`${unitFolder}/${alias}`, unit);
@@ -68,7 +73,7 @@ export async function installProduct(options: InstallOptions): Promise<void> {
   if (!root.changed) log(`nothing to do: the product in ${root.folder} is up to date`);
   await adviseOnPackages(root, log);
   if (enable && !dryRun && (await isRunningSystem(root.folder))) {
-    await activate({ fresh, programChanged: root.changed, log });
+    await activate({ fresh, changed, programChanged: root.changed, log });
   }
 }
 

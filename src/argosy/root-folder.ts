@@ -72,6 +72,12 @@ export class RootFolder {
     return buffer.toString("latin1", 0, bytesRead);
   }
 
+  /** The text of a file; undefined when there is none. */
+  async text(inside: string): Promise<string | undefined> {
+    const found = await this.#stat(inside);
+    return found?.isFile() ? await readFile(this.path(inside), "utf8") : undefined;
+  }
+
   /** Where a link points to; undefined when there is no link. */
   async linkTarget(inside: string): Promise<string | undefined> {
     return await readlink(this.path(inside)).catch(() => undefined);
@@ -100,6 +106,14 @@ export class RootFolder {
   async link(inside: string, target: string): Promise<void> {
     if ((await this.linkTarget(inside)) === target) return;
     await this.#replace(inside, "link", (fresh) => symlink(target, fresh));
+  }
+
+  /** Has something done to the root file system that is more than a file of ours, such as making a group. */
+  async perform({ name, past, work }: RootDeed): Promise<void> {
+    this.#changed = true;
+    const where = this.folder === "/" ? "" : ` in ${this.folder}`;
+    this.#log(`${this.#dryRun ? `would ${name}` : past}${where}`);
+    if (!this.#dryRun) await work();
   }
 
   async remove(inside: string): Promise<void> {
@@ -140,6 +154,13 @@ export class RootFolder {
     this.#changed = true;
     this.#log(`${this.#dryRun ? `would ${deed}` : done[deed]} ${this.path(inside)}`);
   }
+}
+
+/** Something that is done to a root file system, with its name as an order and as it is told afterwards. */
+export interface RootDeed {
+  readonly name: string;
+  readonly past: string;
+  readonly work: () => Promise<void>;
 }
 
 /** What can happen to a path, and how it is told afterwards. */

@@ -22,13 +22,15 @@ export async function isRunningSystem(root: string): Promise<boolean> {
 interface Installed {
   /** Units that were not there before; they were enabled and have to be started. */
   readonly fresh: ReadonlySet<string>;
+  /** Units that were there with another text. */
+  readonly changed: ReadonlySet<string>;
   /** Whether services that already ran have to be restarted to get the new version. */
   readonly programChanged: boolean;
   readonly log: (line: string) => void;
 }
 
 /** Makes systemd read the new units, starts those that are new and restarts services whose program changed. */
-export async function activate({ fresh, programChanged, log }: Installed): Promise<void> {
+export async function activate({ fresh, changed, programChanged, log }: Installed): Promise<void> {
   await systemctl("daemon-reload");
   // Targets are points of a boot; the next one reaches them.
   const names = enabledUnits.map(({ unit }) => unit).filter((unit) => !unit.endsWith(".target"));
@@ -43,10 +45,28 @@ export async function activate({ fresh, programChanged, log }: Installed): Promi
   const restarted = names.filter(
     (unit) => !fresh.has(unit) && unit.endsWith(".service") && unit !== "etcd-member.service",
   );
-  if (programChanged && restarted.length > 0) {
-    await systemctl("try-restart", ...restarted);
-    log(`restarted ${restarted.join(", ")} where they ran`);
-  }
+  if (!programChanged || restarted.length === 0) return;
+  // A socket stays open when its service is restarted, and is opened anew only for what its unit says now. One that is closed is
+  // opened between the service's end and its new start; to restart both at once is refused by systemd every other time.
+  const sockets = await active(names.filter((unit) => changed.has(unit) && unit.endsWith(".socket")));
+  if (sockets.length > 0) await systemctl("stop", ...sockets);
+  await systemctl("try-restart", ...restarted);
+  if (sockets.length > 0) await systemctl("start", ...sockets);
+  log(`restarted ${[...sockets, ...restarted].join(", ")} where they ran`);
+}
+
+/** Those of the units that are active now. */
+async function active(units: readonly string[]): Promise<readonly string[]> {
+  const states = await Promise.all(
+    units.map(
+      async (unit) =>
+        await run("systemctl", ["is-active", "--quiet", unit], { timeout: systemctlLimitMs }).then(
+          () => true,
+          () => false,
+        ),
+    ),
+  );
+  return units.filter((_, index) => states[index]);
 }
 
 async function systemctl(...words: readonly string[]): Promise<void> {

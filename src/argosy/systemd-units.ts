@@ -1,3 +1,4 @@
+import { defaultSocket, socketGroup } from "../fleet/api-socket.ts";
 import { locksmithUnit } from "./locksmith-units.ts";
 import { updateEngineUnit } from "./update-units.ts";
 import { bootUnits } from "./boot-units.ts";
@@ -127,8 +128,9 @@ Alias=etcd2.service
 Description=fleet API socket
 ${behindCloudConfig}
 [Socket]
-ListenStream=/run/fleet.sock
+ListenStream=${defaultSocket}
 SocketMode=0660
+SocketGroup=${socketGroup}
 
 [Install]
 WantedBy=sockets.target

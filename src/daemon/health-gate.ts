@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { FleetClient } from "../fleet/api-client.ts";
-import { defaultEndpoint, transportTo } from "../fleet/api-transport.ts";
+import { defaultEndpoint } from "../fleet/api-socket.ts";
+import { transportTo } from "../fleet/api-transport.ts";
 import { type Backoff, pauseMs } from "../lib/backoff.ts";
 import type { Env } from "../lib/env.ts";
 import { sentenceOf } from "../lib/fault.ts";

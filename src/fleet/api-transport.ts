@@ -8,12 +8,10 @@ import { Fault, sentenceOf } from "../lib/fault.ts";
 import { productVersion } from "../lib/version.ts";
 import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
+import { defaultEndpoint, defaultSocket, socketGroup } from "./api-socket.ts";
 import { mostPageLimit, pageLimitHeader } from "./api-paging.ts";
 import type { Answer } from "./client-answer.ts";
 import { type PlainEnd, PlainHttp } from "./plain-http.ts";
-
-/** Where fleet's API is when nothing else is said. */
-export const defaultEndpoint = "unix:///run/fleet.sock";
 
 /** Files for TLS; all of them optional. Without `caFile` the system's authorities count. */
 export interface TlsFiles {
@@ -153,12 +151,16 @@ function endOf(at: ListeningAt): PlainEnd {
 
 /** For whom this process acts, as the history of the cluster shows it: `core@laptop`. */
 function whoami(): string {
-  const host = hostname();
+  const name = userName();
+  return name === undefined ? hostname() : `${name}@${hostname()}`;
+}
+
+/** In a container a process may run as a user that has no name. */
+function userName(): string | undefined {
   try {
-    return `${userInfo().username}@${host}`;
+    return userInfo().username;
   } catch {
-    // In a container a process may run as a user that has no name.
-    return host;
+    return undefined;
   }
 }
 
@@ -259,11 +261,22 @@ const unknownAuthority =
 function unreachable(endpoint: string, error: unknown): Fault {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const why = causes.get(code) ?? sentenceOf(error);
+  const notAdmitted = code === "EACCES" && endpoint.endsWith(defaultSocket);
   return new Fault(
     "endpoint-unreachable",
-    `Cannot reach the fleet API at ${endpoint}: ${why}. ` +
-      "Check fleet.socket and fleet.service there, or name another endpoint with --endpoint or FLEETCTL_ENDPOINT.",
+    `Cannot reach the fleet API at ${endpoint}: ${why}. ${notAdmitted ? howToBeAdmitted() : whatToCheck}`,
     { cause: error },
+  );
+}
+
+const whatToCheck =
+  "Check fleet.socket and fleet.service there, or name another endpoint with --endpoint or FLEETCTL_ENDPOINT.";
+
+/** Who may not open a socket is told who may. */
+function howToBeAdmitted(): string {
+  return (
+    `The socket is for root and the group ${socketGroup}: use sudo, ` +
+    `or join with "sudo usermod --append --groups ${socketGroup} ${userName() ?? "USER"}" and log in again.`
   );
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { after, before, test } from "node:test";
 import { launcher } from "../../src/argosy/launcher.ts";
@@ -14,6 +14,8 @@ import { testLab } from "./lab-name.ts";
 const name = testLab("test-install");
 const services = ["etcd.service", "fleet.service", "etcd.socket", "fleet.socket"];
 let machine: Machine;
+/** What an installation would do on the machine before the first one. */
+let bare = "";
 
 before(async () => {
   await labDown(name);
@@ -42,6 +44,9 @@ test("it takes the place of Debian's etcd and everything runs when it returns", 
   await run("install", "--directory", "--owner=etcd", "--mode=700", "/var/lib/etcd");
   await run("systemctl", "start", "etcd.service");
   assert.equal(await property("etcd.service", "FragmentPath"), "/usr/lib/systemd/system/etcd.service");
+  // Settings of the lab's, in place of which the installation lays its own.
+  await run("rm", "/etc/fleet/fleet.conf");
+  bare = await run("/opt/argosy/argosy", "install", "--dry-run");
   const said = await run("/opt/argosy/argosy", "install");
   assert.match(said, /^wrote \/usr\/lib\/argosy\/node$/m);
   assert.match(said, /^started etcd-member\.service, etcd\.socket/m);
@@ -61,6 +66,20 @@ test("it takes the place of Debian's etcd and everything runs when it returns", 
   assert.match(
     await run("curl", "-sf", "--unix-socket", "/run/fleet.sock", "http://fleet/fleet/v1/machines"),
     new RegExp(machine.id),
+  );
+});
+
+test("who is in the group fleet uses fleetctl, and who is not is told how to get there", async () => {
+  assert.equal(await run("stat", "--format=%U %G %a", "/run/fleet.sock"), "root fleet 660\n");
+  await run("useradd", "--groups", "fleet", "admitted");
+  await run("useradd", "stranger");
+  assert.match(await run("runuser", "--user", "admitted", "--", "fleetctl", "list-units"), /^UNIT\t/);
+  const refused = await machine.exec(["runuser", "--user", "stranger", "--", "fleetctl", "list-units"]);
+  assert.equal(refused.code, 1);
+  assert.equal(
+    refused.stderr,
+    "Error retrieving list of units from repository: Cannot reach the fleet API at unix:///run/fleet.sock: permission denied. " +
+      'The socket is for root and the group fleet: use sudo, or join with "sudo usermod --append --groups fleet stranger" and log in again.\n',
   );
 });
 
@@ -91,6 +110,18 @@ test("a killed daemon comes back on the same sockets; no connection is refused m
   }
 });
 
+test("an installation opens a socket anew whose unit has changed", async () => {
+  const unit = "/usr/local/lib/systemd/system/fleet.socket";
+  await run("sed", "--in-place", "/SocketGroup/d", unit);
+  await run("systemctl", "daemon-reload");
+  await run("systemctl", "stop", "fleet.socket");
+  await run("systemctl", "restart", "fleet.service");
+  assert.equal(await run("stat", "--format=%G", "/run/fleet.sock"), "root\n");
+  assert.match(await run("argosy", "install"), /^restarted .*fleet\.socket.* where they ran$/m);
+  assert.equal(await run("stat", "--format=%G", "/run/fleet.sock"), "fleet\n");
+  assert.match(await run("fleetctl", "list-machines", "--no-legend"), /^[0-9a-f]{8}\.\.\./);
+});
+
 test("at shutdown fleet stops before the store, the bus and the network", async () => {
   const order = (await property("fleet.service", "After")).split(" ");
   for (const unit of ["etcd.service", "etcd-member.service", "dbus.socket", "network.target"]) {
@@ -99,4 +130,13 @@ test("at shutdown fleet stops before the store, the bus and the network", async 
   for (const kind of ["Requires", "BindsTo", "Requisite"]) {
     assert.doesNotMatch(await property("fleet.service", kind), /etcd/, kind);
   }
+});
+
+test("what the manual says removes the product removes all that an installation wrote", async () => {
+  const manual = await readFile(new URL("../../docs/install.md", import.meta.url), "utf8");
+  const commands = /^## Remove$.*?^```\n(.*?)^```$/ms.exec(manual)?.[1] ?? assert.fail("no commands");
+  await run("bash", "-ec", commands);
+  for (const unit of services.filter((each) => each !== "etcd.service"))
+    assert.equal(await property(unit, "LoadState"), "not-found", unit);
+  assert.equal(await run("/opt/argosy/argosy", "install", "--dry-run"), bare);
 });
