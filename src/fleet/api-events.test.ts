@@ -107,6 +107,35 @@ test("a stream begins at once, tells each event as it happens, and says when it 
   });
 });
 
+test("a long history comes in pieces as it is read, and what happens meanwhile comes behind it, each event once", async () => {
+  await atDesk(async ({ get, write }) => {
+    const names = Array.from({ length: 250 }, (_, index) => `u${index}.service`);
+    await write(...names.slice(0, 200).map(created));
+    await write(...names.slice(200).map(created));
+    const readers = await Promise.all(
+      ["", "", "?after=2-98"].map(async (query) =>
+        ((await get(query)).body ?? assert.fail("no body")).getReader(),
+      ),
+    );
+    await write(created("late.service"));
+    const told = await Promise.all(
+      readers.map(async (reader) => {
+        const pieces: string[][] = [];
+        while (pieces.at(-1)?.at(-1) !== "late.service") {
+          const text = new TextDecoder().decode((await reader.read()).value);
+          pieces.push(Array.from(text.matchAll(/"unit":"([^"]*)"/g), ([, unit]) => unit ?? ""));
+        }
+        await reader.cancel();
+        return pieces;
+      }),
+    );
+    const whole = [[], names.slice(0, 100), names.slice(100, 200), names.slice(200), ["late.service"]];
+    assert.deepEqual(told[0], whole);
+    assert.deepEqual(told[1], whole);
+    assert.deepEqual(told[2]?.flat(), [...names.slice(99), "late.service"]);
+  });
+});
+
 test("a stream that ends makes room for another, and more than 256 are refused", async () => {
   await atDesk(async ({ get }) => {
     const stop = new AbortController();

@@ -90,19 +90,21 @@ export class EventsEndpoint {
     if (signal.aborted) finish();
     const encoder = new TextEncoder();
     let cursor = first.cursor;
-    let pieces = piecesOf(first, true);
+    let pieces: Iterator<string, undefined> = piecesOf(first, ": connected\n\n");
     const body = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        while (pieces.length === 0) {
+        let piece = pieces.next();
+        while (piece.done) {
           const page = await this.#nextOrSilence(cursor, filter, stop.signal);
           if (stop.signal.aborted) {
             controller.close();
             return;
           }
           cursor = page?.cursor ?? cursor;
-          pieces = page === undefined ? [": still here\n\n"] : piecesOf(page, false);
+          pieces = page === undefined ? [": still here\n\n"].values() : piecesOf(page);
+          piece = pieces.next();
         }
-        controller.enqueue(encoder.encode(pieces.shift()));
+        controller.enqueue(encoder.encode(piece.value));
       },
       cancel: finish,
     });
@@ -169,26 +171,32 @@ function lastOf(page: EventPage, last: number | undefined): EventPage {
   return { ...page, events: last === 0 ? [] : page.events.slice(-last) };
 }
 
-/** A page as text of the stream, in pieces; a first one that is never empty, so that the client sees that it is connected. */
-function piecesOf(page: EventPage, isFirst: boolean): string[] {
-  const pieces: string[] = [];
-  if (isFirst) pieces.push(": connected\n\n");
-  if (page.gap) pieces.push(`event: gap\ndata: ${JSON.stringify({ kind: "gap", because: gapText })}\n\n`);
+/**
+ * A page as text of the stream, behind a greeting, if any, that shows the client that it is connected. Made piece by piece as the
+ * client takes them: one that reads slowly costs no more than its place.
+ */
+function* piecesOf(page: EventPage, greeting?: string): Generator<string, undefined> {
+  if (greeting !== undefined) yield greeting;
+  if (page.gap) yield `event: gap\ndata: ${JSON.stringify({ kind: "gap", because: gapText })}\n\n`;
   for (let start = 0; start < page.events.length; start += mostInPiece)
-    pieces.push(
-      page.events
-        .slice(start, start + mostInPiece)
-        .map(eventText)
-        .join(""),
-    );
-  return pieces;
+    yield page.events
+      .slice(start, start + mostInPiece)
+      .map(eventText)
+      .join("");
 }
 
 /** What a reader hears who has been away for longer than the history reaches back. */
 export const gapText = "some events after the one that was asked for are forgotten already";
 
+/** Texts of events that some stream has been sent, made once for all streams and kept for as long as the history keeps the event. */
+const texts = new WeakMap<FleetEvent, string>();
+
 function eventText(event: FleetEvent): string {
-  return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+  const made = texts.get(event);
+  if (made !== undefined) return made;
+  const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+  texts.set(event, text);
+  return text;
 }
 
 /** A cursor as clients send it back; everything of its revision has been seen. */

@@ -62,9 +62,7 @@ export class EventFeed {
     const known = open?.mirror.revision ?? 0;
     // A cursor from a time before a migration means nothing here: everything there is comes after it.
     const start = after.revision > known ? { revision: 0, number: 0 } : after;
-    let first = this.#sorted.length;
-    while (first > 0 && isAfter(this.#sorted[first - 1]?.id ?? "", start)) first -= 1;
-    const later = this.#sorted.slice(first);
+    const later = this.#sorted.slice(firstAfter(this.#sorted, start));
     return {
       events: later.filter((event) => passes(event, filter)),
       cursor: { revision: Math.max(known, start.revision), number: 999_999 },
@@ -108,6 +106,17 @@ export class EventFeed {
     });
     return { mirror, records, ready: mirror.ready, close: () => stop.abort(new Error("not in use")) };
   }
+}
+
+/** Where those begin that come after a cursor, found by halves: every event that is told asks for each reader. */
+function firstAfter(sorted: readonly FleetEvent[], cursor: Cursor): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (isAfter(sorted[middle]?.id ?? "", cursor)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 function note(records: Map<string, EventsAt>, change: Change): void {
