@@ -54,6 +54,7 @@ export function refuseFault(fault: Fault): Response {
   switch (fault.code) {
     case "unit-missing":
       return refuse(404, "unit does not exist");
+    case "overtaken":
     case "unit-changed":
     case "unit-exists":
       return refuse(409, fault.message);

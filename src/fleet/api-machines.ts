@@ -71,13 +71,13 @@ export async function changeMachine(
   if (!["cordon", "uncordon", "drain"].includes(verb)) return refuse(404, "");
   if (machineReport(registry.view(), id) === undefined) return refuse(404, noMachine);
   if (verb === "uncordon") {
-    await shown(server, await registry.uncordon(id, by), request.signal);
+    await shown(server, await registry.uncordon(id, by, request.signal), request.signal);
   } else {
     const mostMoving = verb === "drain" ? readMostMoving(await bodyText(request)) : undefined;
     if (typeof mostMoving === "string") return refuse(400, mostMoving);
     const drain = mostMoving === undefined ? {} : { drain: { mostMoving } };
     const cordon: Cordon = { machine: id, sinceMs: clock.now(), ...drain };
-    await shown(server, await registry.cordon(cordon, by), request.signal);
+    await shown(server, await registry.cordon(cordon, by, request.signal), request.signal);
   }
   return await getReport(server, id, new URL(request.url), request.signal);
 }

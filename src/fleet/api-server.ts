@@ -266,8 +266,9 @@ async function patchMachines(context: Context<Api>, server: Server): Promise<Res
   const { registry } = server;
   const changes = readMetadataChanges(await bodyText(context.req.raw));
   if ("problem" in changes) return refuse(400, changes.problem);
+  const { signal } = context.req.raw;
   if (changes.length > 0)
-    await shown(server, await registry.setMetadata(changes, callerIn(context)), context.req.raw.signal);
+    await shown(server, await registry.setMetadata(changes, callerIn(context), signal), signal);
   return doneWithType();
 }
 

@@ -142,7 +142,7 @@ const fleetPaths: Readonly<Record<string, Methods>> = {
     patch: {
       summary: "Changes metadata of machines",
       requestBody: { required: true, content: { "application/json": { schema: ref("MetadataChanges") } } },
-      responses: { 204: { description: "changed" }, ...refusals(400, 413) },
+      responses: { 204: { description: "changed" }, ...refusals(400, 409, 413) },
     },
   },
   "/discovery": {
@@ -280,14 +280,14 @@ const argosyPaths: Readonly<Record<string, Methods>> = {
     post: {
       summary: "Gives a machine no new units",
       parameters: [machine],
-      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(404, 413) },
+      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(404, 409, 413) },
     },
   },
   "/argosy/v1/machines/{name}/uncordon": {
     post: {
       summary: "Gives a machine new units again",
       parameters: [machine],
-      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(404) },
+      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(404, 409) },
     },
   },
   "/argosy/v1/machines/{name}/drain": {
@@ -295,7 +295,7 @@ const argosyPaths: Readonly<Record<string, Methods>> = {
       summary: "Moves the units of a machine elsewhere, one by one",
       parameters: [machine],
       requestBody: { required: false, content: { "application/json": { schema: ref("Drain") } } },
-      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(400, 404, 413) },
+      responses: { 200: json("the machine", "VersionedMachineReport"), ...refusals(400, 404, 409, 413) },
     },
   },
   "/argosy/v1/openapi.json": {

@@ -66,14 +66,18 @@ export interface Registry {
   /** Removes a unit from the registry. Throws Fault `unit-missing`. */
   destroy(name: UnitName, by?: Caller): Promise<Revision>;
 
-  /** Sets (or, with undefined, clears) dynamic metadata of machines, all in one transaction (spec fleet 7.6). */
-  setMetadata(changes: readonly MetadataChange[], by?: Caller): Promise<Revision>;
+  /**
+   * Sets (or, with undefined, clears) dynamic metadata of machines, all in one transaction (fleet v1.0.0 API, PATCH /machines).
+   * What others write later is never undone: throws Fault `overtaken` when the answer was lost and they did, or when they did and
+   * the signal of who asked is aborted.
+   */
+  setMetadata(changes: readonly MetadataChange[], by?: Caller, signal?: AbortSignal): Promise<Revision>;
 
-  /** Has a machine take no new unit, or drains it; replaces what was asked of it before. */
-  cordon(cordon: Cordon, by?: Caller): Promise<Revision>;
+  /** Has a machine take no new unit, or drains it; replaces what was asked of it before. Throws Fault `overtaken` as metadata does. */
+  cordon(cordon: Cordon, by?: Caller, signal?: AbortSignal): Promise<Revision>;
 
-  /** Lets a machine take new units again; a drain under way ends where it is. */
-  uncordon(machine: MachineId, by?: Caller): Promise<Revision>;
+  /** Lets a machine take new units again; a drain under way ends where it is. Throws Fault `overtaken` as metadata does. */
+  uncordon(machine: MachineId, by?: Caller, signal?: AbortSignal): Promise<Revision>;
 }
 
 export interface MetadataChange {
@@ -112,6 +116,8 @@ export const fleetKeys = {
   metadata: (machine: MachineId, key: string) => `${fleetPrefix}metadata/${machine}/${key}`,
   /** That a machine takes no new unit. Writer: the API. */
   cordon: (machine: MachineId) => `${fleetPrefix}cordons/${machine}`,
+  /** Changes with each write of a machine's cordon, and outlasts it; without a value. Nobody follows it. Writer: the API. */
+  cordonTurn: (machine: MachineId) => `${turnsPrefix}cordons/${machine}`,
   /** The engine's lease, on the machine's lease: the machine's ID as plain text. Writer: engines. */
   leader: `${fleetPrefix}engine/leader`,
 } as const;
