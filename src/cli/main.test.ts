@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { open } from "node:fs/promises";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { test } from "node:test";
+import { promisify } from "node:util";
 
 /** More than a pipe holds. */
 const many = 300_000;
@@ -22,7 +25,12 @@ function start(
     await main({ name: "tool", summary: "s", description: "d", commands: [act] });
     process.exit();`;
   const words = [...flags, "--input-type=module", "--eval", script, "--", "tool", "act"];
-  const shell = ["-c", `${before}exec "$0" "$@"`, process.execPath, ...words];
+  const shell = [
+    "-c",
+    `${before}${before.endsWith("| ") ? "" : "exec "}"$0" "$@"`,
+    process.execPath,
+    ...words,
+  ];
   const child = spawn("sh", shell, { stdio: ["ignore", stdout, "pipe"] });
   if (stdout === "pipe") child.stderr?.pipe(process.stderr);
   return child as ChildProcessByStdio<null, Readable, Readable>;
@@ -94,4 +102,29 @@ test("draws differ between processes although V8 begins at the same place", asyn
   const draws = `${one} ${two}`.split(" ").map(Number);
   assert.equal(new Set(draws).size, 4);
   for (const draw of draws) assert.ok(draw >= 0 && draw < 1, String(draw));
+});
+
+test("a file is read, a pipe as well, and what is neither is one sentence", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "argosy-files-"));
+  const read = async (path: string, before = ""): Promise<string> => {
+    const code = `call.stdout.write(String(await call.files.read(${JSON.stringify(path)}).catch((error) => error.message)))`;
+    return await textOf(start(code, [], "pipe", before));
+  };
+  try {
+    await writeFile(`${folder}/file`, "text");
+    assert.equal(await read(`${folder}/file`), "text");
+    assert.equal(await read(`${folder}/none`), "undefined");
+    assert.equal(await read(`${folder}/file/below`), "undefined");
+    assert.equal(await read("a".repeat(300)), "undefined", "no name can be so long");
+    assert.equal(await read(folder), `Cannot read ${folder}: it is a directory.`);
+    assert.equal(await read("/dev/zero"), "Cannot read /dev/zero: it is neither a file nor a pipe.");
+    assert.equal(await read("/dev/stdin", `printf piped | `), "piped");
+    assert.equal(await read("/dev/stdin", `{ printf slow; sleep 0.3; printf ly; } | `), "slowly");
+    await promisify(execFile)("mkfifo", [`${folder}/pipe`]);
+    assert.equal(await read(`${folder}/pipe`), "", "nobody writes to it, and nobody waits for that");
+    const endless = await read("/dev/stdin", "cat /dev/zero | ");
+    assert.equal(endless, "Cannot read /dev/stdin: it is longer than 16777216 bytes.");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

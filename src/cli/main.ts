@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 import type { Env, Log } from "../lib/env.ts";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, reasonOf, sentenceOf } from "../lib/fault.ts";
 import {
   type CommandGroup,
   exitCodes,
@@ -148,21 +148,7 @@ function writeDirectly(
 
 const stdin: Input = {
   isTerminal: isatty(0),
-  text: async () => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > inputLimitBytes) {
-        throw new Fault(
-          "input-too-large",
-          `Cannot read standard input: it is longer than ${inputLimitBytes} bytes.`,
-        );
-      }
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString("utf8");
-  },
+  text: async () => await limitedText(process.stdin, "standard input"),
 };
 
 /** Loaded when a command reads files: that takes longer than most commands have to. */
@@ -173,33 +159,103 @@ function filesOfNode(): typeof import("node:fs/promises") {
 const files: Files = {
   read: async (path) => {
     try {
-      await using file = await filesOfNode().open(path, "r");
-      const { size } = await file.stat();
-      if (size > inputLimitBytes) {
-        throw new Fault(
-          "file-unreadable",
-          `Cannot read ${path}: it is longer than ${inputLimitBytes} bytes.`,
-        );
-      }
-      return await file.readFile("utf8");
+      return await readText(path);
     } catch (error) {
       if (error instanceof Fault) throw error;
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-      throw new Fault("file-unreadable", `Cannot read ${path}: ${sentenceOf(error)}.`, { cause: error });
+      if (isAbsence(error)) return undefined;
+      throw new Fault("file-unreadable", `Cannot read ${path}: ${reasonOf(error)}.`, { cause: error });
     }
   },
   list: async (folder) => {
     try {
       return await filesOfNode().readdir(folder);
     } catch (error) {
-      if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-        return [];
-      throw new Fault("file-unreadable", `Cannot read the folder ${folder}: ${sentenceOf(error)}.`, {
+      if (isAbsence(error)) return [];
+      throw new Fault("file-unreadable", `Cannot read the folder ${folder}: ${reasonOf(error)}.`, {
         cause: error,
       });
     }
   },
 };
+
+/** Opened so that a pipe which nobody writes to, such as a forgotten one of mkfifo, is empty and holds nobody up. */
+async function readText(path: string): Promise<string> {
+  const { O_NONBLOCK, O_RDONLY } = constants;
+  await using file = await filesOfNode().open(path, O_RDONLY | O_NONBLOCK);
+  const state = await file.stat();
+  if (state.isFIFO()) return await readPipe(path);
+  if (!state.isFile()) {
+    const what = state.isDirectory() ? "it is a directory" : "it is neither a file nor a pipe";
+    throw new Fault("file-unreadable", `Cannot read ${path}: ${what}.`);
+  }
+  if (state.size > inputLimitBytes) throw tooLong(path);
+  return await file.readFile("utf8");
+}
+
+/**
+ * A pipe without a writer is at its end, but only whoever reads hears so: one that waits is told when a last writer goes, and there
+ * may be none. So it is read until it tells that a writer has more, and only then waited for.
+ */
+async function readPipe(path: string): Promise<string> {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const chunks: Buffer[] = [];
+  for (let size = 0; ; ) {
+    const chunk = readNow(descriptor);
+    if (chunk === undefined) break;
+    chunks.push(chunk);
+    size += chunk.length;
+    if (chunk.length > 0 && size <= inputLimitBytes) continue;
+    closeSync(descriptor);
+    if (size > inputLimitBytes) throw tooLong(path);
+    return Buffer.concat(chunks).toString("utf8");
+  }
+  const { Socket } = process.getBuiltinModule("node:net");
+  const rest = new Socket({ fd: descriptor, readable: true, writable: false });
+  return await limitedText(rest, path, Buffer.concat(chunks));
+}
+
+/** What a pipe has now; nothing at its end, and undefined when a writer may have more. */
+function readNow(descriptor: number): Buffer | undefined {
+  const piece = Buffer.alloc(pipePieceBytes);
+  try {
+    return piece.subarray(0, readSync(descriptor, piece));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EAGAIN") return undefined;
+    throw error;
+  }
+}
+
+/** What a pipe of Linux's holds, in bytes. */
+const pipePieceBytes = 65_536;
+
+/** The whole of a stream, behind what was taken of it before. Throws Fault `input-too-large`. */
+async function limitedText(
+  stream: NodeJS.ReadableStream,
+  name: string,
+  before: Buffer = Buffer.alloc(0),
+): Promise<string> {
+  const chunks: Buffer[] = [before];
+  let size = before.length;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > inputLimitBytes) throw tooLong(name);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function tooLong(name: string): Fault {
+  return new Fault("input-too-large", `Cannot read ${name}: it is longer than ${inputLimitBytes} bytes.`);
+}
+
+/** Whether there is no such file, or can be none. */
+function isAbsence(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    ["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(String(error.code))
+  );
+}
 
 const log: Log = {
   debug: () => {},

@@ -4,7 +4,7 @@ import type { RequestOptions } from "node:https";
 import { isIP } from "node:net";
 import process from "node:process";
 import { hostname, userInfo } from "node:os";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, reasonOf, sentenceOf } from "../lib/fault.ts";
 import { productVersion } from "../lib/version.ts";
 import { userHeader } from "./api-caller.ts";
 import type { Transport } from "./api-client.ts";
@@ -251,7 +251,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new Fault("file-unreadable", `cannot read ${path}: ${sentenceOf(error)}`, { cause: error });
+    throw new Fault("file-unreadable", `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -288,6 +288,9 @@ const causes: ReadonlyMap<string, string> = new Map([
   ["EHOSTUNREACH", "there is no route to it"],
   ["ENOTFOUND", "the name is not known"],
   ["ETIMEDOUT", "it does not answer"],
+  ["EAI_AGAIN", "the name cannot be looked up"],
+  ["ENETUNREACH", "there is no network that leads to it"],
+  ["EPROTO", "it does not speak TLS as https demands; fleet itself serves http"],
   ...[
     "DEPTH_ZERO_SELF_SIGNED_CERT",
     "SELF_SIGNED_CERT_IN_CHAIN",

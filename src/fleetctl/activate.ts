@@ -180,11 +180,22 @@ async function follow(
   return await waitForAll(call, client, { name: verb, state }, judgeOne, names);
 }
 
-function lastingVerdict(verdict: Verdict, { name, desiredState }: UnitReport): Verdict {
+function lastingVerdict(verdict: Verdict, report: UnitReport): Verdict {
+  const { name, desiredState } = report;
   if (verdict.kind === "unplaced") return verdict;
+  if (verdict.kind === "done") return noteOfEnd(verdict, report);
   if (verdict.kind !== "failed") return { kind: "done", line: "" };
   if (desiredState === undefined) return verdict;
   return { ...verdict, sentence: `${verdict.sentence}; to start it again: fleetctl restart ${name}` };
+}
+
+/** A unit that is wanted launched and has ended well is no failure, and does not run either: whoever starts it hears so. */
+function noteOfEnd({ afterMs = 0 }: Verdict, { name, desiredState, machine, states }: UnitReport): Verdict {
+  const state = states.find((each) => each.machine.id === machine?.id);
+  if (desiredState !== "launched" || state?.active !== "inactive") return { kind: "done", line: "" };
+  const where = machineLegend(state.machine, false);
+  const note = `Unit ${name} was started before and has ended on ${where}; to run it again: fleetctl restart ${name}`;
+  return { kind: "done", line: "", note, afterMs };
 }
 
 /** A verb that waits until units are up: its name, and the state it waits for. */
@@ -228,6 +239,7 @@ export async function waitForAll(
 }
 
 function tell(call: Call, name: string, verdict: Verdict): void {
+  if (verdict.kind === "done" && verdict.note !== undefined) call.stderr.write(`${verdict.note}\n`);
   if (verdict.kind === "done" && verdict.line !== "") call.stdout.write(`${verdict.line}\n`);
   if (verdict.kind === "failed") call.stderr.write(`Error waiting for units: ${verdict.sentence}\n`);
   if (verdict.kind !== "unplaced") return;

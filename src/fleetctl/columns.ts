@@ -51,7 +51,7 @@ export async function printRows<Row>(
   const full = call.flags.on("full");
   const shown = call.flags.given("fields") ? names : [...names, ...more];
   const header = call.flags.on("no-legend") ? [] : [shown.map((name) => name.toUpperCase())];
-  const cells = rows.map((row) => shown.map((name) => orDash(columns[name]?.(row, full) ?? "")));
+  const cells = rows.map((row) => shown.map((name) => shownCell(columns[name]?.(row, full) ?? "")));
   const lines = tabbedTable([...header, ...cells]);
   const { columns: width } = call.stdout;
   const fitting = width === undefined || full ? lines : lines.map((line) => fitted(line, width));
@@ -59,8 +59,10 @@ export async function printRows<Row>(
   return exitCodes.done;
 }
 
-function orDash(cell: string): string {
-  return cell === "" ? "-" : cell;
+/** A cell is one line, whatever a description holds: it may go on over several, and could move a terminal's cursor. */
+function shownCell(cell: string): string {
+  if (cell === "") return "-";
+  return /\p{Cc}/u.test(cell) ? cell.replaceAll(/\s*\\?\n\s*/g, " ").replaceAll(/\p{Cc}/gu, "\ufffd") : cell;
 }
 
 /** Says why on standard error and gives the exit code of a failure. */

@@ -32,6 +32,8 @@ export interface SourcedUnit {
   readonly existing: UnitEntity | undefined;
   /** What is to be written; undefined when the registry keeps what it has. */
   readonly file: UnitFile | undefined;
+  /** Where its file was looked for. */
+  readonly path: string;
   readonly global: boolean;
 }
 
@@ -54,7 +56,11 @@ export async function sourceUnits(
   const units = new Map<UnitName, SourcedUnit>();
   for (const [index, argument] of given.entries()) {
     const name = names[index] ?? "";
-    if (units.has(name)) continue;
+    const former = units.get(name);
+    if (former !== undefined) {
+      await compareAgain(call, former, argument);
+      continue;
+    }
     const fileIn = (unit: UnitName): UnitFile | undefined => {
       const existing = registry.get(unit);
       return units.get(unit)?.file ?? (existing === undefined ? undefined : fileOf(existing));
@@ -62,6 +68,32 @@ export async function sourceUnits(
     units.set(name, await sourceUnit(call, verb, { argument, name, existing: registry.get(name), fileIn }));
   }
   return Array.from(units.values());
+}
+
+/** A unit that is named again, maybe by another file: only one of two that differ can count. */
+async function compareAgain(
+  call: Call,
+  { name, existing, file, path }: SourcedUnit,
+  argument: string,
+): Promise<void> {
+  const folder = folderOf(argument);
+  if (folder + name === path) return;
+  const counts = file ?? (existing === undefined ? [] : fileOf(existing));
+  const differing = await differingFile(call, name, counts, folder);
+  if (differing === undefined) return;
+  if (call.flags.on("replace")) {
+    const both = `${path} and ${differing.path}`;
+    throw new Fault(
+      "two-files",
+      `two files that differ are given for Unit(${name}): ${both}; name one of them`,
+    );
+  }
+  warnOfFile(call, name, differing);
+}
+
+/** What stands before the name in an argument: nothing, or a path that ends with a slash. */
+function folderOf(argument: string): string {
+  return argument.slice(0, argument.lastIndexOf("/") + 1);
 }
 
 /** A folder of drop-ins, which a shell's `web.service*` names as well, means the unit that they belong to. */
@@ -83,30 +115,31 @@ interface Source {
 
 async function sourceUnit(call: Call, verb: CreatingVerb, source: Source): Promise<SourcedUnit> {
   const { argument, name, existing } = source;
-  const folder = argument.slice(0, argument.lastIndexOf("/") + 1);
+  const folder = folderOf(argument);
   if (existing === undefined) {
     const file = await newFile(call, source, folder);
     check(call, name, file);
-    return sourced(name, undefined, file);
+    return sourced(name, folder, undefined, file);
   }
   if (verb === "restart" || !call.flags.on("replace")) {
-    await warnIfDifferent(call, existing, folder);
-    return sourced(name, existing, undefined);
+    const differing = await differingFile(call, name, fileOf(existing), folder);
+    if (differing !== undefined) warnOfFile(call, name, differing);
+    return sourced(name, folder, existing, undefined);
   }
   const local = await localFile(call, name, folder);
   if (local === undefined) throw noLocalFile(name, folder);
   if (hashOf(local.file) === hashOf(fileOf(existing))) {
     call.stdout.write(`Found same Unit(${name}) in Registry, nothing to do\n`);
-    return sourced(name, existing, undefined);
+    return sourced(name, folder, existing, undefined);
   }
   if (!replaceable[verb].includes(existing.desiredState)) {
     call.stderr.write(
       `Warning: can not replace Unit(${name}) in state '${existing.desiredState}', use the appropriate command\n`,
     );
-    return sourced(name, existing, undefined);
+    return sourced(name, folder, existing, undefined);
   }
   check(call, name, local.file);
-  return sourced(name, existing, local.file);
+  return sourced(name, folder, existing, local.file);
 }
 
 function noLocalFile(name: UnitName, folder: string): Fault {
@@ -128,9 +161,14 @@ async function registered(client: FleetClient, name: UnitName): Promise<UnitEnti
   }
 }
 
-function sourced(name: UnitName, existing: UnitEntity | undefined, file: UnitFile | undefined): SourcedUnit {
+function sourced(
+  name: UnitName,
+  folder: string,
+  existing: UnitEntity | undefined,
+  file: UnitFile | undefined,
+): SourcedUnit {
   const effective = file ?? (existing === undefined ? [] : fileOf(existing));
-  return { name, existing, file, global: requirementsOf(effective, name).global };
+  return { name, existing, file, path: folder + name, global: requirementsOf(effective, name).global };
 }
 
 interface LocalFile {
@@ -200,6 +238,8 @@ async function withDropIns(
 async function readUnit(call: Call, path: string): Promise<UnitFile | undefined> {
   const text = await readFile(call, path);
   if (text === undefined) return undefined;
+  if (text.includes("\0"))
+    throw new Fault("bad-file", `failed getting Unit(${path}) from file: it is not text`);
   const { file, problems } = parseUnitFile(text);
   const [problem] = problems;
   if (problem === undefined) return file;
@@ -219,21 +259,30 @@ async function readFile(call: Call, path: string): Promise<string | undefined> {
   }
 }
 
-async function warnIfDifferent(call: Call, existing: UnitEntity, folder: string): Promise<void> {
-  const path = folder + existing.name;
-  let kind = "local unit file";
-  let differing = path;
+/** A file that is not what `counts`. */
+type DifferingFile = Pick<LocalFile, "path" | "kind">;
+
+/** The local file of a unit, if there is one and it says something else than what counts for the unit. */
+async function differingFile(
+  call: Call,
+  name: UnitName,
+  counts: UnitFile,
+  folder: string,
+): Promise<DifferingFile | undefined> {
   try {
-    const local = await localFile(call, existing.name, folder);
-    if (local === undefined || hashOf(local.file) === hashOf(fileOf(existing))) return;
-    differing = local.path;
-    if (local.kind === "template") kind = "local template unit file";
+    const local = await localFile(call, name, folder);
+    return local === undefined || hashOf(local.file) === hashOf(counts) ? undefined : local;
   } catch (error) {
     // A file that is no unit is another one than the registry's, and no reason to leave that alone (fleetctl v1.0.0).
     if (!isFault(error)) throw error;
+    return { path: folder + name, kind: "unit" };
   }
+}
+
+function warnOfFile(call: Call, name: UnitName, { path, kind }: DifferingFile): void {
+  const file = kind === "template" ? "local template unit file" : "local unit file";
   call.stderr.write(
-    `WARNING: Unit ${existing.name} in registry differs from ${kind} ${differing}. Add --replace to override.\n`,
+    `WARNING: Unit ${name} in registry differs from ${file} ${path}. Add --replace to override.\n`,
   );
 }
 

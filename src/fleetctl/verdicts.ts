@@ -4,8 +4,8 @@ import { machineLegend } from "./legend.ts";
 /** What a report says about something that was asked of a unit. */
 export type Verdict =
   | { readonly kind: "pending"; readonly afterMs?: undefined }
-  /** It is so; `line` tells it, and is empty where nothing is to be told. */
-  | { readonly kind: "done"; readonly line: string; readonly afterMs?: number }
+  /** It is so; `line` tells it, and is empty where nothing is to be told; `note` is about it, for standard error. */
+  | { readonly kind: "done"; readonly line: string; readonly note?: string; readonly afterMs?: number }
   /** It has failed for good; `sentence` tells why. */
   | { readonly kind: "failed"; readonly sentence: string; readonly afterMs?: number }
   /** No machine can take the unit as things are. */

@@ -32,3 +32,8 @@ export function isFault(error: unknown, ...codes: readonly string[]): error is F
 export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why a call of the system failed, without what Node adds: its code, the call's name and the path, which the caller names itself. */
+export function reasonOf(error: unknown): string {
+  return sentenceOf(error).replace(/^E[A-Z0-9]+: ([^,]*), .*$/s, "$1");
+}

@@ -1,3 +1,4 @@
+import { goQuoted } from "../lib/go-quote.ts";
 import { isSpace, trimSpace, utf8Length } from "../lib/text.ts";
 import type { UnitFile, UnitOption } from "./unit-file.ts";
 
@@ -23,6 +24,14 @@ export const lineLimitBytes = 2048;
  */
 export function parseUnitFile(text: string): { file: UnitFile; problems: readonly Problem[] } {
   return new Parser(text.replaceAll("\r\n", "\n")).parse();
+}
+
+/** What is shown of a text that should not stand where it does: a file that is no unit may hold anything there. */
+const shownCharacters = 60;
+
+function quotedPart(text: string): string {
+  const cut = text.length > shownCharacters;
+  return goQuoted(cut ? `${text.slice(0, shownCharacters)}…` : text);
 }
 
 class Parser {
@@ -88,7 +97,10 @@ class Parser {
     this.#at = end + 1;
     const rest = trimSpace(this.#takeLine());
     if (rest !== "") {
-      this.#report(end, `found garbage after section name ${section}: ${JSON.stringify(rest)}`);
+      this.#report(
+        end,
+        `found garbage after section name ${quotedPart(section).slice(1, -1)}: ${quotedPart(rest)}`,
+      );
     }
     return section;
   }
