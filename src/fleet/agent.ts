@@ -200,7 +200,8 @@ export class Agent {
     const load = tasks.load.filter(({ name }) => free(name) && !earlier.has(name));
     for (const { name } of tasks.load) earlier.add(name);
     const start = tasks.start.filter((name) => free(name) && !earlier.has(name) && mayStart(name));
-    for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name));
+    const next = new Map(tasks.load.map((source) => [source.name, source]));
+    for (const name of stop) this.#step("stopping", [name], signal, () => this.#stop(name, next.get(name)));
     if (unload.length > 0) this.#step("unloading", unload, signal, () => this.#unload(unload));
     const loading = load.map(({ name }) => name);
     if (load.length > 0) this.#step("loading", loading, signal, () => this.#load(load, lines));
@@ -266,7 +267,10 @@ export class Agent {
     if (pause !== undefined) this.#later(pause, signal);
   }
 
-  async #stop(name: UnitName): Promise<readonly UnitOutcome[]> {
+  /** @param next what takes its place: where that cannot be had, the unit runs on */
+  async #stop(name: UnitName, next: UnitSource | undefined): Promise<readonly UnitOutcome[]> {
+    const prepared = next === undefined ? [] : await this.#options.units.prepare([next]);
+    if (prepared.some(({ problem }) => problem !== undefined)) return prepared;
     this.#env.log.info(`stopping ${name}`);
     const outcomes = await this.#options.units.stop([name]);
     const unit = this.#actual.get(name);

@@ -7,7 +7,7 @@ import { parseUnitFile } from "../unit/parse.ts";
 import type { UnitName } from "./model.ts";
 import type { ManagedUnit, UnitManager, UnitOutcome, UnitRestart, UnitSource } from "./unit-manager.ts";
 
-type Operation = "load" | "start" | "restart" | "stop" | "kill" | "unload";
+type Operation = "load" | "prepare" | "start" | "restart" | "stop" | "kill" | "unload";
 
 interface FakeUnit {
   readonly text: string;
@@ -85,6 +85,11 @@ export class FakeUnitManager implements UnitManager {
     );
     if (units.some((unit) => this.#differs(unit))) this.reloads++;
     return units.map((unit) => this.#outcome("load", unit.name, () => this.#load(unit)));
+  }
+
+  async prepare(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]> {
+    await this.#reach();
+    return units.map(({ name }) => this.#outcome("prepare", name, () => undefined));
   }
 
   async start(

@@ -53,6 +53,7 @@ export function measuredUnits(units: UnitManager, metrics: FleetMetrics): UnitMa
   return {
     list: () => measured("list", () => units.list()),
     load: (sources) => counted("load", () => units.load(sources)),
+    prepare: (sources) => counted("prepare", () => units.prepare(sources)),
     start: (names, taken) => counted("start", () => units.start(names, taken)),
     invocation: (name) => measured("invocation", () => units.invocation(name)),
     restart: (restarts, taken) => counted("restart", () => units.restart(restarts, taken)),

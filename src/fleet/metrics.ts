@@ -28,7 +28,7 @@ export type FailureType = (typeof failureTypes)[number];
 const registryOperations = ["get", "set", "get_all"] as const;
 export type RegistryOperation = (typeof registryOperations)[number];
 
-const agentSteps = ["load", "start", "restart", "stop", "kill", "unload"] as const;
+const agentSteps = ["load", "prepare", "start", "restart", "stop", "kill", "unload"] as const;
 
 /** What systemd says of units, as far as it is shown for none, too: the states that a rule waits for. */
 const activeStates = ["active", "reloading", "inactive", "failed", "activating", "deactivating"] as const;

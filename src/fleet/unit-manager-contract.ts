@@ -235,6 +235,18 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       });
     });
 
+    test("preparing to replace the file of a running unit changes nothing", async () => {
+      const name = "contract-prepared.service";
+      await withUnits([{ name, text: sleeper }], async () => {
+        await manager.start([name]);
+        const before = await manager.invocation(name);
+        assert.deepEqual(await manager.prepare([{ name, text: failing }]), [{ name }]);
+        const prepared = await stateOf(name);
+        assert.deepEqual([prepared?.hash, prepared?.active], [hashUnitText(sleeper), "active"]);
+        assert.equal(await manager.invocation(name), before);
+      });
+    });
+
     test("a unit that runs is not unloaded", async () => {
       const name = "contract-busy.service";
       await withUnits([{ name, text: sleeper }], async () => {

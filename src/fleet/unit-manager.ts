@@ -19,6 +19,12 @@ export interface UnitManager {
   load(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]>;
 
   /**
+   * Finds out whether `load` could put these texts in place of what runs, before that is stopped for them: whether there is room
+   * for the files, and whether the manager reads files again at all. Changes nothing.
+   */
+  prepare(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]>;
+
+  /**
    * Starts units that were loaded; resolves when each start job has ended, and subscribers have heard what it came to.
    * @param taken told of each unit as soon as the manager has its start job, which goes on whatever becomes of the caller
    */

@@ -129,8 +129,19 @@ function placeOf(report: UnitReport): Verdict | { readonly state: StateReport; r
       : { kind: "unplaced", reasons: waiting, afterMs: placementSettleMs };
   }
   const state = states.find((one) => one.machine.id === machine.id);
-  if (state === undefined || state.hash !== hash) return pending;
-  return { state, where: on(machine) };
+  if (state === undefined) return pending;
+  const where = on(machine);
+  if (state.hash === hash) return { state, where };
+  return state.problem === undefined ? pending : notReplaced(report, state.problem, where);
+}
+
+/** A machine that cannot put the new text in place of the old one leaves that as it is, and goes on trying. */
+function notReplaced({ name }: UnitReport, problem: string, where: string): Verdict {
+  return {
+    kind: "failed",
+    sentence: `Unit ${name} keeps its old text${where}, which goes on trying: ${problem.replace(/\.$/, "")}.`,
+    afterMs: refusedSettleMs,
+  };
 }
 
 function withProblem({ name }: UnitReport, { load, problem }: StateReport, where: string): Verdict {

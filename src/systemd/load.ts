@@ -52,8 +52,7 @@ export async function loadUnits(
       await reloads.reload(changed);
     } catch (error) {
       if (!isFault(error, "bus-refused")) throw error;
-      for (const name of changed)
-        problems.set(name, `cannot load ${name}: systemd does not read its unit file: ${sentenceOf(error)}`);
+      for (const name of changed) problems.set(name, notRead(name, error));
     }
   };
   if (outdated.size > 0) await readAgain([...outdated]);
@@ -79,6 +78,41 @@ export async function loadUnits(
   return { loaded, problems };
 }
 
+/**
+ * Why `loadUnits` could not put these units in place of those that run, by name. systemd reads no unit file again while /run is
+ * nearly full, and tells only when it is asked to.
+ */
+export async function prepareUnits(
+  directory: UnitDirectory,
+  units: readonly UnitSource[],
+  reloads: Reloads,
+): Promise<ReadonlyMap<UnitName, string>> {
+  const problems = new Map<UnitName, string>();
+  for (const { name, text } of units) {
+    try {
+      directory.checkRoom(text);
+    } catch (error) {
+      problems.set(name, notWritten(name, error));
+    }
+  }
+  if (problems.size === units.length) return problems;
+  try {
+    await reloads.reload([]);
+  } catch (error) {
+    if (!isFault(error, "bus-refused")) throw error;
+    for (const { name } of units) problems.set(name, notRead(name, error));
+  }
+  return problems;
+}
+
+function notWritten(name: UnitName, error: unknown): string {
+  return `cannot load ${name}: its unit file cannot be written: ${sentenceOf(error)}`;
+}
+
+function notRead(name: UnitName, error: unknown): string {
+  return `cannot load ${name}: systemd does not read its unit file: ${sentenceOf(error)}`;
+}
+
 function writeFiles(
   directory: UnitDirectory,
   units: readonly UnitSource[],
@@ -96,10 +130,7 @@ function writeFiles(
       if (before !== unit.text) directory.write(unit.name, unit.text);
       written.push({ unit, before });
     } catch (error) {
-      problems.set(
-        unit.name,
-        `cannot load ${unit.name}: its unit file cannot be written: ${sentenceOf(error)}`,
-      );
+      problems.set(unit.name, notWritten(unit.name, error));
     }
   }
   return written;

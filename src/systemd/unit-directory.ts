@@ -99,11 +99,20 @@ export class UnitDirectory {
 
   /** Puts the text in place in one step: systemd sees the old file or the new one, never half of it. */
   write(name: UnitName, text: string): void {
+    this.#writeThen(text, (unfinished) => renameSync(unfinished, this.#file(name)));
+  }
+
+  /** Throws what `write` would throw for want of room. */
+  checkRoom(text: string): void {
+    this.#writeThen(text, (unfinished) => rmSync(unfinished));
+  }
+
+  #writeThen(text: string, act: (unfinished: string) => void): void {
     const unfinished = join(this.#root + this.#inside, `${unfinishedPrefix}${this.#written++}`);
     this.#make();
     try {
       writeFileSync(unfinished, text, { mode: 0o644 });
-      renameSync(unfinished, this.#file(name));
+      act(unfinished);
     } catch (error) {
       rmSync(unfinished, { force: true });
       throw error;

@@ -11,7 +11,7 @@ import { isFault, sentenceOf } from "../lib/fault.ts";
 import { splitName } from "../unit/name.ts";
 import { Bus, type Signal, systemBusAddress } from "./bus.ts";
 import { JobRunner } from "./job-runner.ts";
-import { loadUnits, unitRows } from "./load.ts";
+import { loadUnits, prepareUnits, unitRows } from "./load.ts";
 import { hasResult, Manager, managerInterface, systemdName, unitInterface, type UnitRow } from "./manager.ts";
 import { unitOfPath } from "./object-path.ts";
 import { Reloads } from "./reloads.ts";
@@ -114,6 +114,11 @@ class SystemdUnitManager implements UnitManager {
       for (const unit of described) this.#states.put(unit);
       return units.map(({ name }) => outcome(name, problems.get(name)));
     });
+  }
+
+  async prepare(units: readonly UnitSource[]): Promise<readonly UnitOutcome[]> {
+    const problems = await prepareUnits(this.#directory, units, this.#reloads);
+    return units.map(({ name }) => outcome(name, problems.get(name)));
   }
 
   async start(names: readonly UnitName[], taken?: (name: UnitName) => void): Promise<readonly UnitOutcome[]> {

@@ -175,6 +175,12 @@ test("an endpoint that nobody answers at is named", async () => {
 });
 
 test("a machine whose disk is full tells so, keeps what runs, and starts the unit when there is room", async () => {
+  await cluster.writeFile("m1", "/root/swap.service", sleeperOn("m2"));
+  const first = await cluster.fleetctl("m1", "start", "/root/swap.service");
+  assert.equal(first.code, 0, first.stderr);
+  const process = async (): Promise<string> =>
+    await cluster.shell("m2", "systemctl show --property=MainPID --value swap.service");
+  const before = await process();
   // A small file system over fleet's folder, with the same files in it, and then filled up.
   await cluster.shell(
     "m2",
@@ -198,12 +204,24 @@ test("a machine whose disk is full tells so, keeps what runs, and starts the uni
     assert.equal(again.code, 0, again.stderr);
     assert.deepEqual(await cluster.machinesRunning(unit), ["m2"]);
 
+    // What is to be replaced runs on until it can be.
+    await cluster.writeFile(
+      "m1",
+      "/root/swap.service",
+      `${sleeperOn("m2")}[Unit]\nDescription=another text\n`,
+    );
+    const replaced = await cluster.fleetctl("m1", "start", "--replace", "/root/swap.service");
+    failedWith(replaced, 1, /swap\.service .*no space left/i);
+    assert.equal(await process(), before);
+
     await cluster.shell("m2", "rm /run/fleet/filling");
     assert.deepEqual(await cluster.untilRunning(["late.service"]), ["m2"]);
+    await cluster.waitFor("the new text runs", async () => ![before, "0\n"].includes(await process()));
+    assert.deepEqual(await cluster.untilRunning(["swap.service"]), ["m2"]);
   } finally {
     await cluster.shell("m2", "rm -f /run/fleet/filling");
-    await cluster.destroy("late.service");
-    await cluster.untilGone(["late.service"]);
+    for (const unit of ["late.service", "swap.service"]) await cluster.destroy(unit);
+    await cluster.untilGone(["late.service", "swap.service"]);
     await cluster.shell(
       "m2",
       "mkdir /run/copy && cp -a /run/fleet/. /run/copy && umount /run/fleet && cp -a /run/copy/. /run/fleet && rm -r /run/copy",

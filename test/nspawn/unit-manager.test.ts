@@ -257,6 +257,9 @@ describe("systemd in a machine", { timeout: hangLimitMs }, () => {
       await machine.exec(["mount", "-o", "remount,size=8m", "/run"]);
       try {
         const text = "[Service]\nExecStart=/bin/sleep 77\n[Install]\nWantedBy=basic.target\n";
+        const [unprepared] = await manager.prepare([{ name, text }]);
+        assert.match(unprepared?.problem ?? "", /cannot load unread\.service: systemd does not read/);
+        assert.equal((await manager.list()).find((unit) => unit.name === name)?.load, "loaded");
         const [refused, fresh] = await manager.load([
           { name, text },
           { name: other, text: sleeper },
