@@ -152,6 +152,23 @@ test("a drain that takes too long goes on, and is over when it is asked for agai
   });
 });
 
+test("a drain that waits for units that fit nowhere else says so, and how to go on watching it", async () => {
+  await atDesk(async ({ env, submit, run }) => {
+    for (const name of ["a", "b", "c"]) await submit(`${name}.service`, "Conflicts=*");
+    await submit("pinned.service", `MachineID=${"1".repeat(32)}`);
+    const { code, out, err } = await ended(env, run("drain 1 --max-unavailable 2 --timeout 5s"));
+    assert.equal(code, 1);
+    const conflict = "found conflict with locally-scheduled Unit";
+    assert.deepEqual(out.split("\n"), [
+      "Draining 11111111...: 1 unit(s) to move, at most 2 at a time.",
+      `a.service: cannot leave yet: 22222222...: ${conflict}([b.service]); 33333333...: ${conflict}([c.service])`,
+      "Nothing can move now; the drain waits for 1 unit(s): a.service (stays).",
+      "",
+    ]);
+    assert.match(err, /Watch it with: argosy drain 11111111 --max-unavailable 2; end it with:/);
+  });
+});
+
 test("a drain that somebody ends is told, and an interrupted one goes on", async () => {
   await atDesk(async ({ env, machines, submit, run, picture }) => {
     await submit("a.service");

@@ -87,8 +87,11 @@ async function follow(
   } catch (error) {
     if (!until.aborted) throw error;
     const id = known.machine.id.slice(0, 8);
+    // Given without the number it would set it back to one.
+    const most = known.machine.maxUnavailable ?? 1;
+    const again = most === 1 ? id : `${id} --max-unavailable ${most}`;
     call.stderr.write(
-      `The drain goes on without this command. Watch it with: argosy drain ${id}; end it with: argosy uncordon ${id}\n`,
+      `The drain goes on without this command. Watch it with: argosy drain ${again}; end it with: argosy uncordon ${id}\n`,
     );
     return finish(call, known.machine, exitCodes.failed);
   }
@@ -126,6 +129,8 @@ function finish(call: Call, machine: MachineReport, code: number): number {
 class Narrator {
   readonly #write: (line: string) => void;
   #before = new Map<string, string>();
+  /** What the drain waited for when nothing could move any more; empty while something can. */
+  #stuck = "";
 
   constructor(call: Call) {
     this.#write = call.flags.on("json") ? () => undefined : (line) => call.stdout.write(`${line}\n`);
@@ -144,11 +149,22 @@ class Narrator {
     }
     for (const name of this.#before.keys()) if (!now.has(name)) this.#write(`${name}: has moved`);
     this.#before = new Map([...now].map(([name, sentence]) => [name, sentence ?? ""]));
+    this.#tellStandstill(machine);
     if (machine.state !== "drained") return;
     const stay = machine.units.length;
     const rest = stay === 0 ? "nothing is left on it" : `${stay} unit(s) stay: ${namesOf(machine.units)}`;
     this.#write(`Drained ${shownMachine(machine)}; ${rest}.`);
     this.#write(`It takes no new units until: argosy uncordon ${machine.id.slice(0, 8)}`);
+  }
+
+  /** Without this a drain that waits for somebody to help would look like one that is slow. */
+  #tellStandstill({ units }: MachineReport): void {
+    const leaving = units.filter(({ state }) => state !== "global" && state !== "pinned");
+    const standsStill = leaving.every(({ state, failed }) => state === "stays" || failed === true);
+    const stuck = standsStill ? namesOf(leaving) : "";
+    if (stuck !== "" && stuck !== this.#stuck)
+      this.#write(`Nothing can move now; the drain waits for ${leaving.length} unit(s): ${stuck}.`);
+    this.#stuck = stuck;
   }
 }
 

@@ -100,6 +100,30 @@ test("why says which machine refuses a unit and why, with the last decision", as
   });
 });
 
+test("why says of a unit on a machine that is being drained what the drain means for it", async () => {
+  await atDesk(async ({ env, machine, run, submit }) => {
+    await submit("web.service", "[Service]\nExecStart=/bin/true\n");
+    await submit("pinned.service", `[Service]\nExecStart=/bin/true\n[X-Fleet]\nMachineID=${one}\n`);
+    const summary = async (unit: string): Promise<string> =>
+      (await run(`why ${unit}`)).out.split("\n")[0] ?? "";
+    await machine.registry.cordon({ machine: one, sinceMs: 0 });
+    await env.advance(1000);
+    assert.match(await summary("web"), /where it is active\.$/);
+    await machine.registry.cordon({ machine: one, sinceMs: 0, drain: { mostMoving: 1 } });
+    await env.advance(1000);
+    const drained = "is placed on 11111111..., where it is active; its machine is being drained,";
+    assert.equal(
+      await summary("web"),
+      `web.service ${drained} but it cannot leave now, because no other machine can take it.`,
+    );
+    assert.match((await run("why web")).out, /^11111111\.\.\. .* no .* the machine is being drained$/m);
+    assert.equal(
+      await summary("pinned"),
+      `pinned.service ${drained} and it stays, because it is pinned to it.`,
+    );
+  });
+});
+
 test("why shows the journal where a unit has failed, and refuses a unit that is not there", async () => {
   await atDesk(async ({ env, machine, run, submit }) => {
     await submit("web.service", "[Service]\nExecStart=/bin/true\n");

@@ -14,6 +14,7 @@ import type { EventFeed } from "./event-feed.ts";
 import { type FleetEvent, fromTheStart } from "./events.ts";
 import { drainInputs } from "./drain-picture.ts";
 import { explain } from "./explain.ts";
+import { machineReport } from "./machine-report.ts";
 import type { MachineId, UnitName } from "./model.ts";
 import type { FleetView } from "./registry.ts";
 
@@ -77,7 +78,7 @@ export async function whyUnit(sources: WhySources, name: UnitName, signal: Abort
     return { machine: legend, here, may: why === undefined, ...(why === undefined ? {} : { why }), units };
   });
   const entity: WhyEntity = {
-    summary: summaryOf(report, machines),
+    summary: summaryOf(report, machines) + drainOf(view, report),
     ...report,
     ...(decision === undefined ? {} : { decision }),
     machines,
@@ -179,6 +180,28 @@ function summaryOf(report: Omit<UnitReport, "waiting">, machines: readonly Machi
   const state = states.find((each) => each.machine.id === machine.id);
   const says = state === undefined ? "and has not been heard of there yet" : `where it is ${state.active}`;
   return `${name} is placed on ${shown(machine)}, ${says}`;
+}
+
+/** What a drain of its machine means for a unit; nothing when there is none. */
+function drainOf(view: FleetView, { name, machine, desiredState }: Omit<UnitReport, "waiting">): string {
+  if (machine === undefined || desiredState === "inactive") return "";
+  if (view.cordons.get(machine.id)?.drain === undefined) return "";
+  const found = machineReport(view, machine.id)?.units.find((unit) => unit.name === name);
+  const to = found?.to === undefined ? "another machine" : shown(found.to);
+  const drained = "; its machine is being drained, ";
+  switch (found?.state) {
+    case "waits":
+      return `${drained}and its turn has not come`;
+    case "starting":
+      if (found.failed === true) return `${drained}but it failed on ${to}`;
+      return `${drained}and it starts on ${to} before it stops there`;
+    case "stays":
+      return `${drained}but it cannot leave now, because no other machine can take it`;
+    case "pinned":
+      return `${drained}and it stays, because it is pinned to it`;
+    default:
+      return "";
+  }
 }
 
 function troubleOf({ active, sub, result, problem }: StateReport): string {

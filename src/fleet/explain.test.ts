@@ -50,6 +50,20 @@ test("a global unit is told as accepted or not, and a unit that is not wanted as
   ]);
 });
 
+test("a cordon says nothing against what is on the machine already, and a drain does", () => {
+  const seen = cluster({
+    units: [unit("a"), unit("b"), unit("pinned", "MachineID=m1")],
+    machines: machines(2),
+    placements: { a: "m1", b: "m2", pinned: "m1" },
+  });
+  const cordoned = { ...seen, cordons: new Map([["m1", { holds: new Set<string>() }]]) };
+  assert.deepEqual(told(cordoned, "a.service"), ["m1 here may 2", "m2 - may 1"]);
+  assert.deepEqual(told(cordoned, "b.service"), ["m1 - the machine is cordoned 2", "m2 here may 1"]);
+  const drained = { ...seen, cordons: new Map([["m1", { holds: new Set<string>(), mostMoving: 1 }]]) };
+  assert.deepEqual(told(drained, "a.service"), ["m1 here the machine is being drained 2", "m2 - may 1"]);
+  assert.equal(told(drained, "pinned.service")?.[0], "m1 here may 2");
+});
+
 test("a template can be nowhere, and an unknown unit is nothing", () => {
   const seen = cluster({ units: units("t@"), machines: machines(1) });
   assert.deepEqual(told(seen, "t@.service"), ['m1 - cannot activate template "t@.service" 0']);

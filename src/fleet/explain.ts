@@ -39,17 +39,22 @@ export function explain(cluster: Cluster, name: UnitName): readonly Verdict[] | 
   return Array.from(board.models, ([machine, model]) => {
     const here = unit.requirements.global ? model.has(name) : machine === isAt;
     const rival = isAt === undefined ? rivalText(board.rivalOf(name)) : undefined;
-    const why = whyNotAt(board, unit, machine) ?? rival;
+    const why = whyNotAt(board, unit, machine, here) ?? rival;
     const { load } = model;
     const counts = here && !unit.requirements.global ? load + 1 : load;
     return { machine, here, ...(why === undefined ? {} : { why }), units: counts };
   });
 }
 
-function whyNotAt(board: Board, unit: PlannedUnit, machine: MachineId): string | undefined {
+function whyNotAt(board: Board, unit: PlannedUnit, machine: MachineId, here: boolean): string | undefined {
   const model = board.models.get(machine);
   if (isTemplate(unit.name)) return `cannot activate template "${unit.name}"`;
   if (model === undefined) return undefined;
   if (unit.requirements.global) return model.has(unit.name) ? undefined : model.whyNotKeep(unit);
-  return model.whyNot(unit) ?? replaceText(model.inTheWayOf(unit.name)[0]);
+  const inTheWay = replaceText(model.inTheWayOf(unit.name)[0]);
+  if (!here || model.cordoned === undefined) return model.whyNot(unit) ?? inTheWay;
+  // A cordon keeps others away; only a drain asks those that are here to go, and not those that may be nowhere else.
+  const isToLeave = model.cordoned.mostMoving !== undefined && unit.requirements.machineId === undefined;
+  if (isToLeave) return "the machine is being drained";
+  return model.whyUnfit(unit) ?? model.whyNotAmong(unit) ?? inTheWay;
 }

@@ -239,11 +239,11 @@ export function unitManagerContract(title: string, open: () => Promise<UnitManag
       const name = "contract-prepared.service";
       await withUnits([{ name, text: sleeper }], async () => {
         await manager.start([name]);
-        const before = await manager.invocation(name);
+        const invocation = await manager.invocation(name);
         assert.deepEqual(await manager.prepare([{ name, text: failing }]), [{ name }]);
         const prepared = await stateOf(name);
         assert.deepEqual([prepared?.hash, prepared?.active], [hashUnitText(sleeper), "active"]);
-        assert.equal(await manager.invocation(name), before);
+        assert.equal(await manager.invocation(name), invocation);
       });
     });
 

@@ -178,9 +178,9 @@ test("a machine whose disk is full tells so, keeps what runs, and starts the uni
   await cluster.writeFile("m1", "/root/swap.service", sleeperOn("m2"));
   const first = await cluster.fleetctl("m1", "start", "/root/swap.service");
   assert.equal(first.code, 0, first.stderr);
-  const process = async (): Promise<string> =>
+  const processId = async (): Promise<string> =>
     await cluster.shell("m2", "systemctl show --property=MainPID --value swap.service");
-  const before = await process();
+  const oldProcess = await processId();
   // A small file system over fleet's folder, with the same files in it, and then filled up.
   await cluster.shell(
     "m2",
@@ -212,11 +212,11 @@ test("a machine whose disk is full tells so, keeps what runs, and starts the uni
     );
     const replaced = await cluster.fleetctl("m1", "start", "--replace", "/root/swap.service");
     failedWith(replaced, 1, /swap\.service .*no space left/i);
-    assert.equal(await process(), before);
+    assert.equal(await processId(), oldProcess);
 
     await cluster.shell("m2", "rm /run/fleet/filling");
     assert.deepEqual(await cluster.untilRunning(["late.service"]), ["m2"]);
-    await cluster.waitFor("the new text runs", async () => ![before, "0\n"].includes(await process()));
+    await cluster.waitFor("the new text runs", async () => ![oldProcess, "0\n"].includes(await processId()));
     assert.deepEqual(await cluster.untilRunning(["swap.service"]), ["m2"]);
   } finally {
     await cluster.shell("m2", "rm -f /run/fleet/filling");
