@@ -17,6 +17,7 @@ function start(
   flags: readonly string[] = [],
   stdout: number | "pipe" | "ignore" = "pipe",
   before = "",
+  stdin: "ignore" | "pipe" = "ignore",
 ) {
   const script = `
     import { main } from ${JSON.stringify(new URL("main.ts", import.meta.url).href)};
@@ -31,7 +32,7 @@ function start(
     process.execPath,
     ...words,
   ];
-  const child = spawn("sh", shell, { stdio: ["ignore", stdout, "pipe"] });
+  const child = spawn("sh", shell, { stdio: [stdin, stdout, "pipe"] });
   if (stdout === "pipe") child.stderr?.pipe(process.stderr);
   return child as ChildProcessByStdio<null, Readable, Readable>;
 }
@@ -127,4 +128,12 @@ test("a file is read, a pipe as well, and what is neither is one sentence", asyn
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("an interruption ends the wait for standard input", async () => {
+  const code = `call.stdout.write("waits"); await call.stdin.text()`;
+  const child = start(code, [], "pipe", "", "pipe");
+  await once(child.stdout, "data");
+  child.kill("SIGINT");
+  assert.deepEqual(await once(child, "exit"), [130, null]);
 });

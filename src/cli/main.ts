@@ -53,7 +53,7 @@ const bugExitCode = 70;
 
 function surroundings(interrupt: AbortController): Omit<Surroundings, "stdout" | "stderr"> {
   return {
-    stdin,
+    stdin: standardInput(interrupt.signal),
     variables: process.env,
     files,
     env: terminalEnv,
@@ -146,10 +146,22 @@ function writeDirectly(
   return rest;
 }
 
-const stdin: Input = {
-  isTerminal: isatty(0),
-  text: async () => await limitedText(process.stdin, "standard input"),
-};
+/** @param signal ends the wait for what somebody types, or does not */
+function standardInput(signal: AbortSignal): Input {
+  return {
+    isTerminal: isatty(0),
+    text: async () => {
+      signal.throwIfAborted();
+      const end = (): void => void process.stdin.destroy(signal.reason as Error);
+      signal.addEventListener("abort", end, { once: true });
+      try {
+        return await limitedText(process.stdin, "standard input");
+      } finally {
+        signal.removeEventListener("abort", end);
+      }
+    },
+  };
+}
 
 /** Loaded when a command reads files: that takes longer than most commands have to. */
 function filesOfNode(): typeof import("node:fs/promises") {
