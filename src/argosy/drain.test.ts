@@ -169,6 +169,28 @@ test("a drain that waits for units that fit nowhere else says so, and how to go 
   });
 });
 
+test("a drain whose machine dies says so of what it left behind, and can be ended", async () => {
+  await atDesk(async ({ env, machines, submit, run }) => {
+    for (const name of ["a", "b", "c"]) await submit(`${name}.service`, "Conflicts=*");
+    await machines[2]?.registry.cordon({ machine: "2".repeat(32), sinceMs: 0, drain: { mostMoving: 1 } });
+    await env.advance(1000);
+    const watching = run("drain 2");
+    await env.advance(500);
+    await machines[1]?.powerLoss();
+    const { code, out } = await ended(env, watching);
+    assert.equal(code, 0);
+    assert.match(out, /^b\.service: left with its machine, which is away; argosy why tells more$/m);
+    assert.match(out, /^Drained 22222222\.\.\.; nothing is left on it, and it is away\.$/m);
+    assert.doesNotMatch(out, /has moved/);
+    const ending = await run("uncordon 2");
+    assert.deepEqual([ending.code, ending.err], [0, ""]);
+    assert.match(ending.out, /^22222222\.\.\. takes units again once it is back\.$/m);
+    machines[1]?.start();
+    await env.advance(30_000);
+    assert.match((await run("uncordon 2")).out, /was not cordoned/);
+  });
+});
+
 test("a drain that somebody ends is told, and an interrupted one goes on", async () => {
   await atDesk(async ({ env, machines, submit, run, picture }) => {
     await submit("a.service");

@@ -147,13 +147,18 @@ class Narrator {
     for (const [name, sentence] of now) {
       if (sentence !== undefined && this.#before.get(name) !== sentence) this.#write(`${name}: ${sentence}`);
     }
-    for (const name of this.#before.keys()) if (!now.has(name)) this.#write(`${name}: has moved`);
+    // What a machine had that is gone may have found no other place.
+    const gone = machine.present
+      ? "has moved"
+      : "left with its machine, which is away; argosy why tells more";
+    for (const name of this.#before.keys()) if (!now.has(name)) this.#write(`${name}: ${gone}`);
     this.#before = new Map([...now].map(([name, sentence]) => [name, sentence ?? ""]));
     this.#tellStandstill(machine);
     if (machine.state !== "drained") return;
     const stay = machine.units.length;
     const rest = stay === 0 ? "nothing is left on it" : `${stay} unit(s) stay: ${namesOf(machine.units)}`;
-    this.#write(`Drained ${shownMachine(machine)}; ${rest}.`);
+    const away = machine.present ? "" : ", and it is away";
+    this.#write(`Drained ${shownMachine(machine)}; ${rest}${away}.`);
     this.#write(`It takes no new units until: argosy uncordon ${machine.id.slice(0, 8)}`);
   }
 

@@ -22,6 +22,8 @@ export function uncordonCommand(connect: ConnectFleet = connectFleet): Command {
       const { machine: report } = await client.changeMachine(machine.id, "uncordon");
       if (call.flags.on("json")) printJson(call, report);
       else if (machine.state === "ready") call.stdout.write(`${shownMachine(report)} was not cordoned.\n`);
+      else if (!report.present)
+        call.stdout.write(`${shownMachine(report)} takes units again once it is back.\n`);
       else call.stdout.write(`${shownMachine(report)} takes units again.\n`);
       return exitCodes.done;
     },

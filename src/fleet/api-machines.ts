@@ -42,7 +42,7 @@ export async function getReport(
   const known = url.searchParams.get("known");
   const read = (): VersionedReport | undefined => {
     const machine = machineReport(registry.view(), id);
-    return machine === undefined ? undefined : { version: hashUnitText(JSON.stringify(machine)), machine };
+    return machine === undefined ? undefined : versioned(machine);
   };
   const found = await within(clock, changeLimitMs, signal, async (limit) => {
     const { promise, resolve } = Promise.withResolvers<VersionedReport | undefined>();
@@ -56,6 +56,10 @@ export async function getReport(
     return await promise.finally(unsubscribe);
   });
   return found === undefined ? refuse(404, noMachine) : answer(found);
+}
+
+function versioned(machine: MachineReport): VersionedReport {
+  return { version: hashUnitText(JSON.stringify(machine)), machine };
 }
 
 /**
@@ -72,6 +76,9 @@ export async function changeMachine(
   if (machineReport(registry.view(), id) === undefined) return refuse(404, noMachine);
   if (verb === "uncordon") {
     await shown(server, await registry.uncordon(id, by, request.signal), request.signal);
+    // Only its cordon was left of a machine that is away.
+    const isGone = machineReport(registry.view(), id) === undefined;
+    if (isGone) return answer(versioned({ id, address: "", present: false, state: "ready", units: [] }));
   } else {
     const mostMoving = verb === "drain" ? readMostMoving(await bodyText(request)) : undefined;
     if (typeof mostMoving === "string") return refuse(400, mostMoving);
