@@ -24,7 +24,7 @@ import { StoreIdentity } from "../fleet/store-identity.ts";
 import { StoreWitness } from "../fleet/store-witness.ts";
 import { storeRegistry } from "../fleet/store-registry.ts";
 import type { Env } from "../lib/env.ts";
-import { Fault, sentenceOf } from "../lib/fault.ts";
+import { Fault, reasonOf, sentenceOf } from "../lib/fault.ts";
 import { Wake } from "../lib/wake.ts";
 import { openEtcdStore } from "../store/etcd/etcd-store.ts";
 import { groupedStore } from "../store/grouped-store.ts";
@@ -324,7 +324,7 @@ async function loadSettings(
   const path = named ?? usualSettingsPath;
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" && named === undefined) return undefined;
-    throw new Fault("bad-setting", `cannot read ${path}: ${error.message}`, { cause: error });
+    throw new Fault("bad-setting", `cannot read ${path}: ${reasonOf(error)}`, { cause: error });
   });
   const { settings, problems } = readSettings(
     fleetSettings,
