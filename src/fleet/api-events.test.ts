@@ -64,6 +64,42 @@ test("a document has the events after a cursor, the last of them, or those that 
   });
 });
 
+test("a cursor that another daemon gave, which read the store later, is gone on from", async () => {
+  const env = new FakeEnv();
+  const store = openMemoryStore(env);
+  const writer = new EventWriter("1".repeat(32), () => 0, env.random);
+  const tell = async (unit: string): Promise<void> => {
+    await store.commit({ when: [], then: [writer.operation([created(unit)])] });
+    await env.settle();
+  };
+  const feeds = [new EventFeed(env, store, 1000), new EventFeed(env, store, 1000)];
+  const [early, late] = feeds.map((events) => {
+    const api = fleetApi(new FakeRegistry(), { version: "1", clock: env.clock, events });
+    return async (after: string) => {
+      const url = `http://fleet/argosy/v1/events?follow=false&after=${after}`;
+      return (await (await api(new Request(url))).json()) as { cursor: string; gap?: true; events: object[] };
+    };
+  });
+  assert.ok(early !== undefined && late !== undefined);
+  try {
+    await tell("a.service");
+    assert.equal((await early("0")).events.length, 1);
+    // What is no event moves the store on, but not the daemon that follows events already.
+    await store.commit({ when: [], then: [{ do: "put", key: "/elsewhere", value: "" }] });
+    const { cursor } = await late("0");
+    assert.deepEqual(await early(cursor), { cursor, events: [] });
+    await tell("b.service");
+    const [next] = (await early(cursor)).events;
+    assert.ok(next !== undefined && "unit" in next && next.unit === "b.service");
+    // One that no revision of this store can be is from another store: everything there is comes after it.
+    const foreign = await early("1000");
+    assert.deepEqual([foreign.gap, foreign.events.length], [true, 2]);
+  } finally {
+    for (const feed of feeds) feed.close();
+    await store.close();
+  }
+});
+
 test("questions that cannot be understood are refused with a sentence", async () => {
   await atDesk(async ({ get }) => {
     const rows: readonly (readonly [string, RegExp])[] = [

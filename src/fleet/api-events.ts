@@ -48,7 +48,7 @@ export class EventsEndpoint {
       release = undefined;
     };
     try {
-      release = await this.#held(signal);
+      release = await this.#held(asked.after, signal);
     } catch {
       this.#streams -= 1;
       return refuse(503, "the history cannot be read: the store does not answer; try again in a moment");
@@ -65,7 +65,7 @@ export class EventsEndpoint {
     return this.#stream(first, asked.filter, signal, end);
   }
 
-  async #held(signal: AbortSignal): Promise<() => void> {
+  async #held(after: Cursor, signal: AbortSignal): Promise<() => void> {
     const limit = new AbortController();
     const over = new AbortController();
     this.#clock.sleep(readLimitMs, over.signal).then(
@@ -73,7 +73,7 @@ export class EventsEndpoint {
       () => undefined,
     );
     try {
-      return await this.#feed.hold(AbortSignal.any([signal, limit.signal]));
+      return await this.#feed.hold(AbortSignal.any([signal, limit.signal]), after);
     } finally {
       over.abort(isFinished);
     }

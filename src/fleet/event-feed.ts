@@ -1,9 +1,10 @@
+import { orAborted } from "../lib/aborted.ts";
 import type { Env } from "../lib/env.ts";
 import { type Kept, KeptWhileUsed } from "../lib/kept-while-used.ts";
 import { Wake } from "../lib/wake.ts";
 import { type Mirror, openMirror } from "../store/mirror.ts";
-import { under } from "../store/range.ts";
-import type { Change, Store } from "../store/store.ts";
+import { exactly, under } from "../store/range.ts";
+import type { Change, Revision, Store } from "../store/store.ts";
 import {
   type Cursor,
   decodeEvents,
@@ -12,6 +13,7 @@ import {
   eventsPrefix,
   type FleetEvent,
   forgottenKey,
+  fromTheStart,
   inOrder,
   isAfter,
   passes,
@@ -30,6 +32,8 @@ interface Open extends Kept {
   readonly mirror: Mirror;
   /** By key. */
   readonly records: Map<string, EventsAt>;
+  /** What the store itself said its revision was; the mirror's is that of the last event it saw. */
+  committed: Revision;
 }
 
 /**
@@ -49,9 +53,21 @@ export class EventFeed {
     this.#kept = new KeptWhileUsed(env.clock, idleMs, () => this.#start());
   }
 
-  /** Begins to read; resolves with the function that ends it once the history is there. Rejects with the signal's reason. */
-  async hold(signal: AbortSignal): Promise<() => void> {
-    return (await this.#kept.hold(signal)).release;
+  /**
+   * Begins to read; resolves with the function that ends it once the history is there. Rejects with the signal's reason.
+   * @param after where the reader goes on; another daemon may have given it, and be further than this one
+   */
+  async hold(signal: AbortSignal, after: Cursor = fromTheStart): Promise<() => void> {
+    const { resource, release } = await this.#kept.hold(signal);
+    if (after.revision <= knownTo(resource)) return release;
+    try {
+      const { revision } = await orAborted(this.#store.read(exactly(forgottenKey)), signal);
+      resource.committed = revision;
+      return release;
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** What is there after a cursor, at once; only between `hold` and its end. */
@@ -59,7 +75,7 @@ export class EventFeed {
     const open = this.#kept.current;
     this.#sorted ??= inOrder([...(open?.records.values() ?? [])]);
     const forgotten = open?.mirror.entries.get(forgottenKey);
-    const known = open?.mirror.revision ?? 0;
+    const known = open === undefined ? 0 : knownTo(open);
     // A cursor from a time before a migration means nothing here: everything there is comes after it.
     const start = after.revision > known ? { revision: 0, number: 0 } : after;
     const later = this.#sorted.slice(firstAfter(this.#sorted, start));
@@ -99,13 +115,27 @@ export class EventFeed {
     const records = new Map<string, EventsAt>();
     this.#sorted = undefined;
     const mirror = openMirror(this.#env, this.#store, under(eventsPrefix), stop.signal);
-    mirror.subscribe((changes) => {
+    const open: Open = {
+      mirror,
+      records,
+      committed: 0,
+      ready: mirror.ready,
+      close: () => stop.abort(new Error("not in use")),
+    };
+    mirror.subscribe((changes, fresh) => {
+      // Maybe from another store, which counts its own revisions.
+      if (fresh) open.committed = 0;
       for (const change of changes) note(records, change);
       this.#sorted = undefined;
       for (const wake of this.#waiting) wake.wake();
     });
-    return { mirror, records, ready: mirror.ready, close: () => stop.abort(new Error("not in use")) };
+    return open;
   }
+}
+
+/** The greatest revision that the store is known to have reached. */
+function knownTo({ mirror, committed }: Open): Revision {
+  return Math.max(mirror.revision, committed);
 }
 
 /** Where those begin that come after a cursor, found by halves: every event that is told asks for each reader. */
